@@ -1,0 +1,122 @@
+// swift-tools-version: 6.2
+// Targets are listed top down: a target imports only targets below it (Tests aside).
+import PackageDescription
+
+/// One list of strict settings for every Swift target.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [])
+  -> Target
+{
+  .target(
+    name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [])
+  -> Target
+{
+  .testTarget(
+    name: name + "Tests", dependencies: [.byName(name: name), "FlapTestKit"] + dependencies,
+    resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "flap",
+  products: [
+    .executable(name: "flap-coord", targets: ["flap-coord"]),
+    .executable(name: "flap-worker", targets: ["flap-worker"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+  ],
+  targets: [
+    // Programs and shells.
+    program("flap-coord", ["Coordinator", argumentParser]),
+    program("flap-worker", ["Worker", argumentParser]),
+    library(
+      "Coordinator",
+      [
+        "Launching", "Export", "Wire", "Transport", "Coordination", "Pruning", "Transformer",
+        "Checkpoint", "Storage", "Statistics", "FlapCore", logging, system,
+      ]),
+    library(
+      "Worker",
+      [
+        "Export", "Wire", "Transport", "Coordination", "Pruning", "Transformer", "Checkpoint",
+        "Storage", "Statistics", "FlapCore", logging, system,
+      ]),
+    library("Launching", ["FlapCore", system]),
+
+    // Formats and wires.
+    library(
+      "Export", ["Pruning", "Checkpoint", "Storage", "Statistics", "FlapCore", system],
+      resources: [
+        .embedInCode("RemoteCode/configuration_flap.py"),
+        .embedInCode("RemoteCode/modeling_flap.py"),
+      ]),
+    library("Wire", ["Coordination", "Storage", "FlapCore", "CFlapMessages"]),
+    library("Transport", ["FlapCore", "CZeroMQ"]),
+
+    // Cores.
+    library("Coordination", ["Statistics", "FlapCore"]),
+    library("Pruning", ["Statistics", "FlapCore"]),
+    library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
+    library("Kernels", ["FlapCore", "CKernels", "COneDNN"]),
+    library("Checkpoint", ["Storage", "FlapCore", system]),
+    library("Storage", ["FlapCore", crypto, system]),
+    library("Statistics", ["FlapCore"]),
+    library("FlapCore"),
+
+    // C: shims over system libraries, generated messages, kernels with intrinsics.
+    .systemLibrary(
+      name: "CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
+    .systemLibrary(
+      name: "CProtobufC", pkgConfig: "libprotobuf-c",
+      providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
+    .target(
+      name: "CKernels",
+      // The kernels are the hot loops of every build, the debug one too.
+      cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+
+    // Tests.
+    .target(
+      name: "FlapTestKit",
+      dependencies: ["Coordination", "Checkpoint", "Storage", "Statistics", "FlapCore", system],
+      path: "Tests/FlapTestKit", swiftSettings: strict),
+    tests(of: "FlapCore"),
+    tests(of: "Statistics", ["FlapCore"]),
+    tests(of: "Storage", ["FlapCore", system]),
+    tests(of: "Checkpoint", ["Storage", "FlapCore", system]),
+    tests(of: "Kernels", ["FlapCore", "Statistics"], resources: [.copy("Golden")]),
+    tests(
+      of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],
+      resources: [.copy("Golden")]),
+    tests(of: "Pruning", ["Statistics", "FlapCore"], resources: [.copy("Golden")]),
+    tests(of: "Coordination", ["Statistics", "FlapCore"]),
+    tests(of: "Transport", ["FlapCore"]),
+    tests(of: "Wire", ["Coordination", "FlapCore"]),
+    tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
+    tests(of: "Coordinator", ["Checkpoint", "Storage", "Statistics", "FlapCore", system]),
+  ]
+)

@@ -1,0 +1,1 @@
+int flap_placeholder;

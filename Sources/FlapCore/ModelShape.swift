@@ -1,0 +1,103 @@
+/// The sizes of a decoder-only transformer of the LLaMA family: all that the forward pass,
+/// the structure search and the writer need to know of a model besides its weights.
+///
+/// Sizes are per layer, because a pruned model keeps different heads and neurons in each.
+public struct ModelShape: Hashable, Sendable {
+  /// `hidden_size`: width of the residual stream, in channels.
+  public var hiddenSize: Int
+  /// `head_dim`: channels of one attention head.
+  public var headDimension: Int
+  /// `vocab_size`: rows of the embedding.
+  public var vocabularySize: Int
+  /// `rms_norm_eps`.
+  public var rmsNormEpsilon: Double
+  public var rotaryEmbedding: RotaryEmbedding
+  /// `tie_word_embeddings`: the output projection is the embedding.
+  public var tiesEmbeddings: Bool
+  public var biases: Biases
+  /// One entry per decoder layer, from the embedding up.
+  public var layers: [LayerShape]
+
+  public init(
+    hiddenSize: Int, headDimension: Int, vocabularySize: Int, rmsNormEpsilon: Double,
+    rotaryEmbedding: RotaryEmbedding, tiesEmbeddings: Bool, biases: Biases, layers: [LayerShape]
+  ) {
+    self.hiddenSize = hiddenSize
+    self.headDimension = headDimension
+    self.vocabularySize = vocabularySize
+    self.rmsNormEpsilon = rmsNormEpsilon
+    self.rotaryEmbedding = rotaryEmbedding
+    self.tiesEmbeddings = tiesEmbeddings
+    self.biases = biases
+    self.layers = layers
+  }
+
+  /// Channels at one tap of one layer: query heads × head dimension, or the MLP's neurons.
+  public func channelCount(layer: Int, tap: Tap) -> Int {
+    switch tap {
+    case .attentionOutput: layers[layer].headCount * headDimension
+    case .mlpDown: layers[layer].intermediateSize
+    }
+  }
+}
+
+/// The sizes of one decoder layer.
+public struct LayerShape: Hashable, Sendable {
+  /// `num_attention_heads`: query heads.
+  public var headCount: Int
+  /// `num_key_value_heads`: key and value heads; a divisor of `headCount`. One of them with its
+  /// query heads is a *group*, the unit in which attention is pruned.
+  public var keyValueHeadCount: Int
+  /// `intermediate_size`: neurons of the MLP.
+  public var intermediateSize: Int
+
+  public init(headCount: Int, keyValueHeadCount: Int, intermediateSize: Int) {
+    self.headCount = headCount
+    self.keyValueHeadCount = keyValueHeadCount
+    self.intermediateSize = intermediateSize
+  }
+
+  /// Query heads that share one key and value head; 1 in plain multi-head attention.
+  public var headsPerGroup: Int { headCount / keyValueHeadCount }
+}
+
+/// Which of a layer's linear maps add a bias.
+public struct Biases: Hashable, Sendable {
+  public var queryKeyValue: Bool
+  public var attentionOutput: Bool
+  public var gateUp: Bool
+  public var mlpDown: Bool
+
+  public init(
+    queryKeyValue: Bool = false, attentionOutput: Bool = false, gateUp: Bool = false,
+    mlpDown: Bool = false
+  ) {
+    self.queryKeyValue = queryKeyValue
+    self.attentionOutput = attentionOutput
+    self.gateUp = gateUp
+    self.mlpDown = mlpDown
+  }
+}
+
+/// Rotary position embedding (RoFormer, arXiv 2104.09864) as `rope_theta` and `rope_scaling` say.
+public struct RotaryEmbedding: Hashable, Sendable {
+  public enum Scaling: Hashable, Sendable {
+    case none
+    /// All frequencies divided by `factor` (`rope_type` "linear").
+    case linear(factor: Double)
+    /// Low frequencies divided by `factor`, high ones kept, those between interpolated
+    /// (`rope_type` "llama3", Llama 3.1).
+    case llama3(
+      factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double,
+      originalContextLength: Int)
+  }
+
+  /// `rope_theta`: the base of the geometric series of wavelengths.
+  public var theta: Double
+  public var scaling: Scaling
+
+  public init(theta: Double, scaling: Scaling = .none) {
+    self.theta = theta
+    self.scaling = scaling
+  }
+}

@@ -1,0 +1,19 @@
+/// The two places of a decoder layer whose channels are measured and pruned:
+/// the inputs of the linear maps `o_proj` and `down_proj`.
+public enum Tap: Int, CaseIterable, Hashable, Sendable {
+  /// The input of `self_attn.o_proj`: concatenated head outputs.
+  case attentionOutput = 0
+  /// The input of `mlp.down_proj`: SiLU(gate) · up.
+  case mlpDown = 1
+
+  /// The linear map's name below `model.layers.L.` in a Hugging Face checkpoint.
+  public var moduleName: String {
+    switch self {
+    case .attentionOutput: "self_attn.o_proj"
+    case .mlpDown: "mlp.down_proj"
+    }
+  }
+
+  /// The linear map's full name in a Hugging Face checkpoint, without `.weight`.
+  public func moduleName(layer: Int) -> String { "model.layers.\(layer).\(moduleName)" }
+}
