@@ -1,0 +1,85 @@
+public import FlapCore
+
+/// What the coordinator tells a worker.
+public enum CoordinatorMessage: Hashable, Sendable {
+  /// The answer to `hello`: the worker belongs to the run now.
+  case welcome(Welcome)
+  /// The answer to a `hello` that cannot belong to the run; the worker ends.
+  case reject(reason: String)
+  /// The answer to a heartbeat: the lease runs from now again.
+  case leaseRenewed
+  case assign(Assignment)
+  /// The worker may send this many more chunks.
+  case credit(chunks: Int)
+  /// The result of the attempt's task is safe with the coordinator; the worker may forget it.
+  case reportAcknowledged(TaskAttempt)
+  /// The attempt is not wanted any more.
+  case cancel(TaskAttempt)
+  /// What to keep of every layer; sent before the first shard is assigned.
+  case plan(PlanBroadcast)
+  /// Finish the work at hand, then leave.
+  case drain
+  /// Leave at once.
+  case shutdown
+}
+
+/// The terms of a run, the same for each of its workers.
+public struct Welcome: Hashable, Sendable {
+  public var runID: String
+  public var compute: ComputeType
+  /// Largest leaf and block that the run assigns: the worker allocates its scratch from them.
+  public var tokensPerSample: Int
+  public var samplesPerLeaf: Int
+  public var leavesPerBlock: Int
+  /// How often the worker sends a heartbeat.
+  public var heartbeatInterval: Duration
+  /// A worker that hears nothing from the coordinator for this long ends.
+  public var lease: Duration
+
+  public init(
+    runID: String, compute: ComputeType, tokensPerSample: Int, samplesPerLeaf: Int,
+    leavesPerBlock: Int, heartbeatInterval: Duration, lease: Duration
+  ) {
+    self.runID = runID
+    self.compute = compute
+    self.tokensPerSample = tokensPerSample
+    self.samplesPerLeaf = samplesPerLeaf
+    self.leavesPerBlock = leavesPerBlock
+    self.heartbeatInterval = heartbeatInterval
+    self.lease = lease
+  }
+}
+
+public struct Assignment: Hashable, Sendable {
+  public var attempt: TaskAttempt
+  public var work: Work
+
+  public init(attempt: TaskAttempt, work: Work) {
+    self.attempt = attempt
+    self.work = work
+  }
+}
+
+public struct PlanBroadcast: Hashable, Sendable {
+  /// Where the shards belong.
+  public var outputDirectory: String
+  /// Largest shard to write.
+  public var maximumShardBytes: Int
+  /// Whether removed channels leave a bias behind (`o_proj.bias`, `down_proj.bias`).
+  public var compensates: Bool
+  /// SHA-256 of `payload`.
+  public var digest: Digest
+  /// Masks and baseline means of every layer, as `Wire` encodes them.
+  public var payload: [UInt8]
+
+  public init(
+    outputDirectory: String, maximumShardBytes: Int, compensates: Bool, digest: Digest,
+    payload: [UInt8]
+  ) {
+    self.outputDirectory = outputDirectory
+    self.maximumShardBytes = maximumShardBytes
+    self.compensates = compensates
+    self.digest = digest
+    self.payload = payload
+  }
+}

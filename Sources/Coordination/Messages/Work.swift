@@ -1,0 +1,33 @@
+public import Statistics
+
+/// What a worker is asked to do.
+public enum Work: Hashable, Sendable {
+  /// Run the dense model over the samples of a node of the canonical tree and report the merged
+  /// channel moments of every layer and tap.
+  case calibrate(TokenBlock)
+  /// Run the model over the samples of a node and report the merged negative log-likelihood.
+  case evaluate(TokenBlock)
+  /// Report Σᵢ Wᵢⱼ² and meanᵢ |Wᵢⱼ| per input channel of one layer's `o_proj` and `down_proj`.
+  case measureWeights(layer: Int)
+  /// Write shard `index` of the pruned checkpoint into the output folder of the plan.
+  case writeShard(index: Int)
+}
+
+/// The samples of one node of the canonical tree.
+public struct TokenBlock: Hashable, Sendable {
+  public let node: TreeNode
+  /// Samples in each leaf of the node, in order; all but the run's last leaf are equal.
+  public let samplesPerLeaf: [Int]
+  public let tokensPerSample: Int
+  /// Token ids, row-major [samples, tokensPerSample].
+  public let tokens: [Int32]
+
+  /// - Precondition: `tokens` holds as many ids as the samples have.
+  public init(node: TreeNode, samplesPerLeaf: [Int], tokensPerSample: Int, tokens: [Int32]) {
+    precondition(tokens.count == samplesPerLeaf.reduce(0, +) * tokensPerSample)
+    self.node = node
+    self.samplesPerLeaf = samplesPerLeaf
+    self.tokensPerSample = tokensPerSample
+    self.tokens = tokens
+  }
+}
