@@ -88,9 +88,9 @@ let package = Package(
 
     // C: shims over system libraries, generated messages, kernels with intrinsics.
     .systemLibrary(
-      name: "CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
+      name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
     .systemLibrary(
-      name: "CProtobufC", pkgConfig: "libprotobuf-c",
+      name: "CProtobufC",
       providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
