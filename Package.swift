@@ -102,7 +102,7 @@ let package = Package(
     // Tests.
     .target(
       name: "FlapTestKit",
-      dependencies: ["Coordination", "Checkpoint", "Storage", "Statistics", "FlapCore", system],
+      dependencies: ["Coordination", "Statistics", "FlapCore"],
       path: "Tests/FlapTestKit", swiftSettings: strict),
     tests(of: "FlapCore"),
     tests(of: "Statistics", ["FlapCore"]),

@@ -44,7 +44,8 @@ extension CoordinatorMachine {
       return settleDuplicate(begin.attempt, begin.digest, accepted: digest, from: id, &effects)
     }
     guard begin.byteCount > 0, begin.byteCount <= settings.maximumReportBytes else {
-      let reason = "a report of \(begin.byteCount) bytes where at most "
+      let reason =
+        "a report of \(begin.byteCount) bytes where at most "
         + "\(settings.maximumReportBytes) are possible"
       return remove(id, .misbehaved(reason), tellingIt: true, &effects)
     }

@@ -85,7 +85,9 @@ public struct CoordinatorMachine: Sendable {
   }
 
   private func deadlineOfProgress(_ worker: WorkerRecord) -> Instant {
-    guard case .working(let job) = worker.state else { return worker.lastHeard + settings.deadAfter }
+    guard case .working(let job) = worker.state else {
+      return worker.lastHeard + settings.deadAfter
+    }
     return job.lastProgress + settings.hungAfter
   }
 

@@ -1,4 +1,5 @@
 public import FlapCore
+import Statistics
 
 /// The result of a task, complete and true to its digest.
 public enum TaskResult: Hashable, Sendable {
