@@ -1,0 +1,33 @@
+internal import Foundation
+
+/// Numbers for people.
+enum Format {
+  static func seconds(_ seconds: Double) -> String {
+    if seconds < 60 { return String(format: "%.1f s", seconds) }
+    let whole = Int(seconds)
+    return whole < 3600
+      ? String(format: "%d:%02d min", whole / 60, whole % 60)
+      : String(format: "%d:%02d h", whole / 3600, whole / 60 % 60)
+  }
+
+  static func rate(_ perSecond: Double) -> String {
+    perSecond >= 100 ? String(format: "%.0f", perSecond) : String(format: "%.1f", perSecond)
+  }
+
+  static func bytes(_ count: Int) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    var value = Double(count)
+    var unit = 0
+    while value >= 1024, unit < units.count - 1 {
+      value /= 1024
+      unit += 1
+    }
+    return unit == 0 ? "\(count) B" : String(format: "%.1f %@", value, units[unit])
+  }
+
+  static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
+
+  static func count(_ count: Int) -> String {
+    count < 1_000_000 ? "\(count)" : String(format: "%.1f M", Double(count) / 1e6)
+  }
+}

@@ -1,0 +1,65 @@
+internal import Coordination
+internal import Dispatch
+internal import Foundation
+internal import Synchronization
+internal import Transport
+
+/// The thread that does a worker's work, so that the one that talks never waits for it.
+///
+/// Orders go in, outcomes come out through ``takeOutcomes()`` after the wake-up was signalled.
+final class ComputeThread: Sendable {
+  enum Order: Sendable {
+    case configure(Welcome)
+    case adopt(PlanBroadcast)
+    case begin(Assignment)
+    case stop
+  }
+
+  struct Finished: Sendable {
+    let attempt: TaskAttempt
+    let outcome: WorkerMachine.Outcome
+  }
+
+  let progress = TaskProgress()
+  private let orders = Mutex<[Order]>([])
+  private let ordersWaiting = DispatchSemaphore(value: 0)
+  private let outcomes = Mutex<[Finished]>([])
+  private let wakeUp: WakeUp
+
+  /// - Parameter makeRunner: called on the new thread; what it makes never leaves it.
+  init(wakeUp: WakeUp, makeRunner: @escaping @Sendable (TaskProgress) -> TaskRunner) {
+    self.wakeUp = wakeUp
+    let thread = Thread { [self] in run(makeRunner(progress)) }
+    thread.name = "compute"
+    thread.stackSize = 8 << 20
+    thread.start()
+  }
+
+  func post(_ order: Order) {
+    orders.withLock { $0.append(order) }
+    ordersWaiting.signal()
+  }
+
+  func takeOutcomes() -> [Finished] {
+    outcomes.withLock { outcomes in
+      defer { outcomes = [] }
+      return outcomes
+    }
+  }
+
+  private func run(_ runner: TaskRunner) {
+    while true {
+      ordersWaiting.wait()
+      switch orders.withLock({ $0.removeFirst() }) {
+      case .configure(let welcome): runner.configure(welcome)
+      case .adopt(let plan): runner.adopt(plan)
+      case .begin(let assignment):
+        progress.begin(assignment.attempt)
+        guard let outcome = runner.perform(assignment) else { continue }
+        outcomes.withLock { $0.append(Finished(attempt: assignment.attempt, outcome: outcome)) }
+        wakeUp.signal()
+      case .stop: return
+      }
+    }
+  }
+}

@@ -1,0 +1,43 @@
+internal import Coordination
+internal import Synchronization
+
+/// How far the task at hand is: written by the thread that computes, read by the one that talks.
+final class TaskProgress: Sendable {
+  /// Nobody wants the result any more; thrown out of the forward pass.
+  struct Abandoned: Error {}
+
+  private let current = Atomic<UInt64>(0)
+  private let abandoned = Atomic<UInt64>(0)
+  private let completed = Atomic<Int>(0)
+  private let total = Atomic<Int>(0)
+
+  func begin(_ attempt: TaskAttempt) {
+    completed.store(0, ordering: .relaxed)
+    total.store(0, ordering: .relaxed)
+    current.store(TaskProgress.key(attempt), ordering: .relaxed)
+  }
+
+  func expect(steps: Int) { total.store(steps, ordering: .relaxed) }
+
+  /// Counts one step.
+  /// - Throws: ``Abandoned`` when the attempt was abandoned.
+  func step() throws {
+    completed.add(1, ordering: .relaxed)
+    if abandoned.load(ordering: .relaxed) == current.load(ordering: .relaxed) {
+      throw Abandoned()
+    }
+  }
+
+  func abandon(_ attempt: TaskAttempt) {
+    abandoned.store(TaskProgress.key(attempt), ordering: .relaxed)
+  }
+
+  var steps: (completed: Int, total: Int) {
+    (completed.load(ordering: .relaxed), total.load(ordering: .relaxed))
+  }
+
+  /// Never 0: attempts count from 1.
+  private static func key(_ attempt: TaskAttempt) -> UInt64 {
+    attempt.task.rawValue << 16 | UInt64(attempt.attempt)
+  }
+}
