@@ -62,19 +62,17 @@ import Testing
     #expect(cost(128, heads: 32, groups: 8) == 2 * 4 * 128 + 2 * 128)
   }
 
-  /// The truncation moves the cut: with 512 for a group the search lands on the ratio, with
-  /// 3 · 170 it would keep another neuron's worth.
+  /// The truncation moves the cut: half of 8192 is 512 + 3 · 1194⅔, so that the cut is at the
+  /// 1195th neuron (which goes, too); with 3 · 170 for a group it would be at the 1194th.
   @Test func costOfAGroupIsNotTruncated() throws {
     let shape = testShape(headDimension: 128, layers: [(4, 4, 2048)])
-    // All heads score above all neurons.
+    // One head scores above most neurons, the others below the cut.
     let heads = repeated([1, 2, 3, 400], count: 128)
     let layer = LayerScores(attentionOutput: heads, mlpDown: (0..<2048).map(Double.init))
     let result = try StructureSearch(structure: .adaptive, ratio: 0.5)
       .run(scores: [layer], shape: shape)
-    let kept = 512 * result.keptGroups[0] + 3 * result.keptNeurons[0]
-    let total = 4 * 512 + 3 * 2048
-    // Strictly above the cut: one neuron less than the nearest.
-    #expect((Double(kept) - Double(total) / 2).magnitude <= 1.5 + 3)
+    #expect(result.keptGroups == [1])
+    #expect(result.keptNeurons == [1194])
   }
 
   @Test func layersDoNotLoseEverything() throws {

@@ -70,15 +70,19 @@ import Testing
       try wrong.validate(for: shape)
     }
 
-    wrong = moments(tokens: 1 << 53 + 1, samples: 2, mean: 1)
-    #expect(
-      throws: StatisticsError.tokenCount(layer: 0, tap: .attentionOutput, found: 1 << 53 + 1)
-    ) { try wrong.validate(for: shape) }
+    for tokens in [-1, .min, 1 << 53 + 1, .max] {
+      wrong = moments(tokens: tokens, samples: 2, mean: 1)
+      #expect(
+        throws: StatisticsError.tokenCount(layer: 0, tap: .attentionOutput, found: tokens)
+      ) { try wrong.validate(for: shape) }
+    }
 
     wrong = good
-    wrong.sampleCount = 5
-    #expect(throws: StatisticsError.sampleCount(found: 5, tokenCount: 4)) {
-      try wrong.validate(for: shape)
+    for samples in [-1, 5] {
+      wrong.sampleCount = samples
+      #expect(throws: StatisticsError.sampleCount(found: samples, tokenCount: 4)) {
+        try wrong.validate(for: shape)
+      }
     }
 
     for value in [Double.nan, .infinity] {
