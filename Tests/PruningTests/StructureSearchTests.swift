@@ -103,6 +103,19 @@ import Testing
     #expect(result.keptNeurons == [7])
   }
 
+  /// Of two places equally near the budget the first is the cut, by exact arithmetic.
+  @Test func aTieOfTwoCutsKeepsLess() throws {
+    // One head, cost 16, standardized to 0, and 16 neurons, eight above it: summed in descending
+    // order 3 … 24, 40, 43, 46 …; 44.5 of 64 are wanted.
+    let shape = testShape(headDimension: 4, layers: [(1, 1, 16)])
+    let layer = LayerScores(
+      attentionOutput: [1, 2, 3, 4], mlpDown: (0..<16).map(Double.init))
+    let result = try StructureSearch(structure: .adaptive, ratio: 19.5 / 64)
+      .run(scores: [layer], shape: shape)
+    #expect(result.keptNeurons == [8])
+    #expect(result.unitsKeptByMinimum == 0)
+  }
+
   @Test(arguments: [0.05, 0.2, 0.35, 0.5])
   func manualModulesMeetTheRatioWithinANeuron(ratio: Double) throws {
     let layers: [(heads: Int, groups: Int, neurons: Int)] = Array(repeating: (4, 2, 64), count: 6)
@@ -125,6 +138,22 @@ import Testing
         #expect(result.reached.decoderLayers > ratio - 3 * neuronsRoundedAway / total - 1e-12)
       }
     }
+  }
+
+  /// AL-MM: the three lowest groups of the model would be both of layer 0; its best does not stand
+  /// for removal, so one of layer 1 goes, of two equal ones the later.
+  @Test func manualRemovalSparesEveryLayersBest() throws {
+    let shape = testShape(headDimension: 2, layers: [(2, 2, 10), (3, 3, 10)])
+    let neurons = (0..<10).map(Double.init)
+    let close = LayerScores(attentionOutput: [0, 10, 1, 11], mlpDown: neurons)
+    let apart = LayerScores(attentionOutput: [0, 0, 9, 9, 9, 9], mlpDown: neurons)
+    let result = try StructureSearch(
+      structure: .adaptiveLayersManualModules, ratio: 0.25, groupsRemoved: 3
+    ).run(scores: [close, apart], shape: shape)
+    #expect(result.plan.layers[0].keptGroups == [false, true])
+    #expect(result.plan.layers[1].keptGroups == [false, true, false])
+    #expect(result.keptNeurons == [10, 10])
+    #expect(result.unitsKeptByMinimum == 0)
   }
 
   /// A pruned model pruned again: layers of different sizes, one of them at the minimum already.
