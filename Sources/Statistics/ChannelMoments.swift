@@ -9,9 +9,10 @@ public struct ChannelMoments: Hashable, Sendable {
   /// Sum of squared deviations from the mean per channel; zeros while `count` is 0.
   public internal(set) var m2: [Double]
 
-  /// - Precondition: `count` is not negative; `mean` and `m2` have one entry per channel each.
+  /// Numbers from a file or a peer are checked by ``ModelMoments/validate(for:)``.
+  ///
+  /// - Precondition: `mean` and `m2` have one entry per channel each.
   public init(count: Int, mean: [Double], m2: [Double]) {
-    precondition(count >= 0, "A count of tokens is not negative.")
     precondition(mean.count == m2.count, "One mean and one M2 per channel.")
     self.count = count
     self.mean = mean

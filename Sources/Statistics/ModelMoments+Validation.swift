@@ -42,7 +42,9 @@ extension ModelMoments {
       throw .channelCount(
         layer: layer, tap: tap, expected: expected, found: moments.channelCount)
     }
-    guard moments.count == tokenCount, moments.count <= ModelMoments.largestTokenCount else {
+    guard moments.count == tokenCount,
+      (0...ModelMoments.largestTokenCount).contains(moments.count)
+    else {
       throw .tokenCount(layer: layer, tap: tap, found: moments.count)
     }
     for channel in 0..<moments.channelCount {

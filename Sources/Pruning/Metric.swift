@@ -1,0 +1,44 @@
+/// How a channel of a linear map's input is scored; `rawValue` as in the paper
+/// (FLAP, arXiv 2312.11983) and on the command line.
+///
+/// | metric | score of channel j |
+/// |---|---|
+/// | WIFV | var_j · ‖W_:,j‖² |
+/// | IFV | var_j |
+/// | WIFN | mean_i |W_ij| · sqrt(Σ x_j² / samples) |
+/// | magnitude | ‖W_:,j‖ |
+public enum Metric: String, Hashable, Sendable, CaseIterable {
+  /// Weighted input feature variance, the paper's choice.
+  case weightedVariance = "WIFV"
+  /// Input feature variance.
+  case variance = "IFV"
+  /// Weighted input feature norm.
+  case weightedNorm = "WIFN"
+  /// Norm of the weight alone. With ``Structure/uniform`` and without bias compensation it is the
+  /// baseline called magnitude-sp.
+  case magnitude = "magnitude"
+
+  /// Whether scores need calibration; without, they come from the weights alone.
+  public var needsMoments: Bool { self != .magnitude }
+
+  /// Whether the scores of attention channels are squared, those of the MLP not. The published
+  /// code does so for the paper's metrics, not for its magnitude baseline.
+  var squaresAttention: Bool { self != .magnitude }
+}
+
+/// How the budget is spread over layers and module kinds; `rawValue` as in the paper's ablation.
+public enum Structure: String, Hashable, Sendable, CaseIterable {
+  /// Adaptive over layers and modules: one threshold over all groups and neurons of the model.
+  case adaptive = "AL-AM"
+  /// Adaptive over layers, manual over modules: a given number of groups goes, neurons fill up.
+  case adaptiveLayersManualModules = "AL-MM"
+  /// Uniform over layers, manual over modules.
+  case uniformLayersManualModules = "UL-MM"
+  /// The same ratio in every layer and module.
+  case uniform = "UL-UM"
+
+  /// Whether a number of groups to remove has to be given.
+  public var needsGroupsRemoved: Bool {
+    self == .adaptiveLayersManualModules || self == .uniformLayersManualModules
+  }
+}

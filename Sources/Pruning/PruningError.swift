@@ -1,0 +1,79 @@
+public import FlapCore
+
+/// Why nothing can be pruned as asked.
+public enum PruningError: Error, Hashable, Sendable {
+  case ratioOutOfRange(Double)
+  /// The units that no layer may lose exceed the budget.
+  case ratioUnreachable(asked: Double, largestReachable: Double)
+  case groupsRemovedMissing(Structure)
+  case groupsRemovedUnused(Structure)
+  case groupsRemovedOutOfRange(asked: Int, largest: Int)
+  /// UL-MM removes the same number in every layer.
+  case groupsRemovedUneven(asked: Int, layerCount: Int)
+  /// The groups alone are more than the ratio asks for.
+  case groupsExceedRatio(asked: Double, reached: Double)
+  case momentsMissing(Metric)
+  case tooFewTokens(Int)
+  case noSamples
+  case layerCount(expected: Int, found: Int)
+  case channelCount(layer: Int, tap: Tap, expected: Int, found: Int)
+  case scoreNotFinite(layer: Int, tap: Tap, channel: Int)
+  /// A hidden size, head dimension or vocabulary that no model has.
+  case unusableShape
+  /// A layer without heads or neurons, or whose heads do not divide into groups.
+  case unusableLayer(Int)
+  /// A plan whose layer leaves no group or no neuron.
+  case emptiedLayer(Int)
+}
+
+extension PruningError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .ratioOutOfRange(let ratio):
+      "The ratio \(ratio) is outside [0, 1); give the part of the decoder parameters to remove, "
+        + "such as 0.2."
+    case .ratioUnreachable(let asked, let largest):
+      "The ratio \(asked) cannot be reached: every layer keeps at least one group of heads and one "
+        + "neuron; give at most \(roundedDown(largest))."
+    case .groupsRemovedMissing(let structure):
+      "The structure \(structure.rawValue) needs the number of groups to remove from the model."
+    case .groupsRemovedUnused(let structure):
+      "The structure \(structure.rawValue) finds the number of groups to remove by itself; leave "
+        + "it out, or choose AL-MM or UL-MM."
+    case .groupsRemovedOutOfRange(let asked, let largest):
+      "\(asked) groups cannot be removed: every layer keeps at least one; give 0 to \(largest)."
+    case .groupsRemovedUneven(let asked, let layerCount):
+      "\(asked) groups cannot be removed evenly from \(layerCount) layers as UL-MM does; give a "
+        + "multiple of \(layerCount)."
+    case .groupsExceedRatio(let asked, let reached):
+      "The groups to remove are already \(roundedDown(reached)) of the decoder parameters, more "
+        + "than the ratio \(asked); remove fewer groups or raise the ratio."
+    case .momentsMissing(let metric):
+      "The metric \(metric.rawValue) needs calibration statistics; calibrate first."
+    case .tooFewTokens(let count):
+      "The statistics count \(count) tokens, but a variance needs two; calibrate with more."
+    case .noSamples:
+      "The statistics count no samples, but the metric WIFN divides by them; calibrate again."
+    case .layerCount(let expected, let found):
+      "Found \(found) decoder layers where the model has \(expected); the file belongs to another "
+        + "model."
+    case .channelCount(let layer, let tap, let expected, let found):
+      "Found \(found) units or channels for \(tap.moduleName(layer: layer)) where the model has "
+        + "\(expected); the file belongs to another model."
+    case .scoreNotFinite(let layer, let tap, let channel):
+      "The score of \(tap.moduleName(layer: layer)), channel \(channel), is not finite; check the "
+        + "model's weights and the statistics."
+    case .unusableShape:
+      "The model's hidden size, head dimension or vocabulary is not between 1 and "
+        + "\(Limits.dimension); check the model's config."
+    case .unusableLayer(let layer):
+      "Decoder layer \(layer) has no heads or neurons, or its heads do not divide into groups; "
+        + "check the model's config."
+    case .emptiedLayer(let layer):
+      "The plan leaves decoder layer \(layer) without a group or a neuron; keep at least one each."
+    }
+  }
+
+  /// Four decimals, down, so that the number named is one that works.
+  private func roundedDown(_ ratio: Double) -> Double { (ratio * 10_000).rounded(.down) / 10_000 }
+}

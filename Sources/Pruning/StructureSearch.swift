@@ -1,0 +1,111 @@
+public import FlapCore
+
+/// Decides which groups and neurons of every layer stay (FLAP, arXiv 2312.11983, section
+/// "adaptive structure search"; where the paper is silent, as its published code does).
+///
+/// A unit is a group (one key/value head with its g query heads) or an MLP neuron; it costs
+/// 2·g·d + 2·d or 3 parameters ÷ hidden. Layers may differ in groups and neurons, as those of a
+/// model that was pruned before do. Every layer keeps its best group and its best neuron.
+///
+/// All is decided from the scores alone, in a fixed order: of units that score the same, the one
+/// in the earlier layer, attention before MLP, with the lower index is the better one.
+public struct StructureSearch: Hashable, Sendable {
+  public var structure: Structure
+  /// Part of the decoder layers' linear parameters to remove, in [0, 1). 0 keeps everything.
+  public var ratio: Double
+  /// Groups to remove from the whole model, for AL-MM and UL-MM, as in the published code
+  /// (`--remove_heads`); UL-MM takes the same number from every layer.
+  public var groupsRemoved: Int?
+
+  public init(structure: Structure, ratio: Double, groupsRemoved: Int? = nil) {
+    self.structure = structure
+    self.ratio = ratio
+    self.groupsRemoved = groupsRemoved
+  }
+
+  /// - Parameters:
+  ///   - scores: per layer, as ``LayerScores`` computes them.
+  ///   - compensating: whether the pruned model gets biases, which its size counts.
+  /// - Throws: if the ratio or the number of groups cannot be met, or the scores do not fit the
+  ///   shape or are not finite.
+  public func run(scores: [LayerScores], shape: ModelShape, compensating: Bool = true)
+    throws(PruningError) -> SearchResult
+  {
+    try checkOptions()
+    try StructureSearch.check(shape)
+    try StructureSearch.check(scores, for: shape)
+    let budget = UnitBudget(shape: shape)
+    guard ratio <= budget.largestReachableRatio else {
+      throw .ratioUnreachable(asked: ratio, largestReachable: budget.largestReachableRatio)
+    }
+    var selection = try select(scores: scores, shape: shape, budget: budget)
+    let restored = selection.restoreMinimum(UnitScores(summing: scores, shape: shape))
+    let plan = PruningPlan(layers: selection.layers)
+    return SearchResult(
+      plan: plan, threshold: selection.threshold, unitsKeptByMinimum: restored,
+      reached: ReachedRatio(of: plan, for: shape, compensating: compensating))
+  }
+
+  private func select(scores: [LayerScores], shape: ModelShape, budget: UnitBudget)
+    throws(PruningError) -> Selection
+  {
+    if ratio == 0 && (groupsRemoved ?? 0) == 0 {
+      return Selection(layers: PruningPlan(keepingAllOf: shape).layers)
+    }
+    switch structure {
+    case .adaptive:
+      return selectAdaptively(UnitScores(standardizing: scores, shape: shape), budget: budget)
+    case .uniform:
+      return selectUniformly(UnitScores(summing: scores, shape: shape))
+    case .adaptiveLayersManualModules:
+      return try selectOverLayers(
+        UnitScores(standardizing: scores, shape: shape), groupsRemoved: groupsRemoved ?? 0,
+        budget: budget)
+    case .uniformLayersManualModules:
+      return try selectInLayers(
+        UnitScores(summing: scores, shape: shape), groupsRemoved: groupsRemoved ?? 0,
+        budget: budget)
+    }
+  }
+
+  private func checkOptions() throws(PruningError) {
+    guard ratio >= 0, ratio < 1 else { throw .ratioOutOfRange(ratio) }
+    if structure.needsGroupsRemoved && groupsRemoved == nil {
+      throw .groupsRemovedMissing(structure)
+    }
+    if !structure.needsGroupsRemoved && groupsRemoved != nil {
+      throw .groupsRemovedUnused(structure)
+    }
+  }
+
+  /// So that no product of sizes, which may come from a file, overflows below.
+  private static func check(_ shape: ModelShape) throws(PruningError) {
+    let dimensions = 1...Limits.dimension
+    guard dimensions.contains(shape.hiddenSize), dimensions.contains(shape.headDimension),
+      (0...Limits.dimension).contains(shape.vocabularySize)
+    else { throw .unusableShape }
+    for (index, layer) in shape.layers.enumerated() {
+      guard dimensions.contains(layer.headCount), dimensions.contains(layer.intermediateSize),
+        layer.keyValueHeadCount > 0, layer.headCount % layer.keyValueHeadCount == 0
+      else { throw .unusableLayer(index) }
+    }
+  }
+
+  private static func check(_ scores: [LayerScores], for shape: ModelShape) throws(PruningError) {
+    guard scores.count == shape.layers.count, !scores.isEmpty else {
+      throw .layerCount(expected: max(1, shape.layers.count), found: scores.count)
+    }
+    for layer in scores.indices {
+      for tap in Tap.allCases {
+        let expected = shape.channelCount(layer: layer, tap: tap)
+        let found = scores[layer][tap]
+        guard found.count == expected else {
+          throw .channelCount(layer: layer, tap: tap, expected: expected, found: found.count)
+        }
+        if let channel = found.firstIndex(where: { !$0.isFinite }) {
+          throw .scoreNotFinite(layer: layer, tap: tap, channel: channel)
+        }
+      }
+    }
+  }
+}
