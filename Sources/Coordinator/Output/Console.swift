@@ -1,0 +1,56 @@
+internal import Foundation
+internal import Glibc
+internal import Logging
+
+/// Where a command says things: results on standard output, all else on standard error.
+public struct Console: Sendable {
+  let isJSON: Bool
+  let isQuiet: Bool
+  let log: Logger
+
+  public init(isJSON: Bool, isQuiet: Bool, isVerbose: Bool) {
+    self.isJSON = isJSON
+    self.isQuiet = isQuiet
+    var log = Logger(label: "flap") { _ in StandardErrorHandler() }
+    log.logLevel = isVerbose ? .debug : isQuiet ? .warning : .info
+    self.log = log
+  }
+
+  /// The result of a command: JSON where that was asked for, else a table for people.
+  func show<Result: Encodable>(_ result: Result, table: @autoclosure () -> String) throws {
+    if isJSON {
+      print(String(decoding: try Console.encode(result, pretty: false), as: UTF8.self))
+    } else {
+      print(table())
+    }
+  }
+
+  func meter(_ label: String, unit: String, total: Double) -> ProgressMeter {
+    ProgressMeter(label: label, unit: unit, total: total, isSilent: isQuiet)
+  }
+
+  /// JSON with sorted keys, so that equal results are equal bytes.
+  static func encode<Value: Encodable>(_ value: Value, pretty: Bool) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+      : [.sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(value)
+  }
+}
+
+/// One line per message on standard error; the level is named where it is not the usual one.
+private struct StandardErrorHandler: LogHandler {
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    let prefix = event.level >= .warning ? "\(event.level): " : ""
+    fputs("\(prefix)\(event.message)\n", stderr)
+  }
+}

@@ -1,0 +1,112 @@
+import ArgumentParser
+import Coordinator
+import SystemPackage
+
+struct Prune: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Calibrate, search and write a pruned checkpoint (the default).")
+
+  @Option(help: "The checkpoint's folder.") var model: FilePath
+  @Option(help: "Token ids, .npy int32 [samples, tokens].") var calibration: FilePath?
+  @Option(help: "The folder to write; new or empty.") var output: FilePath
+  @OptionGroup(title: "Search") var search: SearchArguments
+  @OptionGroup(title: "Writing") var write: WriteArguments
+  @OptionGroup(title: "Forward pass") var forward: ForwardArguments
+  @OptionGroup(title: "Workers") var cluster: ClusterArguments
+  @OptionGroup(title: "Output") var console: OutputArguments
+
+  @Flag(help: "Say what would be done and how much memory a worker takes; start nothing.")
+  var dryRun = false
+
+  func run() throws {
+    let run = PruneRun(
+      model: model, calibration: calibration, output: output, search: try search.options(),
+      write: try write.options(), forward: forward.options, cluster: cluster.options)
+    try dryRun ? run.describe(console.console) : run.run(console.console)
+  }
+}
+
+struct Calibrate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure the statistics of a model over samples, once for any ratio.")
+
+  @Option(help: "The checkpoint's folder.") var model: FilePath
+  @Option(help: "Token ids, .npy int32 [samples, tokens].") var calibration: FilePath
+  @Option(help: "The statistics file to write.") var output: FilePath
+  @OptionGroup(title: "Forward pass") var forward: ForwardArguments
+  @OptionGroup(title: "Workers") var cluster: ClusterArguments
+  @OptionGroup(title: "Output") var console: OutputArguments
+
+  @Flag(help: "Say what would be done and how much memory a worker takes; start nothing.")
+  var dryRun = false
+
+  func run() throws {
+    let run = CalibrationRun(
+      model: model, calibration: calibration, output: output, forward: forward.options,
+      cluster: cluster.options)
+    try dryRun ? run.describe(console.console) : run.run(console.console)
+  }
+}
+
+struct Search: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Find what to keep, from a statistics file alone: no weights, no workers.")
+
+  @Option(help: "The statistics file.") var statistics: FilePath
+  @Option(help: "The plan file to write.") var output: FilePath
+  @OptionGroup(title: "Search") var search: SearchArguments
+  @OptionGroup(title: "Output") var console: OutputArguments
+
+  func run() throws {
+    try SearchRun(statistics: statistics, output: output, search: try search.options())
+      .run(console.console)
+  }
+}
+
+struct Write: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write the pruned checkpoint that a plan describes.")
+
+  @Option(help: "The dense checkpoint's folder.") var model: FilePath
+  @Option(help: "The plan file.") var plan: FilePath
+  @Option(help: "The statistics file; not needed with --no-compensation.")
+  var statistics: FilePath?
+  @Option(help: "The folder to write; new or empty.") var output: FilePath
+  @OptionGroup(title: "Writing") var write: WriteArguments
+  @OptionGroup(title: "Workers") var cluster: ClusterArguments
+  @OptionGroup(title: "Output") var console: OutputArguments
+
+  func run() throws {
+    try WriteRun(
+      model: model, plan: plan, statistics: statistics, output: output,
+      write: try write.options(), cluster: cluster.options
+    ).run(console.console)
+  }
+}
+
+struct Eval: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Perplexity of a model, dense or pruned, over tokens 1… of every sample.")
+
+  @Option(help: "The checkpoint's folder.") var model: FilePath
+  @Option(help: "Token ids, .npy int32 [samples, tokens].") var data: FilePath
+  @OptionGroup(title: "Forward pass") var forward: ForwardArguments
+  @OptionGroup(title: "Workers") var cluster: ClusterArguments
+  @OptionGroup(title: "Output") var console: OutputArguments
+
+  func run() throws {
+    try EvaluationRun(
+      model: model, data: data, forward: forward.options, cluster: cluster.options
+    ).run(console.console)
+  }
+}
+
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what a statistics file, a plan, a safetensors file or a checkpoint holds.")
+
+  @Argument(help: "A file, or a checkpoint's folder.") var file: FilePath
+  @OptionGroup(title: "Output") var console: OutputArguments
+
+  func run() throws { try Inspection(path: file).run(console.console) }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Coordinator
+import Foundation
+
+/// Prunes large language models with the CPUs you have.
+@main
+struct FlapCoord: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "flap-coord",
+    abstract: "Prune LLaMA-family models with FLAP on the CPUs you have.",
+    discussion: """
+      Without a subcommand it prunes: calibrates, searches what to keep, and writes the pruned
+      checkpoint, with worker processes that it starts itself.
+
+        flap-coord --model DIR --calibration tokens.npy --ratio 0.2 --output PRUNED
+
+      Step by step, so that one calibration serves many ratios:
+
+        flap-coord calibrate --model DIR --calibration tokens.npy --output stats.safetensors
+        flap-coord search --statistics stats.safetensors --ratio 0.2 --output plan.safetensors
+        flap-coord write --model DIR --statistics stats.safetensors --plan plan.safetensors \\
+          --output PRUNED
+        flap-coord eval --model PRUNED --data test.npy
+      """,
+    version: Version.current,
+    subcommands: [Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Inspect.self],
+    defaultSubcommand: Prune.self)
+
+  /// Runs the command; any error that is not of the command line is one line and exit code 1.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      do {
+        try command.run()
+      } catch let error as any CustomStringConvertible & Error where !(error is ExitCode) {
+        if error is CleanExit || error is ValidationError { exit(withError: error) }
+        FileHandle.standardError.write(Data("flap-coord: \(error)\n".utf8))
+        Foundation.exit(1)
+      }
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
