@@ -34,7 +34,7 @@ import Testing
   func equalScoresDecideWithoutNaN(structure: Structure, score: Double) throws {
     let equal = scores(Array(repeating: score, count: 8), [score, score])
     let search = StructureSearch(
-      structure: structure, ratio: 0.3, groupsRemoved: structure.needsGroupsRemoved ? 2 : nil)
+      structure: structure, ratio: 0.4, groupsRemoved: structure.needsGroupsRemoved ? 2 : nil)
     let result = try search.run(scores: [equal, equal], shape: shape)
     let plan = result.plan
     try plan.validate(for: shape)
@@ -48,10 +48,15 @@ import Testing
         plan.layers.allSatisfy { $0.keptNeurons == [true] + Array(repeating: false, count: 7) })
     case .uniform:
       #expect(plan == PruningPlan(keepingAllOf: shape))
-    case .adaptiveLayersManualModules, .uniformLayersManualModules:
-      // Exact numbers all the same; 0.3 · 112 = 33.6 is two groups and no whole neuron.
+    case .adaptiveLayersManualModules:
+      // Exact numbers, the last units first: 0.4 · 112 = 44.8 is two groups and four neurons.
       #expect(result.keptGroups == [1, 1])
-      #expect(result.keptNeurons == [8, 8])
+      #expect(plan.layers[0].keptNeurons == flags("11111111"))
+      #expect(plan.layers[1].keptNeurons == flags("11110000"))
+    case .uniformLayersManualModules:
+      // In each layer 0.4 · 56 = 22.4 is one group and two neurons.
+      #expect(result.keptGroups == [1, 1])
+      #expect(plan.layers.allSatisfy { $0.keptNeurons == flags("11111100") })
     }
   }
 
