@@ -1,0 +1,108 @@
+public import FlapCore
+internal import Glibc
+public import SystemPackage
+
+/// A file that appears under its name only when it is complete and on disk.
+///
+/// Bytes go to `NAME.tmp.ATTEMPT` beside it; ``commit()`` syncs that, renames it and syncs the
+/// folder. Without a commit the temporary file is removed.
+public struct AtomicFile: ~Copyable {
+  public let destination: FilePath
+  private let temporary: FilePath
+  private let file: FileDescriptor
+  private var buffer: [UInt8] = []
+  private var digest = DigestBuilder()
+  private var byteCount = 0
+
+  static let bufferBytes = 1 << 20
+
+  /// - Parameter attempt: keeps apart writers that try at the same time.
+  public init(destination: FilePath, attempt: String = "0") throws(StorageError) {
+    self.destination = destination
+    temporary = FilePath(destination.string + ".tmp." + attempt)
+    do {
+      file = try FileDescriptor.open(
+        temporary, .writeOnly, options: [.create, .truncate, .closeOnExec],
+        permissions: [.ownerReadWrite, .groupRead, .otherRead])
+    } catch {
+      throw StorageError(.notWritable, temporary, error as? Errno)
+    }
+    buffer.reserveCapacity(AtomicFile.bufferBytes)
+  }
+
+  deinit {
+    try? file.close()
+    unlink(temporary.string)
+  }
+
+  public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+    byteCount += bytes.count
+    if buffer.count + bytes.count > AtomicFile.bufferBytes { try flush() }
+    if bytes.count >= AtomicFile.bufferBytes {
+      digest.update(bytes)
+      try writeThrough(bytes)
+    } else {
+      buffer.append(contentsOf: bytes)
+    }
+  }
+
+  /// Puts the file in its place.
+  /// - Returns: what was written.
+  public consuming func commit() throws(StorageError) -> CommittedFile {
+    try flush()
+    do {
+      guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+      guard rename(temporary.string, destination.string) == 0 else { throw Errno(rawValue: errno) }
+      try AtomicFile.sync(folder: destination.removingLastComponent())
+    } catch {
+      throw StorageError.write(destination, error as? Errno ?? .ioError)
+    }
+    return CommittedFile(byteCount: byteCount, digest: digest.finalize())
+  }
+
+  /// Writes a small file at once.
+  @discardableResult
+  public static func write(_ bytes: [UInt8], to path: FilePath) throws(StorageError)
+    -> CommittedFile
+  {
+    var file = try AtomicFile(destination: path)
+    var failure: StorageError?
+    bytes.withUnsafeBytes { bytes in
+      do throws(StorageError) { try file.write(bytes) } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return try file.commit()
+  }
+
+  private mutating func flush() throws(StorageError) {
+    var failure: StorageError?
+    buffer.withUnsafeBytes { bytes in
+      digest.update(bytes)
+      do throws(StorageError) { try writeThrough(bytes) } catch { failure = error }
+    }
+    buffer.removeAll(keepingCapacity: true)
+    if let failure { throw failure }
+  }
+
+  private func writeThrough(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+    do {
+      _ = try file.writeAll(bytes)
+    } catch {
+      throw StorageError.write(destination, error as? Errno ?? .ioError)
+    }
+  }
+
+  /// Makes a rename survive a power cut (fsync of the folder).
+  private static func sync(folder: FilePath) throws {
+    let path = folder.isEmpty ? FilePath(".") : folder
+    let descriptor = try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
+    defer { try? descriptor.close() }
+    guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
+  }
+}
+
+/// A file that stands under its name.
+public struct CommittedFile: Hashable, Sendable {
+  public let byteCount: Int
+  public let digest: Digest
+}

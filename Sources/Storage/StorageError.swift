@@ -1,0 +1,53 @@
+public import SystemPackage
+
+/// A failure of the file system: what, where, and what to do.
+public struct StorageError: Error, Hashable, Sendable {
+  public enum Code: Hashable, Sendable {
+    case openFailed
+    case readFailed
+    case writeFailed
+    /// ENOSPC or EDQUOT.
+    case noSpace
+    case notWritable
+    case notEmpty
+    case notADirectory
+    /// Another run holds the folder.
+    case inUse
+    case tooLarge
+    case mapFailed
+  }
+
+  public let code: Code
+  public let path: String
+  /// `errno` of the failed call, 0 where there was none.
+  public let errorNumber: Int32
+
+  public init(_ code: Code, _ path: FilePath, _ errno: Errno? = nil) {
+    self.code = code
+    self.path = path.string
+    errorNumber = errno?.rawValue ?? 0
+  }
+
+  /// A failed write: full disks have a code of their own.
+  static func write(_ path: FilePath, _ errno: Errno) -> StorageError {
+    StorageError(errno == .noSpace || errno == .diskQuotaExceeded ? .noSpace : .writeFailed, path, errno)
+  }
+}
+
+extension StorageError: CustomStringConvertible {
+  public var description: String {
+    let reason = errorNumber == 0 ? "" : ": \(Errno(rawValue: errorNumber))"
+    return switch code {
+    case .openFailed: "cannot open \(path)\(reason)"
+    case .readFailed: "cannot read \(path)\(reason)"
+    case .writeFailed: "cannot write \(path)\(reason)"
+    case .noSpace: "the disk is full while writing \(path): free space or choose another --output"
+    case .notWritable: "cannot write into \(path)\(reason): choose another --output"
+    case .notEmpty: "\(path) is not empty: choose a new or empty folder"
+    case .notADirectory: "\(path) is a file where a folder belongs: choose another --output"
+    case .inUse: "another run is writing into \(path): wait for it or choose another --output"
+    case .tooLarge: "\(path) is larger than such a file can be"
+    case .mapFailed: "cannot map \(path) into memory\(reason)"
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/// A fixed block of whole samples: what goes through a matrix product together.
+///
+/// Each sample is an independent sequence that begins at position 0. All numbers that a leaf
+/// yields depend on the leaf alone: not on the block it is in, nor on the number of threads.
+public struct Leaf: Sendable {
+  /// Token ids, row-major [sampleCount, tokensPerSample].
+  public let tokens: [Int32]
+  public let sampleCount: Int
+  public let tokensPerSample: Int
+
+  /// - Precondition: the counts fit, and there is at least one sample of one token.
+  public init(tokens: [Int32], sampleCount: Int, tokensPerSample: Int) {
+    precondition(sampleCount > 0 && tokensPerSample > 0)
+    precondition(tokens.count == sampleCount * tokensPerSample)
+    self.tokens = tokens
+    self.sampleCount = sampleCount
+    self.tokensPerSample = tokensPerSample
+  }
+
+  public var tokenCount: Int { tokens.count }
+}
+
+/// The most that one call of the forward pass takes; scratch is allocated for it.
+public struct BlockLimits: Hashable, Sendable {
+  public var tokensPerSample: Int
+  public var samplesPerLeaf: Int
+  public var leavesPerBlock: Int
+
+  public init(tokensPerSample: Int, samplesPerLeaf: Int, leavesPerBlock: Int) {
+    self.tokensPerSample = tokensPerSample
+    self.samplesPerLeaf = samplesPerLeaf
+    self.leavesPerBlock = leavesPerBlock
+  }
+
+  public var tokensPerLeaf: Int { tokensPerSample * samplesPerLeaf }
+
+  func admits(_ block: [Leaf]) -> Bool {
+    block.count <= leavesPerBlock
+      && block.allSatisfy {
+        $0.tokensPerSample <= tokensPerSample && $0.tokenCount <= tokensPerLeaf
+      }
+  }
+}
