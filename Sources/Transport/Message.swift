@@ -1,0 +1,22 @@
+/// A message that arrived: whole, or not at all.
+public struct Message: Hashable, Sendable {
+  /// Who sent it: 1…255 bytes on a router, empty on a dealer.
+  public var routingID: [UInt8]
+  /// Its frames; none when it had more than `Limits.framesPerMessage` and was dropped.
+  public var frames: [[UInt8]]
+
+  public init(routingID: [UInt8] = [], frames: [[UInt8]]) {
+    self.routingID = routingID
+    self.frames = frames
+  }
+}
+
+/// What became of a message that was handed to ``Socket``.
+public enum SendStatus: Hashable, Sendable {
+  /// It is queued; ZeroMQ delivers it unless the connection breaks.
+  case sent
+  /// It was not taken; try again later.
+  case wouldBlock
+  /// No peer of that routing identity is connected.
+  case unreachable
+}

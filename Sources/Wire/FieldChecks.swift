@@ -1,0 +1,90 @@
+internal import CFlapMessages
+internal import Coordination
+internal import FlapCore
+
+/// The checks of what a header holds: each gives a value that nothing downstream can trap on.
+enum FieldChecks {
+  /// Most that a count of bytes, steps or nanoseconds can be: a few such add up within `Int`.
+  static let largestCount = 1 << 53
+
+  static func count(
+    _ value: UInt64, _ field: String, atLeast least: Int = 0
+  ) throws(WireError) -> Int {
+    guard let count = Int(exactly: value), (least...largestCount).contains(count) else {
+      throw .invalid(field: field, reason: "\(value)")
+    }
+    return count
+  }
+
+  static func count(
+    _ value: UInt32, _ field: String, atLeast least: Int = 0, atMost most: Int = Int(UInt32.max)
+  ) throws(WireError) -> Int {
+    guard (least...most).contains(Int(value)) else {
+      throw .invalid(field: field, reason: "\(value)")
+    }
+    return Int(value)
+  }
+
+  static func text(
+    _ pointer: UnsafeMutablePointer<CChar>?, _ field: String, mayBeEmpty: Bool = true
+  ) throws(WireError) -> String {
+    guard let pointer else { throw .missing(field: field) }
+    guard let text = String(validatingCString: pointer) else {
+      throw .invalid(field: field, reason: "not UTF-8")
+    }
+    guard mayBeEmpty || !text.isEmpty else { throw .invalid(field: field, reason: "empty") }
+    return text
+  }
+
+  /// A name in a folder: no path that leads elsewhere.
+  static func fileName(
+    _ pointer: UnsafeMutablePointer<CChar>?, _ field: String
+  ) throws(WireError) -> String {
+    let name = try text(pointer, field, mayBeEmpty: false)
+    guard name != ".", name != "..", !name.utf8.contains(UInt8(ascii: "/")) else {
+      throw .invalid(field: field, reason: "not a plain name")
+    }
+    return name
+  }
+
+  static func digest(
+    _ data: ProtobufCBinaryData, _ field: String
+  ) throws(WireError) -> Digest {
+    guard data.len == Digest.byteCount, let start = data.data,
+      let digest = Digest(bytes: UnsafeBufferPointer(start: start, count: data.len))
+    else { throw .invalid(field: field, reason: "\(data.len) bytes") }
+    return digest
+  }
+
+  /// A span of time above zero.
+  static func duration(_ nanoseconds: UInt64, _ field: String) throws(WireError) -> Duration {
+    .nanoseconds(try count(nanoseconds, field, atLeast: 1))
+  }
+
+  static func attempt(
+    _ pointer: UnsafeMutablePointer<Flap__TaskAttempt>?
+  ) throws(WireError) -> TaskAttempt {
+    guard let attempt = pointer?.pointee else { throw .missing(field: "attempt") }
+    return TaskAttempt(
+      task: TaskID(attempt.task),
+      attempt: try count(attempt.attempt, "number of an attempt", atLeast: 1))
+  }
+
+  /// Checks the frames of a message: how many, and that none is too long.
+  static func frames(_ frames: [[UInt8]]) throws(WireError) {
+    guard (1...Limits.framesPerMessage).contains(frames.count) else {
+      throw .frameCount(found: frames.count)
+    }
+    for (index, frame) in frames.enumerated() {
+      let limit = index == 0 ? Limits.headerFrameBytes : Limits.chunkBytes
+      guard frame.count <= limit else {
+        throw .frameTooLong(frame: index, byteCount: frame.count, limit: limit)
+      }
+    }
+  }
+
+  /// Checks that no raw bytes follow a header that announces none.
+  static func noRawFrames(_ frames: [[UInt8]]) throws(WireError) {
+    guard frames.count == 1 else { throw .frameCount(found: frames.count) }
+  }
+}

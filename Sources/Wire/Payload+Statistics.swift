@@ -1,0 +1,108 @@
+public import FlapCore
+public import Statistics
+
+extension Payload {
+  /// `sampleCount`, `tokenCount`, then for each layer and tap the means and the M2.
+  public static func encode(_ moments: ModelMoments) -> [UInt8] {
+    let channelCount = moments.layers.reduce(0) {
+      $0 + $1.attentionOutput.channelCount + $1.mlpDown.channelCount
+    }
+    var writer = PayloadWriter(byteCount: 16 + 16 * channelCount)
+    writer.append(count: moments.sampleCount)
+    writer.append(count: moments.tokenCount)
+    for layer in moments.layers {
+      for tap in Tap.allCases {
+        writer.append(layer[tap].mean)
+        writer.append(layer[tap].m2)
+      }
+    }
+    return writer.bytes
+  }
+
+  /// - Throws: if the bytes are not as many as the shape asks for, or hold impossible moments
+  ///   (``ModelMoments/validate(for:)``).
+  public static func decodeMoments(
+    _ bytes: [UInt8], shape: ModelShape
+  ) throws(WireError) -> ModelMoments {
+    var reader = PayloadReader(bytes, name: "report of moments")
+    let sampleCount = try reader.count("count of samples")
+    let tokenCount = try reader.count("count of tokens")
+    func moments(_ layer: Int, _ tap: Tap) throws(WireError) -> ChannelMoments {
+      let channelCount = shape.channelCount(layer: layer, tap: tap)
+      return ChannelMoments(
+        count: tokenCount, mean: try reader.values(channelCount),
+        m2: try reader.values(channelCount))
+    }
+    var layers: [LayerMoments] = []
+    for layer in shape.layers.indices {
+      layers.append(
+        LayerMoments(
+          attentionOutput: try moments(layer, .attentionOutput),
+          mlpDown: try moments(layer, .mlpDown)))
+    }
+    try reader.end()
+    let decoded = ModelMoments(sampleCount: sampleCount, layers: layers)
+    do throws(StatisticsError) { try decoded.validate(for: shape) } catch {
+      throw .impossibleStatistics(error)
+    }
+    return decoded
+  }
+
+  /// The sum, then the count of tokens.
+  public static func encode(_ loss: LossSum) -> [UInt8] {
+    var writer = PayloadWriter(byteCount: 16)
+    writer.append([loss.negativeLogLikelihood])
+    writer.append(count: loss.tokenCount)
+    return writer.bytes
+  }
+
+  /// - Throws: if the bytes are not 16, or hold no finite sum.
+  public static func decodeLoss(_ bytes: [UInt8]) throws(WireError) -> LossSum {
+    var reader = PayloadReader(bytes, name: "report of a loss")
+    let sum = try reader.values(1)[0]
+    let tokenCount = try reader.count("count of tokens")
+    try reader.end()
+    guard sum.isFinite else {
+      throw .invalid(field: "sum of losses", reason: "\(sum)")
+    }
+    return LossSum(negativeLogLikelihood: sum, tokenCount: tokenCount)
+  }
+
+  /// For each tap the sums of squares and the absolute means.
+  public static func encode(_ norms: LayerWeightNorms) -> [UInt8] {
+    let channelCount = norms.attentionOutput.channelCount + norms.mlpDown.channelCount
+    var writer = PayloadWriter(byteCount: 16 * channelCount)
+    for tap in Tap.allCases {
+      writer.append(norms[tap].squareSum)
+      writer.append(norms[tap].absoluteMean)
+    }
+    return writer.bytes
+  }
+
+  /// - Throws: if the bytes are not as many as the layer's shape asks for, or hold a norm that is
+  ///   negative or not finite.
+  /// - Precondition: the shape has the layer.
+  public static func decodeWeightNorms(
+    _ bytes: [UInt8], layer: Int, shape: ModelShape
+  ) throws(WireError) -> LayerWeightNorms {
+    var reader = PayloadReader(bytes, name: "report of weight norms")
+    func norms(_ tap: Tap) throws(WireError) -> WeightNorms {
+      let channelCount = shape.channelCount(layer: layer, tap: tap)
+      return WeightNorms(
+        squareSum: try magnitudes(&reader, channelCount),
+        absoluteMean: try magnitudes(&reader, channelCount))
+    }
+    let decoded = LayerWeightNorms(
+      attentionOutput: try norms(.attentionOutput), mlpDown: try norms(.mlpDown))
+    try reader.end()
+    return decoded
+  }
+
+  private static func magnitudes(
+    _ reader: inout PayloadReader, _ count: Int
+  ) throws(WireError) -> [Double] {
+    let values = try reader.values(count)
+    guard let wrong = values.first(where: { !($0 >= 0 && $0.isFinite) }) else { return values }
+    throw .invalid(field: "weight norm", reason: "\(wrong)")
+  }
+}

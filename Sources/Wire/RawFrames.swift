@@ -1,0 +1,45 @@
+internal import FlapCore
+
+/// The raw frames after a header: long data, cut into frames of `Limits.chunkBytes`.
+enum RawFrames {
+  static func cut(_ bytes: [UInt8]) -> [[UInt8]] {
+    stride(from: 0, to: bytes.count, by: Limits.chunkBytes).map { start in
+      Array(bytes[start..<min(start + Limits.chunkBytes, bytes.count)])
+    }
+  }
+
+  /// Values as they lie in memory; little-endian, as every host that Swift and flap run on.
+  static func cut<Value: BitwiseCopyable>(_ values: [Value]) -> [[UInt8]] {
+    values.withUnsafeBytes { bytes in
+      stride(from: 0, to: bytes.count, by: Limits.chunkBytes).map { start in
+        Array(bytes[start..<min(start + Limits.chunkBytes, bytes.count)])
+      }
+    }
+  }
+
+  /// Bytes in all frames but the header.
+  static func byteCount(_ frames: [[UInt8]]) -> Int {
+    frames.dropFirst().reduce(0) { $0 + $1.count }
+  }
+
+  /// All frames but the header in one.
+  static func joinBytes(_ frames: [[UInt8]]) -> [UInt8] { Array(frames.dropFirst().joined()) }
+
+  /// All frames but the header as values.
+  ///
+  /// - Precondition: their bytes are a whole number of values.
+  static func join<Value: BitwiseCopyable>(_ frames: [[UInt8]], as: Value.Type) -> [Value] {
+    let byteCount = byteCount(frames)
+    let size = MemoryLayout<Value>.stride
+    precondition(byteCount % size == 0, "Values are whole.")
+    return Array(unsafeUninitializedCapacity: byteCount / size) { values, initializedCount in
+      let target = UnsafeMutableRawBufferPointer(values)
+      var offset = 0
+      for frame in frames.dropFirst() {
+        UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyBytes(from: frame)
+        offset += frame.count
+      }
+      initializedCount = byteCount / size
+    }
+  }
+}

@@ -1,0 +1,78 @@
+internal import CFlapMessages
+internal import Coordination
+internal import FlapCore
+internal import Statistics
+
+/// The checks of the samples of a node.
+enum TokenBlockChecks {
+  /// Most token ids that one message can hold.
+  static let largestTokenCount =
+    (Limits.framesPerMessage - 1) * Limits.chunkBytes / MemoryLayout<Int32>.size
+  /// Most leaves of a canonical tree.
+  private static let largestLeafCount = 1 << 61
+
+  static func block(
+    _ pointer: UnsafeMutablePointer<Flap__TokenBlock>?, _ frames: [[UInt8]]
+  ) throws(WireError) -> TokenBlock {
+    guard let block = pointer?.pointee else { throw .missing(field: "samples") }
+    let node = try node(level: block.node_level, index: block.node_index)
+    let samplesPerLeaf = try samplesPerLeaf(
+      UnsafeBufferPointer(start: block.samples_per_leaf, count: block.n_samples_per_leaf),
+      of: node)
+    let tokensPerSample = try FieldChecks.count(
+      block.tokens_per_sample, "count of tokens per sample", atLeast: 1)
+    // At most 2^16 leaves of less than 2^32 samples: the sum cannot overflow.
+    let tokenCount = try tokenCount(
+      sampleCount: samplesPerLeaf.reduce(0, +), tokensPerSample: tokensPerSample)
+    let expected = tokenCount * MemoryLayout<Int32>.size
+    let found = RawFrames.byteCount(frames)
+    guard found == expected else {
+      throw .rawByteCount(of: "token ids", expected: expected, found: found)
+    }
+    let tokens = RawFrames.join(frames, as: Int32.self)
+    guard tokens.allSatisfy({ $0 >= 0 }) else {
+      throw .invalid(field: "token id", reason: "negative")
+    }
+    return TokenBlock(
+      node: node, samplesPerLeaf: samplesPerLeaf, tokensPerSample: tokensPerSample, tokens: tokens)
+  }
+
+  /// Samples times their length, as many as one message can hold.
+  static func tokenCount(sampleCount: Int, tokensPerSample: Int) throws(WireError) -> Int {
+    let count = try product(sampleCount, tokensPerSample)
+    guard count <= largestTokenCount else {
+      throw .invalid(field: "count of tokens", reason: "\(count)")
+    }
+    return count
+  }
+
+  static func product(_ left: Int, _ right: Int) throws(WireError) -> Int {
+    let (product, overflow) = left.multipliedReportingOverflow(by: right)
+    guard !overflow else { throw .invalid(field: "count of tokens", reason: "\(left) × \(right)") }
+    return product
+  }
+
+  /// A node whose leaves have numbers within `Int`.
+  private static func node(level: UInt32, index: UInt64) throws(WireError) -> TreeNode {
+    let level = try FieldChecks.count(level, "level of a node", atMost: 61)
+    guard index < UInt64(largestLeafCount >> level) else {
+      throw .invalid(field: "index of a node", reason: "\(index) of level \(level)")
+    }
+    return TreeNode(level: level, index: Int(index))
+  }
+
+  /// 1…2^level leaves of the same count of samples; the last of them may have fewer.
+  private static func samplesPerLeaf(
+    _ counts: UnsafeBufferPointer<UInt32>, of node: TreeNode
+  ) throws(WireError) -> [Int] {
+    guard (1...(1 << node.level)).contains(counts.count) else {
+      throw .invalid(field: "count of leaves", reason: "\(counts.count) in \(node)")
+    }
+    let counts = counts.map { Int($0) }
+    let last = counts[counts.count - 1]
+    guard (1...counts[0]).contains(last), counts.dropLast().allSatisfy({ $0 == counts[0] }) else {
+      throw .invalid(field: "count of samples per leaf", reason: "unequal leaves")
+    }
+    return counts
+  }
+}

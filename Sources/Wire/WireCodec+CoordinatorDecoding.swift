@@ -1,0 +1,118 @@
+internal import CFlapMessages
+public import Coordination
+internal import FlapCore
+
+extension WireCodec {
+  /// The coordinator's message that these frames hold.
+  public static func decodeCoordinatorMessage(
+    _ frames: [[UInt8]]
+  ) throws(WireError) -> CoordinatorMessage {
+    try FieldChecks.frames(frames)
+    return try withUnpackedHeader(frames[0], flap__coordinator_header__unpack) {
+      (header: Flap__CoordinatorHeader) throws(WireError) in
+      switch header.message_case {
+      case FLAP__COORDINATOR_HEADER__MESSAGE_ASSIGN:
+        return .assign(try assignment(header.assign, frames))
+      case FLAP__COORDINATOR_HEADER__MESSAGE_PLAN:
+        return .plan(try plan(header.plan, frames))
+      default:
+        try FieldChecks.noRawFrames(frames)
+        return try message(header)
+      }
+    }
+  }
+
+  private static func message(
+    _ header: Flap__CoordinatorHeader
+  ) throws(WireError) -> CoordinatorMessage {
+    switch header.message_case {
+    case FLAP__COORDINATOR_HEADER__MESSAGE_WELCOME: .welcome(try welcome(header.welcome))
+    case FLAP__COORDINATOR_HEADER__MESSAGE_REJECT:
+      .reject(reason: try FieldChecks.text(header.reject?.pointee.text, "reason"))
+    case FLAP__COORDINATOR_HEADER__MESSAGE_LEASE_RENEWED: .leaseRenewed
+    case FLAP__COORDINATOR_HEADER__MESSAGE_CREDIT: .credit(chunks: try credit(header.credit))
+    case FLAP__COORDINATOR_HEADER__MESSAGE_REPORT_ACKNOWLEDGED:
+      .reportAcknowledged(try FieldChecks.attempt(header.report_acknowledged))
+    case FLAP__COORDINATOR_HEADER__MESSAGE_CANCEL: .cancel(try FieldChecks.attempt(header.cancel))
+    case FLAP__COORDINATOR_HEADER__MESSAGE_DRAIN: .drain
+    case FLAP__COORDINATOR_HEADER__MESSAGE_SHUTDOWN: .shutdown
+    default: throw .unknownMessage
+    }
+  }
+
+  private static func credit(
+    _ pointer: UnsafeMutablePointer<Flap__Credit>?
+  ) throws(WireError) -> Int {
+    guard let credit = pointer?.pointee else { throw .missing(field: "credit") }
+    return try FieldChecks.count(credit.chunks, "credit", atLeast: 1)
+  }
+
+  private static func welcome(
+    _ pointer: UnsafeMutablePointer<Flap__Welcome>?
+  ) throws(WireError) -> Welcome {
+    guard let welcome = pointer?.pointee else { throw .missing(field: "welcome") }
+    let compute = try FieldChecks.text(welcome.compute, "number format")
+    guard let compute = ComputeType(rawValue: compute) else {
+      throw .invalid(field: "number format", reason: compute)
+    }
+    let decoded = Welcome(
+      runID: try FieldChecks.text(welcome.run_id, "run", mayBeEmpty: false), compute: compute,
+      tokensPerSample: try FieldChecks.count(
+        welcome.tokens_per_sample, "count of tokens per sample", atLeast: 1),
+      samplesPerLeaf: try FieldChecks.count(
+        welcome.samples_per_leaf, "count of samples per leaf", atLeast: 1),
+      leavesPerBlock: try FieldChecks.count(
+        welcome.leaves_per_block, "count of leaves per block", atLeast: 1),
+      heartbeatInterval: try FieldChecks.duration(
+        welcome.heartbeat_interval_nanoseconds, "heartbeat interval"),
+      lease: try FieldChecks.duration(welcome.lease_nanoseconds, "lease"))
+    // The worker allocates from the product.
+    _ = try TokenBlockChecks.tokenCount(
+      sampleCount: TokenBlockChecks.product(decoded.samplesPerLeaf, decoded.leavesPerBlock),
+      tokensPerSample: decoded.tokensPerSample)
+    return decoded
+  }
+
+  private static func assignment(
+    _ pointer: UnsafeMutablePointer<Flap__Assignment>?, _ frames: [[UInt8]]
+  ) throws(WireError) -> Assignment {
+    guard let assignment = pointer?.pointee else { throw .missing(field: "assignment") }
+    let work: Work
+    switch assignment.work_case {
+    case FLAP__ASSIGNMENT__WORK_CALIBRATE:
+      work = .calibrate(try TokenBlockChecks.block(assignment.calibrate, frames))
+    case FLAP__ASSIGNMENT__WORK_EVALUATE:
+      work = .evaluate(try TokenBlockChecks.block(assignment.evaluate, frames))
+    case FLAP__ASSIGNMENT__WORK_MEASURE_WEIGHTS_LAYER:
+      try FieldChecks.noRawFrames(frames)
+      work = .measureWeights(
+        layer: try FieldChecks.count(
+          assignment.measure_weights_layer, "layer", atMost: Limits.layerCount - 1))
+    case FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX:
+      try FieldChecks.noRawFrames(frames)
+      work = .writeShard(
+        index: try FieldChecks.count(assignment.write_shard_index, "number of a shard"))
+    default: throw .missing(field: "work")
+    }
+    return Assignment(attempt: try FieldChecks.attempt(assignment.attempt), work: work)
+  }
+
+  private static func plan(
+    _ pointer: UnsafeMutablePointer<Flap__Plan>?, _ frames: [[UInt8]]
+  ) throws(WireError) -> PlanBroadcast {
+    guard let plan = pointer?.pointee else { throw .missing(field: "plan") }
+    let byteCount = try FieldChecks.count(plan.payload_byte_count, "size of the plan", atLeast: 1)
+    let found = RawFrames.byteCount(frames)
+    guard found == byteCount else {
+      throw .rawByteCount(of: "plan", expected: byteCount, found: found)
+    }
+    return PlanBroadcast(
+      outputDirectory: try FieldChecks.text(
+        plan.output_directory, "output folder", mayBeEmpty: false),
+      maximumShardBytes: try FieldChecks.count(
+        plan.maximum_shard_bytes, "largest size of a shard", atLeast: 1),
+      compensates: plan.compensates != 0,
+      digest: try FieldChecks.digest(plan.digest, "digest of the plan"),
+      payload: RawFrames.joinBytes(frames))
+  }
+}

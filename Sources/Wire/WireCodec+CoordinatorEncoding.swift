@@ -1,0 +1,134 @@
+internal import CFlapMessages
+public import Coordination
+internal import FlapCore
+internal import Statistics
+
+extension WireCodec {
+  /// The frames of a message to a worker. Texts above 8 KiB are cut.
+  ///
+  /// - Precondition: counts are not negative and what is sent fits the frames of one message.
+  public static func encode(_ message: CoordinatorMessage) -> [[UInt8]] {
+    let packing = HeaderPacking()
+    let header = packing.part(Flap__CoordinatorHeader(), flap__coordinator_header__init) {
+      packing.fill(&$0, with: message)
+    }
+    let frame = packing.pack(
+      header, flap__coordinator_header__get_packed_size, flap__coordinator_header__pack)
+    let rawFrames = rawFrames(of: message)
+    precondition(
+      rawFrames.count < Limits.framesPerMessage, "A message has bounded raw frames.")
+    return [frame] + rawFrames
+  }
+
+  private static func rawFrames(of message: CoordinatorMessage) -> [[UInt8]] {
+    switch message {
+    case .plan(let plan): return RawFrames.cut(plan.payload)
+    case .assign(let assignment):
+      switch assignment.work {
+      case .calibrate(let block), .evaluate(let block): return RawFrames.cut(block.tokens)
+      case .measureWeights, .writeShard: return []
+      }
+    default: return []
+    }
+  }
+}
+
+extension HeaderPacking {
+  fileprivate func fill(
+    _ header: inout Flap__CoordinatorHeader, with message: CoordinatorMessage
+  ) {
+    switch message {
+    case .welcome(let welcome):
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_WELCOME
+      header.welcome = part(of: welcome)
+    case .reject(let reason):
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_REJECT
+      header.reject = part(of: reason)
+    case .leaseRenewed:
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_LEASE_RENEWED
+      header.lease_renewed = empty()
+    case .assign(let assignment):
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_ASSIGN
+      header.assign = part(Flap__Assignment(), flap__assignment__init) {
+        $0.attempt = part(of: assignment.attempt)
+        fill(&$0, with: assignment.work)
+      }
+    case .credit(let chunks):
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_CREDIT
+      header.credit = part(Flap__Credit(), flap__credit__init) { $0.chunks = UInt32(chunks) }
+    case .reportAcknowledged(let attempt):
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_REPORT_ACKNOWLEDGED
+      header.report_acknowledged = part(of: attempt)
+    case .cancel(let attempt):
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_CANCEL
+      header.cancel = part(of: attempt)
+    case .plan(let plan):
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_PLAN
+      header.plan = part(of: plan)
+    case .drain:
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_DRAIN
+      header.drain = empty()
+    case .shutdown:
+      header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_SHUTDOWN
+      header.shutdown = empty()
+    }
+  }
+
+  private func empty() -> UnsafeMutablePointer<Flap__Empty> {
+    part(Flap__Empty(), flap__empty__init) { _ in }
+  }
+
+  private func part(of welcome: Welcome) -> UnsafeMutablePointer<Flap__Welcome> {
+    part(Flap__Welcome(), flap__welcome__init) {
+      $0.run_id = text(welcome.runID)
+      $0.compute = text(welcome.compute.rawValue)
+      $0.tokens_per_sample = UInt32(welcome.tokensPerSample)
+      $0.samples_per_leaf = UInt32(welcome.samplesPerLeaf)
+      $0.leaves_per_block = UInt32(welcome.leavesPerBlock)
+      $0.heartbeat_interval_nanoseconds = nanoseconds(welcome.heartbeatInterval)
+      $0.lease_nanoseconds = nanoseconds(welcome.lease)
+    }
+  }
+
+  private func fill(_ part: inout Flap__Assignment, with work: Work) {
+    switch work {
+    case .calibrate(let block):
+      part.work_case = FLAP__ASSIGNMENT__WORK_CALIBRATE
+      part.calibrate = self.part(of: block)
+    case .evaluate(let block):
+      part.work_case = FLAP__ASSIGNMENT__WORK_EVALUATE
+      part.evaluate = self.part(of: block)
+    case .measureWeights(let layer):
+      part.work_case = FLAP__ASSIGNMENT__WORK_MEASURE_WEIGHTS_LAYER
+      part.measure_weights_layer = UInt32(layer)
+    case .writeShard(let index):
+      part.work_case = FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX
+      part.write_shard_index = UInt32(index)
+    }
+  }
+
+  private func part(of block: TokenBlock) -> UnsafeMutablePointer<Flap__TokenBlock> {
+    part(Flap__TokenBlock(), flap__token_block__init) {
+      $0.node_level = UInt32(block.node.level)
+      $0.node_index = UInt64(block.node.index)
+      $0.n_samples_per_leaf = block.samplesPerLeaf.count
+      $0.samples_per_leaf = numbers(block.samplesPerLeaf.map { UInt32($0) })
+      $0.tokens_per_sample = UInt32(block.tokensPerSample)
+    }
+  }
+
+  private func part(of plan: PlanBroadcast) -> UnsafeMutablePointer<Flap__Plan> {
+    part(Flap__Plan(), flap__plan__init) {
+      $0.output_directory = text(plan.outputDirectory)
+      $0.maximum_shard_bytes = UInt64(plan.maximumShardBytes)
+      $0.compensates = plan.compensates ? 1 : 0
+      $0.digest = data(plan.digest.bytes)
+      $0.payload_byte_count = UInt64(plan.payload.count)
+    }
+  }
+
+  private func nanoseconds(_ duration: Duration) -> UInt64 {
+    let (seconds, attoseconds) = duration.components
+    return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+  }
+}
