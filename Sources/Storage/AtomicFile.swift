@@ -46,6 +46,14 @@ public struct AtomicFile: ~Copyable {
     }
   }
 
+  public mutating func write(_ bytes: [UInt8]) throws(StorageError) {
+    var failure: StorageError?
+    bytes.withUnsafeBytes { bytes in
+      do throws(StorageError) { try write(bytes) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
   /// Puts the file in its place.
   /// - Returns: what was written.
   public consuming func commit() throws(StorageError) -> CommittedFile {
@@ -66,11 +74,7 @@ public struct AtomicFile: ~Copyable {
     -> CommittedFile
   {
     var file = try AtomicFile(destination: path)
-    var failure: StorageError?
-    bytes.withUnsafeBytes { bytes in
-      do throws(StorageError) { try file.write(bytes) } catch { failure = error }
-    }
-    if let failure { throw failure }
+    try file.write(bytes)
     return try file.commit()
   }
 

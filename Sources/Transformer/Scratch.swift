@@ -1,5 +1,5 @@
 public import FlapCore
-public import Kernels
+internal import Kernels
 
 /// The sizes of everything that a forward pass allocates, and so its peak memory.
 public struct ScratchPlan: Hashable, Sendable {

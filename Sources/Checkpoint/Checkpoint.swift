@@ -1,0 +1,118 @@
+public import FlapCore
+internal import Foundation
+internal import Storage
+public import SystemPackage
+
+/// A Hugging Face checkpoint: `config.json` and safetensors shards, mapped into memory.
+public final class Checkpoint: Sendable {
+  public let directory: FilePath
+  public let configuration: ModelConfiguration
+  /// Which file has which tensor.
+  private let files: [String: SafetensorsFile]
+
+  /// - Throws: ``ConfigurationError``, ``CheckpointError`` or a ``StorageError``.
+  public init(directory: FilePath) throws {
+    self.directory = directory
+    configuration = try ModelConfiguration(path: directory.appending("config.json"))
+    let index = directory.appending("model.safetensors.index.json")
+    let single = directory.appending("model.safetensors")
+    if SmallFile.exists(index) {
+      files = try Checkpoint.files(of: index, in: directory)
+    } else if SmallFile.exists(single) {
+      let file = try SafetensorsFile(path: single)
+      files = Dictionary(uniqueKeysWithValues: file.header.tensors.map { ($0.name, file) })
+    } else {
+      throw CheckpointError.noWeights(directory: directory.string)
+    }
+  }
+
+  public var tensorNames: [String] { files.keys.sorted() }
+
+  public func contains(_ name: String) -> Bool { files[name] != nil }
+
+  /// - Throws: ``CheckpointError`` when the tensor is missing, has another shape, or is of a type
+  ///   that is none of weights.
+  public func tensor(_ name: String, shape: [Int]) throws(CheckpointError) -> TensorView {
+    guard let file = files[name], let view = file.tensor(name) else {
+      throw .missingTensor(name, directory: directory.string)
+    }
+    let path = file.path.string
+    guard [.bfloat16, .float16, .float32].contains(view.elementType) else {
+      throw .wrongType(tensor: name, type: view.elementType.rawValue, path: path)
+    }
+    guard view.shape == shape else {
+      throw .wrongShape(tensor: name, found: view.shape, expected: shape, path: path)
+    }
+    return view
+  }
+
+  /// Checks that every tensor is there that the configuration asks for, in its shape.
+  public func validate() throws(CheckpointError) {
+    for (name, shape) in configuration.shape.expectedTensors() {
+      _ = try tensor(name, shape: shape)
+    }
+  }
+
+  /// Identity of the model, whatever its path and shards: SHA-256 over its shape, the names,
+  /// types and shapes of its tensors, and up to 16 slices of 4 KiB from each, evenly spaced.
+  ///
+  /// It samples, so that the digest of a model of 13 GB takes a fraction of a second; two
+  /// checkpoints of the same architecture that differ in every tensor, as after any training,
+  /// differ here.
+  public var digest: Digest {
+    var builder = DigestBuilder()
+    builder.update("\(configuration.shape)")
+    for name in tensorNames {
+      guard let view = files[name]?.tensor(name) else { continue }
+      builder.update("\n\(name) \(view.elementType.rawValue) \(view.shape)\n")
+      let sliceBytes = 4096
+      let sliceCount = 16
+      if view.bytes.count <= sliceBytes * sliceCount {
+        builder.update(view.bytes)
+      } else {
+        let step = (view.bytes.count - sliceBytes) / (sliceCount - 1)
+        for slice in 0..<sliceCount {
+          let bytes = view.bytes[slice * step..<slice * step + sliceBytes]
+          builder.update(UnsafeRawBufferPointer(rebasing: bytes))
+        }
+      }
+    }
+    return builder.finalize()
+  }
+
+  // MARK: Index
+
+  private static func files(of index: FilePath, in directory: FilePath) throws
+    -> [String: SafetensorsFile]
+  {
+    struct Index: Decodable {
+      let weight_map: [String: String]
+    }
+    let weightMap: [String: String]
+    do {
+      let bytes = try SmallFile.read(index, limit: Limits.jsonFileBytes)
+      weightMap = try JSONDecoder().decode(Index.self, from: Data(bytes)).weight_map
+    } catch let error as StorageError {
+      throw error
+    } catch {
+      throw CheckpointError.malformedIndex(
+        path: index.string, reason: "it has no weight_map of names to file names")
+    }
+    var shards: [String: SafetensorsFile] = [:]
+    for name in Set(weightMap.values).sorted() {
+      guard !name.contains("/"), name != "..", !name.isEmpty else {
+        throw CheckpointError.malformedIndex(
+          path: index.string, reason: "\"\(name)\" is not the name of a file beside it")
+      }
+      let path = directory.appending(name)
+      guard SmallFile.exists(path) else {
+        throw CheckpointError.missingShard(path: path.string, index: index.string)
+      }
+      shards[name] = try SafetensorsFile(path: path)
+    }
+    for (tensor, shard) in weightMap where shards[shard]!.tensor(tensor) == nil {
+      throw CheckpointError.notInShard(tensor: tensor, shard: directory.appending(shard).string)
+    }
+    return weightMap.mapValues { shards[$0]! }
+  }
+}

@@ -1,0 +1,94 @@
+internal import FlapCore
+internal import Foundation
+
+/// A field of `config.json` that is missing, of the wrong kind, or not supported.
+public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
+  public let path: String
+  /// Such as `rope_scaling.factor`; empty for the file as a whole.
+  public let field: String
+  public let reason: String
+
+  public var description: String {
+    field.isEmpty ? "\(path) \(reason)" : "\(path): \(field) \(reason)"
+  }
+}
+
+/// Typed access to a JSON object, with errors that say which field is wrong.
+struct ConfigurationFields {
+  private let object: [String: Any]
+  private let path: String
+  private let prefix: String
+
+  init(json: [UInt8], path: String) throws(ConfigurationError) {
+    guard let object = try? JSONSerialization.jsonObject(with: Data(json)) as? [String: Any] else {
+      throw ConfigurationError(path: path, field: "", reason: "is not a JSON object")
+    }
+    self.init(object: object, path: path, prefix: "")
+  }
+
+  private init(object: [String: Any], path: String, prefix: String) {
+    self.object = object
+    self.path = path
+    self.prefix = prefix
+  }
+
+  func has(_ field: String) -> Bool { value(field) != nil }
+
+  /// - Throws: unless the field is absent, null or an object.
+  func nested(_ field: String) throws(ConfigurationError) -> ConfigurationFields? {
+    guard let value = value(field) else { return nil }
+    guard let object = value as? [String: Any] else { throw error(field, "is not an object") }
+    return ConfigurationFields(object: object, path: path, prefix: "\(prefix)\(field).")
+  }
+
+  func text(_ field: String) throws(ConfigurationError) -> String? {
+    guard let value = value(field) else { return nil }
+    guard let text = value as? String else { throw error(field, "is not a string") }
+    return text
+  }
+
+  func flag(_ field: String) throws(ConfigurationError) -> Bool? {
+    guard let value = value(field) else { return nil }
+    guard let flag = value as? Bool else { throw error(field, "is neither true nor false") }
+    return flag
+  }
+
+  func number(_ field: String) throws(ConfigurationError) -> Double? {
+    guard let value = value(field) else { return nil }
+    guard let number = value as? Double, number.isFinite else {
+      throw error(field, "is not a number")
+    }
+    return number
+  }
+
+  func positive(_ field: String) throws(ConfigurationError) -> Double {
+    guard let number = try number(field), number > 0 else {
+      throw error(field, "is missing or not positive")
+    }
+    return number
+  }
+
+  /// A count or width: 1…`Limits.dimension`.
+  func size(_ field: String) throws(ConfigurationError) -> Int {
+    guard let size = try sizeIfPresent(field) else { throw error(field, "is missing") }
+    return size
+  }
+
+  func sizeIfPresent(_ field: String) throws(ConfigurationError) -> Int? {
+    guard let number = try number(field) else { return nil }
+    guard number >= 1, number <= Double(Limits.dimension), number == number.rounded() else {
+      throw error(field, "is not a whole number from 1 to \(Limits.dimension)")
+    }
+    return Int(number)
+  }
+
+  func error(_ field: String, _ reason: String) -> ConfigurationError {
+    ConfigurationError(path: path, field: prefix + field, reason: reason)
+  }
+
+  /// nil where the field is absent or null.
+  private func value(_ field: String) -> Any? {
+    guard let value = object[field], !(value is NSNull) else { return nil }
+    return value
+  }
+}
