@@ -51,21 +51,22 @@ let package = Package(
   ],
   targets: [
     // Programs and shells.
-    program("flap-coord", ["Coordinator", argumentParser]),
-    program("flap-worker", ["Worker", argumentParser]),
+    program("flap-coord", ["Coordinator", argumentParser, system]),
+    program("flap-worker", ["Worker", argumentParser, logging, system]),
     library(
       "Coordinator",
       [
-        "Launching", "Export", "Wire", "Transport", "Coordination", "Pruning", "Transformer",
-        "Checkpoint", "Storage", "Statistics", "FlapCore", logging, system,
+        "Launching", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning", "Transformer",
+        "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", logging, system,
       ]),
     library(
       "Worker",
       [
-        "Export", "Wire", "Transport", "Coordination", "Pruning", "Transformer", "Checkpoint",
-        "Storage", "Statistics", "FlapCore", logging, system,
+        "Host", "Export", "Wire", "Transport", "Coordination", "Pruning", "Transformer", "Kernels",
+        "Checkpoint", "Storage", "Statistics", "FlapCore", logging, system,
       ]),
     library("Launching", ["FlapCore", system]),
+    library("Host", ["Coordination"]),
 
     // Formats and wires.
     library(
@@ -94,7 +95,9 @@ let package = Package(
       name: "CProtobufC",
       providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
-    .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
+    .target(
+      name: "CFlapMessages", dependencies: ["CProtobufC"],
+      linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(
       name: "CKernels",
       // The kernels are the hot loops of every build, the debug one too.

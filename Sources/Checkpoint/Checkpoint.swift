@@ -28,6 +28,11 @@ public final class Checkpoint: Sendable {
 
   public var tensorNames: [String] { files.keys.sorted() }
 
+  /// Bytes of all tensors.
+  public var byteCount: Int {
+    files.reduce(0) { $0 + ($1.value.tensor($1.key)?.bytes.count ?? 0) }
+  }
+
   public func contains(_ name: String) -> Bool { files[name] != nil }
 
   /// - Throws: ``CheckpointError`` when the tensor is missing, has another shape, or is of a type

@@ -54,3 +54,16 @@ public struct TensorView: @unchecked Sendable {
     }
   }
 }
+
+extension TensorView {
+  /// A part of the rows (first dimension), without copying.
+  ///
+  /// - Precondition: there is a first dimension with those rows.
+  public func rows(_ range: Range<Int>) -> TensorView {
+    let rowBytes = shape.dropFirst().reduce(elementType.byteCount, *)
+    let part = bytes[range.lowerBound * rowBytes..<range.upperBound * rowBytes]
+    return TensorView(
+      name: name, elementType: elementType, shape: [range.count] + shape.dropFirst(),
+      bytes: UnsafeRawBufferPointer(rebasing: part), file: file)
+  }
+}

@@ -2,6 +2,13 @@ public import FlapCore
 public import Statistics
 
 extension Payload {
+  /// Bytes of the largest report about a model: the moments of all its channels.
+  public static func largestReportBytes(shape: ModelShape) -> Int {
+    shape.layers.indices.reduce(16) { sum, layer in
+      sum + Tap.allCases.reduce(0) { $0 + 16 * shape.channelCount(layer: layer, tap: $1) }
+    }
+  }
+
   /// `sampleCount`, `tokenCount`, then for each layer and tap the means and the M2.
   public static func encode(_ moments: ModelMoments) -> [UInt8] {
     let channelCount = moments.layers.reduce(0) {

@@ -1,3 +1,4 @@
+internal import Checkpoint
 internal import Coordination
 internal import FlapCore
 internal import Kernels
@@ -8,30 +9,71 @@ internal import Transformer
 extension TaskRunner {
   /// The merged moments of a block: leaf by leaf from the taps, merged along the canonical tree.
   func calibrate(_ block: TokenBlock) throws -> ModelMoments {
-    let transformer = try makeTransformer()
+    let model = try model()
     var reducers = shape.layers.map { _ in LayerReducers(block) }
     progress.expect(steps: shape.layers.count * Tap.allCases.count * block.samplesPerLeaf.count)
-    try transformer.forward(block: block.leaves) { tap in
-      let moments = try transformer.moments(of: tap, firstSample: block.firstSample(ofLeaf: tap.leafIndex))
-      reducers[tap.layer].accept(moments, of: tap.tap, leaf: block.firstLeaf + tap.leafIndex)
+    try model.forward(block: block.leaves) { input in
+      let moments = try moments(of: input, block, model)
+      reducers[input.layer].accept(moments, of: input.tap, leaf: block.firstLeaf + input.leafIndex)
       try progress.step()
     }
     return ModelMoments(
       sampleCount: block.samplesPerLeaf.reduce(0, +), layers: reducers.map(\.result))
   }
 
+  private func moments(of input: Llama.TapInput, _ block: TokenBlock, _ model: Llama) throws
+    -> ChannelMoments
+  {
+    let columns = ColumnMoments(
+      of: input.values, rows: input.tokenCount, channels: input.channelCount, team: model.team)
+    if let channel = columns.firstNonFiniteChannel {
+      let token = (0..<input.tokenCount).first { row in
+        !input.values[row * input.channelCount + channel].isFinite
+      }
+      let leaf = block.firstLeaf + input.leafIndex
+      let sample = leaf * samplesPerLeaf + (token ?? 0) / block.tokensPerSample
+      throw TransformerError.nonFinite(
+        layer: input.layer, tap: input.tap, channel: channel, sample: sample)
+    }
+    return ChannelMoments(count: input.tokenCount, mean: columns.mean, m2: columns.m2)
+  }
+
   /// The merged loss of a block.
   func evaluate(_ block: TokenBlock) throws -> LossSum {
-    let transformer = try makeTransformer()
+    let model = try model()
     var reducer = block.makeReducer(of: LossSum.self)
     progress.expect(steps: shape.layers.count * block.samplesPerLeaf.count)
-    let losses = try transformer.negativeLogLikelihood(block: block.leaves) { try progress.step() }
+    let losses = try model.negativeLogLikelihood(block: block.leaves) { try progress.step() }
     for (index, loss) in losses.enumerated() {
       let sum = LossSum(negativeLogLikelihood: loss.sum, tokenCount: loss.tokenCount)
       let acceptance = reducer.accept(sum, of: .leaf(block.firstLeaf + index))
-      precondition(acceptance == .accepted)
+      precondition(acceptance == .accepted, "the forward pass visits every leaf once")
     }
     return reducer.result!
+  }
+
+  /// The norms of one layer's `o_proj` and `down_proj`, per input channel.
+  func measureWeights(_ layer: Int) throws -> LayerWeightNorms {
+    progress.expect(steps: Tap.allCases.count)
+    return LayerWeightNorms(
+      attentionOutput: try norms(layer, .attentionOutput), mlpDown: try norms(layer, .mlpDown))
+  }
+
+  private func norms(_ layer: Int, _ tap: Tap) throws -> WeightNorms {
+    let channels = shape.channelCount(layer: layer, tap: tap)
+    let view = try checkpoint.tensor(
+      "\(tap.moduleName(layer: layer)).weight", shape: [shape.hiddenSize, channels])
+    var accumulator = WeightNormsAccumulator(channelCount: channels)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: channels) { row in
+      for index in 0..<shape.hiddenSize {
+        Conversion.toFloat32(
+          view.rows(index..<index + 1).bytes.baseAddress!, view.elementType, count: channels,
+          to: row.baseAddress!)
+        accumulator.add(row: UnsafeBufferPointer(row))
+      }
+    }
+    try progress.step()
+    return accumulator.norms
   }
 }
 
@@ -71,11 +113,6 @@ extension TokenBlock {
         tokens: Array(tokens[next..<next + sampleCount * tokensPerSample]),
         sampleCount: sampleCount, tokensPerSample: tokensPerSample)
     }
-  }
-
-  /// The run's number of a leaf's first sample: all leaves before the node are full.
-  func firstSample(ofLeaf index: Int) -> Int {
-    firstLeaf * samplesPerLeaf[0] + samplesPerLeaf[..<index].reduce(0, +)
   }
 
   /// A reducer whose target is the node. Below a node the tree looks the same however many leaves

@@ -2,7 +2,6 @@ internal import Checkpoint
 internal import Coordination
 internal import Export
 internal import FlapCore
-internal import Statistics
 internal import Storage
 internal import SystemPackage
 internal import Transformer
@@ -11,11 +10,12 @@ internal import Wire
 /// Does the work of assignments, one at a time, on the compute thread.
 final class TaskRunner {
   let checkpoint: Checkpoint
-  let threadCount: Int
   let progress: TaskProgress
-  var terms: Welcome?
-  var plan: Result<WritePlan, any Error>?
-  private var transformer: Transformer?
+  private let threadCount: Int
+  private var terms: Welcome?
+  private var madeModel: Llama?
+  private var broadcast: PlanBroadcast?
+  private var madePruned: PrunedCheckpoint?
 
   init(checkpoint: Checkpoint, threadCount: Int, progress: TaskProgress) {
     self.checkpoint = checkpoint
@@ -25,7 +25,15 @@ final class TaskRunner {
 
   var shape: ModelShape { checkpoint.configuration.shape }
 
+  /// Samples of every leaf of the run but perhaps the last.
+  var samplesPerLeaf: Int { terms?.samplesPerLeaf ?? 1 }
+
   func configure(_ terms: Welcome) { self.terms = terms }
+
+  func adopt(_ plan: PlanBroadcast) {
+    broadcast = plan
+    madePruned = nil
+  }
 
   /// - Returns: nil when the attempt was abandoned.
   func perform(_ assignment: Assignment) -> WorkerMachine.Outcome? {
@@ -44,27 +52,67 @@ final class TaskRunner {
   }
 
   private func report(_ bytes: [UInt8]) -> WorkerMachine.Outcome {
-    .report(bytes, bytes.withUnsafeBytes { Digest(hashing: $0) })
+    .report(bytes, Digest(hashing: bytes))
   }
 
   /// Scratch is allocated when the first block comes: shards are written without it.
-  func makeTransformer() throws -> Transformer {
-    if let transformer { return transformer }
+  func model() throws -> Llama {
+    if let madeModel { return madeModel }
     guard let terms else { preconditionFailure("work comes after the welcome") }
-    let made = try Transformer(
-      weights: checkpoint, shape: shape, compute: terms.compute, threadCount: threadCount,
-      tokensPerSample: terms.tokensPerSample, samplesPerLeaf: terms.samplesPerLeaf,
-      leavesPerBlock: terms.leavesPerBlock)
-    transformer = made
-    return made
+    let model = try Llama(
+      checkpoint: checkpoint, compute: terms.compute, threadCount: threadCount,
+      limits: BlockLimits(
+        tokensPerSample: terms.tokensPerSample, samplesPerLeaf: terms.samplesPerLeaf,
+        leavesPerBlock: terms.leavesPerBlock))
+    madeModel = model
+    return model
+  }
+
+  private func writeShard(_ index: Int, _ attempt: TaskAttempt) throws -> WorkerMachine.Outcome {
+    guard let broadcast else { throw PlanError.missing }
+    let pruned = try prunedCheckpoint(broadcast)
+    guard pruned.layout.shards.indices.contains(index) else { throw PlanError.noSuchShard(index) }
+    let shard = pruned.layout.shards[index]
+    progress.expect(steps: shard.tensors.count)
+    let file = try pruned.writeShard(
+      index, into: FilePath(broadcast.outputDirectory), attempt: "\(attempt.attempt)"
+    ) { try progress.step() }
+    return .shard(fileName: shard.fileName, byteCount: file.byteCount, digest: file.digest)
+  }
+
+  private func prunedCheckpoint(_ broadcast: PlanBroadcast) throws -> PrunedCheckpoint {
+    if let madePruned { return madePruned }
+    guard Digest(hashing: broadcast.payload) == broadcast.digest else { throw PlanError.damaged }
+    let received = try Payload.decodePlan(broadcast.payload, shape: shape)
+    let pruned = try PrunedCheckpoint(
+      dense: checkpoint, plan: received.plan,
+      compensations: broadcast.compensates ? try received.compensations(shape: shape) : nil,
+      maximumShardBytes: broadcast.maximumShardBytes)
+    madePruned = pruned
+    return pruned
   }
 
   /// Input decides these: every worker would fail alike.
   private static func failureClass(of error: any Error) -> TaskFailure.Class {
     switch error {
-    case let error as TransformerError: error.isInTheInput ? .permanent : .transient
-    case let error as StorageError: error.code == .noSpace ? .permanent : .transient
+    case is TransformerError: .permanent
+    case let error as StorageError where error.code == .noSpace: .permanent
     default: .transient
+    }
+  }
+}
+
+/// A plan that a shard cannot be written by.
+enum PlanError: Error, CustomStringConvertible {
+  case missing
+  case damaged
+  case noSuchShard(Int)
+
+  var description: String {
+    switch self {
+    case .missing: "a shard was assigned before the plan came"
+    case .damaged: "the plan was damaged on the way"
+    case .noSuchShard(let index): "the plan has no shard \(index)"
     }
   }
 }

@@ -1,6 +1,7 @@
 internal import Coordination
 internal import FlapCore
 internal import Glibc
+internal import Host
 internal import Logging
 internal import Transport
 internal import Wire
@@ -66,7 +67,7 @@ struct WorkerShell: ~Copyable {
   private mutating func receiveAll() throws {
     while ending == nil, let message = try socket.receive() {
       do {
-        try handle(.received(Wire.decodeCoordinatorMessage(message.frames)))
+        try handle(.received(WireCodec.decodeCoordinatorMessage(message.frames)))
       } catch let error as WireError {
         log.warning("a message that cannot be read was dropped: \(error)")
       }
@@ -76,7 +77,7 @@ struct WorkerShell: ~Copyable {
   private mutating func handle(_ event: WorkerMachine.Event) throws {
     for effect in machine.handle(event, at: .now) {
       switch effect {
-      case .send(let message): try socket.send(Wire.encode(message))
+      case .send(let message): try socket.send(WireCodec.encode(message))
       case .configure(let welcome): compute.post(.configure(welcome))
       case .adopt(let plan): compute.post(.adopt(plan))
       case .begin(let assignment): compute.post(.begin(assignment))

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Coordinator
-import Foundation
 
 /// Prunes large language models with the CPUs you have.
 @main
@@ -22,23 +21,7 @@ struct FlapCoord: ParsableCommand {
           --output PRUNED
         flap-coord eval --model PRUNED --data test.npy
       """,
-    version: Version.current,
+    version: CoordinatorProgram.version,
     subcommands: [Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Inspect.self],
     defaultSubcommand: Prune.self)
-
-  /// Runs the command; any error that is not of the command line is one line and exit code 1.
-  static func main() {
-    do {
-      var command = try parseAsRoot()
-      do {
-        try command.run()
-      } catch let error as any CustomStringConvertible & Error where !(error is ExitCode) {
-        if error is CleanExit || error is ValidationError { exit(withError: error) }
-        FileHandle.standardError.write(Data("flap-coord: \(error)\n".utf8))
-        Foundation.exit(1)
-      }
-    } catch {
-      exit(withError: error)
-    }
-  }
 }

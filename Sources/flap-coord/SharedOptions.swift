@@ -1,6 +1,6 @@
-import ArgumentParser
-import Coordinator
-import SystemPackage
+public import ArgumentParser
+public import Coordinator
+public import SystemPackage
 
 /// How workers are started.
 struct ClusterArguments: ParsableArguments {

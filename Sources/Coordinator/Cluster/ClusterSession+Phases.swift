@@ -16,14 +16,17 @@ struct Measurements {
 extension ClusterSession {
   /// Has the workers measure the weights of every layer and, given samples, the activations;
   /// merges the reports along the canonical tree.
-  mutating func measure(_ pass: SampledPass?, shape: ModelShape, meter: inout ProgressMeter) throws
+  mutating func measure(_ pass: SampledPass?, shape: ModelShape, _ console: Console) throws
     -> Measurements
   {
+    let meter =
+      pass.map { console.meter("calibration", unit: "tokens", total: Double($0.tokenCount)) }
+      ?? console.meter("weight norms", unit: "layers", total: Double(shape.layers.count))
     var norms = [LayerWeightNorms?](repeating: nil, count: shape.layers.count)
     var reducer = pass.map { TreeReducer<ModelMoments>(tree: $0.layout.tree) }
     let work =
       (pass?.blocks ?? []).map(Work.calibrate) + shape.layers.indices.map(Work.measureWeights)
-    try perform(work, meter: &meter) { work, result in
+    try perform(work, meter: meter) { work, result in
       guard case .report(let bytes) = result else { throw ClusterError.unexpectedResult(work.name) }
       switch work {
       case .measureWeights(let layer):
@@ -40,9 +43,10 @@ extension ClusterSession {
   }
 
   /// Has the workers compute the mean negative log-likelihood of the samples.
-  mutating func evaluate(_ pass: SampledPass, meter: inout ProgressMeter) throws -> LossSum {
+  mutating func evaluate(_ pass: SampledPass, _ console: Console) throws -> LossSum {
+    let meter = console.meter("evaluation", unit: "tokens", total: Double(pass.tokenCount))
     var reducer = TreeReducer<LossSum>(tree: pass.layout.tree)
-    try perform(pass.blocks.map(Work.evaluate), meter: &meter) { work, result in
+    try perform(pass.blocks.map(Work.evaluate), meter: meter) { work, result in
       guard case .evaluate(let block) = work, case .report(let bytes) = result,
         reducer.accept(try Payload.decodeLoss(bytes), of: block.node) == .accepted
       else { throw ClusterError.unexpectedResult(work.name) }
@@ -51,12 +55,13 @@ extension ClusterSession {
   }
 
   /// Has the workers write the shards of a pruned checkpoint, in any order.
-  mutating func writeShards(_ plan: PlanBroadcast, count: Int, meter: inout ProgressMeter) throws
-    -> [ShardCommitted]
-  {
+  mutating func writeShards(
+    _ plan: PlanBroadcast, _ layout: CheckpointLayout, _ console: Console
+  ) throws -> [ShardCommitted] {
+    let meter = console.meter("writing", unit: "bytes", total: Double(layout.byteCount))
     try broadcast(plan)
-    var shards = [ShardCommitted?](repeating: nil, count: count)
-    try perform((0..<count).map(Work.writeShard), meter: &meter) { work, result in
+    var shards = [ShardCommitted?](repeating: nil, count: layout.shards.count)
+    try perform(layout.shards.indices.map(Work.writeShard), meter: meter) { work, result in
       guard case .writeShard(let index) = work, case .shard(let shard) = result else {
         throw ClusterError.unexpectedResult(work.name)
       }

@@ -1,7 +1,7 @@
 internal import Checkpoint
-public import Coordination
+internal import Coordination
 internal import FlapCore
-internal import Glibc
+internal import Host
 internal import Launching
 internal import Logging
 internal import Storage
@@ -30,33 +30,56 @@ struct ClusterSession: ~Copyable {
   /// How often the session looks after its processes when nothing else happens.
   private static let watchInterval = Duration.milliseconds(100)
 
+  /// Binds a socket and starts the workers.
+  ///
+  /// - Parameter pass: what the workers will run the model over, if they will.
   init(
-    settings: CoordinatorSettings, options: ClusterOptions, modelDirectory: FilePath, log: Logger
+    _ inputs: RunInputs, _ pass: SampledPass?, _ options: ClusterOptions, _ console: Console
   ) throws {
-    machine = CoordinatorMachine(settings: settings)
-    self.log = log
-    interruption = Interruption()
-    socket = try Socket(context: MessagingContext(), kind: .router)
+    let runID = String(UInt64.random(in: .min ... .max), radix: 16)
+    let terms = pass.map { Welcome(runID: runID, pass: $0) } ?? Welcome(runID: runID)
+    var settings = CoordinatorSettings(
+      welcome: terms, modelDigest: inputs.checkpoint.digest,
+      maximumReportBytes: Payload.largestReportBytes(shape: inputs.shape),
+      digest: { Digest(hashing: $0) })
+    settings.deadAfter = options.deadAfter
+    settings.isStrict = options.isStrict
+    let socket = try Socket(context: MessagingContext(), kind: .router)
     let endpoint = try socket.bind("tcp://127.0.0.1:*")
-    let layout = options.layout(coreCount: HostFacts.coreCount)
     guard let program = options.workerProgram ?? LocalLauncher.defaultExecutable else {
       throw UsageError("cannot tell where flap-worker is: name it with --worker-program")
     }
     launcher = try LocalLauncher(
       executable: program,
       arguments: [
-        "--connect", endpoint, "--model", modelDirectory.string, "--threads", "\(layout.threads)",
-        "--watch-stdin",
-      ], count: layout.workers)
-    log.debug("listening on \(endpoint), \(layout.workers) workers of \(layout.threads) threads")
+        "--connect", endpoint, "--model", inputs.directory.string,
+        "--threads", "\(options.threadCount)", "--watch-stdin",
+      ], count: options.workerCount)
+    self.socket = socket
+    machine = CoordinatorMachine(settings: settings)
+    log = console.log
+    interruption = Interruption()
+    log.debug("run \(runID) listens on \(endpoint)")
+  }
+
+  /// Runs a part of the run and ends the workers at once when it fails, so that none of them
+  /// writes into a folder that is being cleared.
+  mutating func guarded<Result>(_ body: (inout ClusterSession) throws -> Result) throws -> Result {
+    do {
+      return try body(&self)
+    } catch {
+      launcher.killAll()
+      throw error
+    }
   }
 
   /// Has the workers do some work; hands every result to `onResult`, in the order of arrival.
   ///
   /// - Throws: what `onResult` throws, the run's failure, or ``Interrupted``.
   mutating func perform(
-    _ work: [Work], meter: inout ProgressMeter, onResult: (Work, TaskResult) throws -> Void
+    _ work: [Work], meter: consuming ProgressMeter, onResult: (Work, TaskResult) throws -> Void
   ) throws {
+    var meter = meter
     let first = nextTask
     nextTask += UInt64(work.count)
     let tasks = work.enumerated().map {
@@ -115,7 +138,7 @@ struct ClusterSession: ~Copyable {
   private mutating func event(for message: Message) -> CoordinatorMachine.Event {
     let worker = WorkerID(bytes: message.routingID)
     do {
-      let decoded = try Wire.decodeWorkerMessage(message.frames)
+      let decoded = try WireCodec.decodeWorkerMessage(message.frames)
       if case .hello(let hello) = decoded { workersByProcess[Int32(hello.processID)] = worker }
       return .received(decoded, from: worker)
     } catch {
@@ -161,7 +184,7 @@ struct ClusterSession: ~Copyable {
 
   private func send(_ message: CoordinatorMessage, to worker: WorkerID) throws {
     // One that cannot be reached is found dead by its lease.
-    if try socket.send(Wire.encode(message), to: worker.bytes) != .sent {
+    if try socket.send(WireCodec.encode(message), to: worker.bytes) != .sent {
       log.debug("worker \(worker) cannot be reached")
     }
   }

@@ -4,27 +4,30 @@ internal import Synchronization
 
 /// Ctrl-C and SIGTERM, noticed between two turns of the session's loop. A second one ends the
 /// process at once.
-final class Interruption: Sendable {
-  private let count = Atomic<Int>(0)
-  private let sources = Mutex<[any DispatchSourceSignal]>([])
+final class Interruption {
+  private final class Counter: Sendable {
+    let signals = Atomic<Int>(0)
+  }
+
+  private let counter = Counter()
+  private let sources: [any DispatchSourceSignal]
 
   init() {
-    for number in [SIGINT, SIGTERM] {
+    sources = [SIGINT, SIGTERM].map { [counter] number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { [weak self] in
-        guard let self else { return }
-        if self.count.add(1, ordering: .relaxed).oldValue > 0 { _exit(130) }
+      source.setEventHandler {
+        if counter.signals.add(1, ordering: .relaxed).oldValue > 0 { _exit(130) }
       }
       source.resume()
-      sources.withLock { $0.append(source) }
+      return source
     }
   }
 
-  deinit { sources.withLock { for source in $0 { source.cancel() } } }
+  deinit { for source in sources { source.cancel() } }
 
   /// - Throws: ``ClusterError/interrupted`` once a signal has come.
   func check() throws {
-    if count.load(ordering: .relaxed) > 0 { throw ClusterError.interrupted }
+    if counter.signals.load(ordering: .relaxed) > 0 { throw ClusterError.interrupted }
   }
 }

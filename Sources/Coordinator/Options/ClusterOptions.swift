@@ -1,3 +1,4 @@
+internal import Host
 public import SystemPackage
 
 /// How the workers of a run are started and spoken to.
@@ -18,9 +19,9 @@ public struct ClusterOptions: Sendable {
   /// Cores for which one worker is enough: more threads than this wait for one another too often.
   static let coresPerWorker = 4
 
-  /// Workers and threads of each on a machine with that many cores.
-  func layout(coreCount: Int) -> (workers: Int, threads: Int) {
-    let workers = localWorkerCount ?? max(1, coreCount / ClusterOptions.coresPerWorker)
-    return (workers, threadsPerWorker ?? max(1, coreCount / workers))
+  var workerCount: Int {
+    localWorkerCount ?? max(1, Host.coreCount / ClusterOptions.coresPerWorker)
   }
+
+  var threadCount: Int { threadsPerWorker ?? max(1, Host.coreCount / workerCount) }
 }

@@ -1,5 +1,4 @@
 internal import Foundation
-internal import Glibc
 internal import Logging
 
 /// Where a command says things: results on standard output, all else on standard error.
@@ -51,6 +50,6 @@ private struct StandardErrorHandler: LogHandler {
 
   func log(event: LogEvent) {
     let prefix = event.level >= .warning ? "\(event.level): " : ""
-    fputs("\(prefix)\(event.message)\n", stderr)
+    StandardError.write("\(prefix)\(event.message)\n")
   }
 }

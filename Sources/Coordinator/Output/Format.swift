@@ -31,3 +31,10 @@ enum Format {
     count < 1_000_000 ? "\(count)" : String(format: "%.1f M", Double(count) / 1e6)
   }
 }
+
+extension Format {
+  /// Right-aligned in so many characters.
+  static func column(_ text: String, _ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
+  }
+}

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// How far a phase is, with rate and time left: one line that is drawn anew on a terminal, a line
 /// every few seconds elsewhere.
 struct ProgressMeter {
@@ -22,7 +20,7 @@ struct ProgressMeter {
     self.isSilent = isSilent
     start = .now
     lastShown = start
-    isTerminal = isatty(STDERR_FILENO) == 1
+    isTerminal = StandardError.isTerminal
   }
 
   /// - Parameter fraction: of the phase, 0…1.
@@ -54,6 +52,6 @@ struct ProgressMeter {
   private func write(_ line: String, isLast: Bool) {
     // On a terminal the line replaces the one before it.
     let text = isTerminal ? "\r\u{1B}[K" + line + (isLast ? "\n" : "") : line + "\n"
-    fputs(text, stderr)
+    StandardError.write(text)
   }
 }

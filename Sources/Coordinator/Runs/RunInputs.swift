@@ -1,6 +1,6 @@
 internal import Checkpoint
 internal import FlapCore
-public import SystemPackage
+internal import SystemPackage
 
 /// The inputs of a run, opened and checked before any worker starts.
 struct RunInputs {
@@ -16,17 +16,17 @@ struct RunInputs {
     try checkpoint.validate()
   }
 
-  /// Reads token ids and checks them against the model's vocabulary.
-  func tokens(at path: FilePath, firstSamples limit: Int?) throws -> TokenMatrix {
+  /// A pass over the token ids of a file, checked against the model's vocabulary.
+  func pass(over path: FilePath, _ options: ForwardOptions, workerCount: Int) throws -> SampledPass
+  {
     var tokens = try TokenMatrix(path: path)
-    if let limit {
+    if let limit = options.sampleLimit {
       guard limit <= tokens.sampleCount else {
-        throw UsageError(
-          "\(path) has \(tokens.sampleCount) samples, fewer than --samples \(limit)")
+        throw UsageError("\(path) has \(tokens.sampleCount) samples, fewer than --samples \(limit)")
       }
       tokens = tokens.prefix(sampleCount: limit)
     }
     try tokens.validate(vocabularySize: shape.vocabularySize)
-    return tokens
+    return SampledPass(shape: shape, tokens: tokens, options: options, workerCount: workerCount)
   }
 }

@@ -3,7 +3,6 @@ internal import Coordination
 internal import FlapCore
 internal import Kernels
 internal import Statistics
-internal import Transformer
 
 /// A pass of the model over samples: how they are split, and the terms on which workers take part.
 struct SampledPass {
@@ -33,31 +32,38 @@ struct SampledPass {
 
   var tokenCount: Int { tokens.sampleCount * tokens.tokensPerSample }
 
+  var samplesPerLeaf: Int { min(layout.samplesPerLeaf, tokens.sampleCount) }
+
   var leavesPerBlock: Int { min(1 << blockLevel, layout.leafCount) }
 
   /// One task per node, in the order of the samples.
   var blocks: [TokenBlock] {
     layout.tree.nodes(atLevel: blockLevel).map { node in
-      let samples = layout.samples(of: node)
+      let leaves = layout.tree.leaves(of: node)
       return TokenBlock(
-        node: node, samplesPerLeaf: layout.tree.leaves(of: node).map(layout.samples(ofLeaf:)).map(\.count),
-        tokensPerSample: tokens.tokensPerSample, tokens: Array(tokens.rows(samples)))
+        node: node, samplesPerLeaf: leaves.map { layout.samples(ofLeaf: $0).count },
+        tokensPerSample: tokens.tokensPerSample,
+        tokens: Array(tokens.rows(layout.samples(of: node))))
     }
   }
+}
 
-  func terms(runID: String) -> Welcome {
-    Welcome(
-      runID: runID, compute: compute, tokensPerSample: tokens.tokensPerSample,
-      samplesPerLeaf: min(layout.samplesPerLeaf, tokens.sampleCount),
-      leavesPerBlock: leavesPerBlock, heartbeatInterval: .seconds(1), lease: .seconds(30))
+extension Welcome {
+  /// How often workers say that they are alive, and how long they wait for an answer.
+  private static let heartbeatInterval = Duration.seconds(1)
+  private static let lease = Duration.seconds(30)
+
+  init(runID: String, pass: SampledPass) {
+    self.init(
+      runID: runID, compute: pass.compute, tokensPerSample: pass.tokens.tokensPerSample,
+      samplesPerLeaf: pass.samplesPerLeaf, leavesPerBlock: pass.leavesPerBlock,
+      heartbeatInterval: Welcome.heartbeatInterval, lease: Welcome.lease)
   }
 
-  /// Peak anonymous memory of one worker.
-  func workerMemory(threadCount: Int) -> MemoryEstimate {
-    MemoryEstimate(
-      shape: shape, compute: compute, threadCount: threadCount,
-      tokensPerSample: tokens.tokensPerSample,
-      samplesPerLeaf: min(layout.samplesPerLeaf, tokens.sampleCount),
-      leavesPerBlock: leavesPerBlock)
+  /// The terms of a run without a forward pass.
+  init(runID: String) {
+    self.init(
+      runID: runID, compute: .float32, tokensPerSample: 1, samplesPerLeaf: 1, leavesPerBlock: 1,
+      heartbeatInterval: Welcome.heartbeatInterval, lease: Welcome.lease)
   }
 }

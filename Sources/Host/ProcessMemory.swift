@@ -2,19 +2,16 @@ internal import Glibc
 
 /// Anonymous resident memory of this process: scratch, heap and stacks, not the mapped weights,
 /// which the kernel may drop and all workers of a host share (`RssAnon` of proc(5)).
-struct ProcessMemory: Sendable {
-  private(set) var residentBytes = 0
-  private(set) var peakResidentBytes = 0
+public struct ProcessMemory: Sendable {
+  public private(set) var residentBytes = 0
+  public private(set) var peakResidentBytes = 0
 
-  mutating func sample() {
+  public init() {}
+
+  public mutating func sample() {
     residentBytes = ProcessMemory.anonymousBytes() ?? residentBytes
     peakResidentBytes = max(peakResidentBytes, residentBytes)
   }
-
-  /// Bytes of physical memory of the host (sysconf).
-  static var hostBytes: Int { sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) }
-
-  static var coreCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 
   private static func anonymousBytes() -> Int? {
     guard let file = fopen("/proc/self/status", "r") else { return nil }

@@ -1,0 +1,152 @@
+internal import Checkpoint
+internal import Coordination
+internal import Export
+internal import FlapCore
+internal import Kernels
+internal import Pruning
+internal import Statistics
+internal import SystemPackage
+
+/// The result of `calibrate`.
+struct CalibrationSummary: Encodable {
+  let output: String
+  let tokens: Int
+  let samples: Int
+  let compute: String
+  let modelDigest: String
+  let dataDigest: String
+  let peakWorkerBytes: Int
+
+  init(output: String, file: StatisticsFile, peakWorkerBytes: Int) {
+    self.output = output
+    tokens = file.moments.tokenCount
+    samples = file.moments.sampleCount
+    compute = file.compute.rawValue
+    modelDigest = file.modelDigest.hexadecimal
+    dataDigest = file.dataDigest.hexadecimal
+    self.peakWorkerBytes = peakWorkerBytes
+  }
+
+  var table: String {
+    "statistics of \(samples) samples, \(tokens) tokens (\(compute)); a worker held "
+      + "\(Format.bytes(peakWorkerBytes)) at most\n→ \(output)"
+  }
+}
+
+struct ShardSummary: Encodable {
+  let file: String
+  let bytes: Int
+  let sha256: String
+
+  init(_ shard: ShardCommitted) {
+    file = shard.fileName
+    bytes = shard.byteCount
+    sha256 = shard.digest.hexadecimal
+  }
+}
+
+/// The result of `write`, also `flap/run.json`.
+struct WriteSummary: Encodable {
+  var version = SoftwareVersion.current
+  let output: String
+  let shards: [ShardSummary]
+
+  var table: String {
+    "\(shards.count) shards, \(Format.bytes(shards.reduce(0) { $0 + $1.bytes }))\n→ \(output)"
+  }
+}
+
+/// The result of a whole run, also `flap/run.json`.
+struct PruneSummary: Encodable {
+  let version: String
+  let search: SearchSummary
+  let compute: String?
+  let compensates: Bool
+  let tokens: Int
+  let modelDigest: String
+  let dataDigest: String?
+  let kernels: String
+  let peakWorkerBytes: Int
+  let seconds: Double
+  let shards: [ShardSummary]
+
+  init(
+    search: SearchSummary, shards: [ShardCommitted], tokenCount: Int, modelDigest: Digest,
+    dataDigest: Digest?, compute: ComputeType?, compensates: Bool, peakWorkerBytes: Int,
+    seconds: Double
+  ) {
+    version = SoftwareVersion.current
+    self.search = search
+    self.compute = compute?.rawValue
+    self.compensates = compensates
+    tokens = tokenCount
+    self.modelDigest = modelDigest.hexadecimal
+    self.dataDigest = dataDigest?.hexadecimal
+    kernels = KernelFingerprint.current(compute: compute)
+    self.peakWorkerBytes = peakWorkerBytes
+    self.seconds = seconds
+    self.shards = shards.map(ShardSummary.init)
+  }
+
+  var table: String {
+    let bytes = shards.reduce(0) { $0 + $1.bytes }
+    return search.table
+      + " (\(shards.count) shards, \(Format.bytes(bytes)), \(Format.seconds(seconds)); a worker held "
+      + "\(Format.bytes(peakWorkerBytes)) at most)"
+  }
+}
+
+/// What a run would do.
+struct DryRunSummary: Encodable {
+  let model: String
+  let parameters: Int
+  let decoderParameters: Int
+  let workers: Int
+  let threadsPerWorker: Int
+  let compute: String?
+  let samples: Int
+  let tokens: Int
+  let leaves: Int
+  let blocks: Int
+  /// Peak anonymous memory of one worker; mapped weights are not counted.
+  let workerBytes: Int?
+  let scratchBytes: Int?
+  let statisticsBytes: Int?
+  /// Weights, which the page cache holds as far as there is room, once for all workers.
+  let weightBytes: Int
+
+  init(_ inputs: RunInputs, _ pass: SampledPass?, _ cluster: ClusterOptions) {
+    model = inputs.directory.string
+    parameters = inputs.shape.parameterCount
+    decoderParameters = inputs.shape.decoderParameterCount
+    workers = cluster.workerCount
+    threadsPerWorker = cluster.threadCount
+    compute = pass?.compute.rawValue
+    samples = pass?.tokens.sampleCount ?? 0
+    tokens = pass?.tokenCount ?? 0
+    leaves = pass?.layout.leafCount ?? 0
+    blocks = pass.map { $0.layout.tree.nodeCount(atLevel: $0.blockLevel) } ?? 0
+    let memory = pass.map { WorkerMemory($0, threadCount: cluster.threadCount) }
+    workerBytes = memory?.totalBytes
+    scratchBytes = memory?.scratchBytes
+    statisticsBytes = memory?.statisticsBytes
+    weightBytes = inputs.checkpoint.byteCount
+  }
+
+  var table: String {
+    var lines = [
+      "model      \(model): \(Format.count(parameters)) parameters, "
+        + "\(Format.count(decoderParameters)) of them in decoder layers, \(Format.bytes(weightBytes))",
+      "workers    \(workers) × \(threadsPerWorker) threads on this machine",
+    ]
+    if let compute, let workerBytes, let scratchBytes, let statisticsBytes {
+      lines.append(
+        "data       \(samples) samples, \(tokens) tokens in \(leaves) leaves, \(blocks) tasks; \(compute)")
+      lines.append(
+        "memory     \(Format.bytes(workerBytes)) per worker at most (activations "
+          + "\(Format.bytes(scratchBytes)), statistics \(Format.bytes(statisticsBytes))), weights "
+          + "mapped besides")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

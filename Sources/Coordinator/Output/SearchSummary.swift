@@ -1,0 +1,70 @@
+internal import FlapCore
+internal import Logging
+internal import Pruning
+
+/// What a structure search decided.
+struct SearchSummary: Encodable {
+  let output: String
+  let metric: String
+  let structure: String
+  /// Of the decoder layers' parameters.
+  let ratioAsked: Double
+  let ratioReached: Double
+  /// Of all parameters, embeddings and added biases included.
+  let ratioWholeModel: Double
+  let parametersDense: Int
+  let parametersPruned: Int
+  /// Per layer.
+  let keptGroups: [Int]
+  let keptNeurons: [Int]
+  let denseGroups: [Int]
+  let denseNeurons: [Int]
+  /// Units that stay only because a layer never loses its last one.
+  let unitsKeptByMinimum: Int
+
+  init(_ result: SearchResult, _ search: SearchOptions, shape: ModelShape, output: String) {
+    self.output = output
+    metric = search.metric.rawValue
+    structure = search.search.structure.rawValue
+    ratioAsked = search.search.ratio
+    ratioReached = result.reached.decoderLayers
+    ratioWholeModel = result.reached.wholeModel
+    parametersDense = shape.parameterCount
+    parametersPruned = Int(
+      (Double(shape.parameterCount) * (1 - result.reached.wholeModel)).rounded())
+    keptGroups = result.keptGroups
+    keptNeurons = result.keptNeurons
+    denseGroups = shape.layers.map(\.keyValueHeadCount)
+    denseNeurons = shape.layers.map(\.intermediateSize)
+    unitsKeptByMinimum = result.unitsKeptByMinimum
+  }
+
+  /// How far the reached ratio may be from the asked one before that is worth a warning.
+  private static let tolerance = 0.005
+
+  func warn(_ log: Logger) {
+    guard abs(ratioReached - ratioAsked) > SearchSummary.tolerance else { return }
+    let reason =
+      unitsKeptByMinimum > 0
+      ? " (\(unitsKeptByMinimum) units stay because every layer keeps a group and a neuron)" : ""
+    let reached = Format.percent(ratioReached)
+    log.warning(
+      "the ratio reached is \(reached), asked was \(Format.percent(ratioAsked))\(reason)")
+  }
+
+  var table: String {
+    var lines = ["layer   groups kept     neurons kept"]
+    for layer in keptGroups.indices {
+      lines.append(
+        Format.column("\(layer)", 5) + Format.column("\(keptGroups[layer])", 8) + " of "
+          + Format.column("\(denseGroups[layer])", 4) + Format.column("\(keptNeurons[layer])", 9)
+          + " of " + Format.column("\(denseNeurons[layer])", 6))
+    }
+    lines.append(
+      "\(metric) \(structure): \(Format.percent(ratioReached)) of the decoder layers' parameters go "
+        + "(asked \(Format.percent(ratioAsked))), \(Format.percent(ratioWholeModel)) of the whole "
+        + "model; \(Format.count(parametersDense)) → \(Format.count(parametersPruned)) parameters")
+    lines.append("→ \(output)")
+    return lines.joined(separator: "\n")
+  }
+}

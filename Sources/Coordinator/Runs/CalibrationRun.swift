@@ -1,0 +1,70 @@
+internal import Checkpoint
+internal import Export
+internal import FlapCore
+internal import Statistics
+internal import Storage
+public import SystemPackage
+
+/// `flap-coord calibrate`: statistics of a model over samples, into a file.
+public struct CalibrationRun: Sendable {
+  let model: FilePath
+  let calibration: FilePath
+  let output: FilePath
+  let forward: ForwardOptions
+  let cluster: ClusterOptions
+
+  public init(
+    model: FilePath, calibration: FilePath, output: FilePath, forward: ForwardOptions,
+    cluster: ClusterOptions
+  ) {
+    self.model = model
+    self.calibration = calibration
+    self.output = output
+    self.forward = forward
+    self.cluster = cluster
+  }
+
+  public func run(_ console: Console) throws {
+    let inputs = try RunInputs(model: model)
+    let pass = try inputs.pass(over: calibration, forward, workerCount: cluster.workerCount)
+    try OutputFile.check(output)
+    var session = try ClusterSession(inputs, pass, cluster, console)
+    let measurements = try session.guarded { session in
+      try session.measure(pass, shape: inputs.shape, console)
+    }
+    let file = StatisticsFile(
+      measurements, pass: pass, modelDigest: inputs.checkpoint.digest)
+    try file.write(to: output)
+    try session.end()
+    let summary = CalibrationSummary(
+      output: output.string, file: file, peakWorkerBytes: session.peakWorkerBytes)
+    try console.show(summary, table: summary.table)
+  }
+
+  public func describe(_ console: Console) throws {
+    let inputs = try RunInputs(model: model)
+    let pass = try inputs.pass(over: calibration, forward, workerCount: cluster.workerCount)
+    let summary = DryRunSummary(inputs, pass, cluster)
+    try console.show(summary, table: summary.table)
+  }
+}
+
+extension StatisticsFile {
+  init(_ measurements: Measurements, pass: SampledPass, modelDigest: Digest) {
+    self.init(
+      moments: measurements.moments!, norms: measurements.norms, shape: pass.shape,
+      modelDigest: modelDigest, dataDigest: pass.tokens.digest, compute: pass.compute)
+  }
+}
+
+/// A file that a command is to write: refused early where it could not be written late.
+enum OutputFile {
+  static func check(_ path: FilePath) throws {
+    let folder = path.removingLastComponent()
+    guard folder.isEmpty || SmallFile.exists(folder) else {
+      throw UsageError("--output \(path): the folder \(folder) does not exist")
+    }
+    // Trying is the only reliable answer; the file is removed again at the end of this scope.
+    _ = try AtomicFile(destination: path, attempt: "check")
+  }
+}

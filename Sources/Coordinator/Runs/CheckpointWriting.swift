@@ -1,0 +1,97 @@
+internal import Checkpoint
+internal import Coordination
+internal import Export
+internal import FlapCore
+internal import Host
+internal import Pruning
+internal import Statistics
+internal import Storage
+internal import SystemPackage
+internal import Wire
+
+/// The end of every run that writes a pruned checkpoint: the workers write the shards, then the
+/// coordinator writes what makes a folder of shards a checkpoint, the index last.
+struct CheckpointWriting {
+  let inputs: RunInputs
+  let plan: PruningPlan
+  /// For the compensation; nil leaves it out.
+  let moments: ModelMoments?
+  let options: WriteOptions
+
+  private var shape: ModelShape { inputs.shape }
+
+  private var compensates: Bool { moments != nil }
+
+  /// The baselines: mean activations of the channels that go.
+  private var writePlan: WritePlan {
+    let baselines = shape.layers.indices.map { layer in
+      guard let moments else { return WritePlan.Baselines() }
+      func baselines(_ tap: Tap) -> [Double] {
+        Compensation(
+          mean: moments.layers[layer][tap].mean,
+          keptChannels: plan.keptChannels(layer: layer, tap: tap, shape: shape)
+        ).baselines
+      }
+      return WritePlan.Baselines(
+        attentionOutput: baselines(.attentionOutput), mlpDown: baselines(.mlpDown))
+    }
+    return WritePlan(plan: plan, baselines: baselines)
+  }
+
+  /// Has the shards written and compares what the workers report with what must be there.
+  func writeShards(
+    into folder: borrowing OutputFolder, _ session: inout ClusterSession, _ console: Console
+  ) throws -> [ShardCommitted] {
+    let payload = Payload.encode(writePlan, shape: shape)
+    let broadcast = PlanBroadcast(
+      outputDirectory: folder.path.absolute.string,
+      maximumShardBytes: options.maximumShardBytes, compensates: compensates,
+      digest: Digest(hashing: payload), payload: payload)
+    let layout = try self.layout()
+    let shards = try session.writeShards(broadcast, layout, console)
+    for (shard, expected) in zip(shards, layout.shards) {
+      guard shard.fileName == expected.fileName else {
+        throw ClusterError.unexpectedResult(expected.fileName)
+      }
+    }
+    return shards
+  }
+
+  /// Writes all but the shards. - Precondition: every shard is committed.
+  func finish(_ folder: borrowing OutputFolder) throws {
+    let path = folder.path
+    try SideFiles.copy(from: inputs.directory, to: path)
+    for file in RemoteCode.files {
+      try AtomicFile.write(file.bytes, to: path.appending(file.name))
+    }
+    let configuration = try PrunedConfiguration.json(
+      dense: inputs.checkpoint.configuration, plan: plan, compensating: compensates)
+    try AtomicFile.write(configuration, to: path.appending("config.json"))
+    if let index = try layout().indexJSON() {
+      try AtomicFile.write(index, to: path.appending("model.safetensors.index.json"))
+    }
+  }
+
+  private func layout() throws -> CheckpointLayout {
+    // Sizes do not depend on what the compensation is, only on whether there is one.
+    let compensations = compensates ? shape.layers.map { _ in LayerCompensation.empty } : nil
+    return try PrunedCheckpoint(
+      dense: inputs.checkpoint, plan: plan, compensations: compensations,
+      maximumShardBytes: options.maximumShardBytes
+    ).layout
+  }
+}
+
+extension LayerCompensation {
+  fileprivate static var empty: LayerCompensation {
+    let none = Compensation(mean: [], keptChannels: [])
+    return LayerCompensation(attentionOutput: none, mlpDown: none)
+  }
+}
+
+extension FilePath {
+  /// The path from the root, for a worker whose working folder may be another.
+  var absolute: FilePath {
+    isAbsolute ? self : FilePath(Host.workingDirectory).pushing(self).lexicallyNormalized()
+  }
+}

@@ -1,0 +1,44 @@
+internal import Checkpoint
+internal import Foundation
+internal import Statistics
+public import SystemPackage
+
+/// `flap-coord eval`: perplexity of a model, dense or pruned.
+public struct EvaluationRun: Sendable {
+  let model: FilePath
+  let data: FilePath
+  let forward: ForwardOptions
+  let cluster: ClusterOptions
+
+  public init(
+    model: FilePath, data: FilePath, forward: ForwardOptions, cluster: ClusterOptions
+  ) {
+    self.model = model
+    self.data = data
+    self.forward = forward
+    self.cluster = cluster
+  }
+
+  public func run(_ console: Console) throws {
+    let inputs = try RunInputs(model: model)
+    let pass = try inputs.pass(over: data, forward, workerCount: cluster.workerCount)
+    guard pass.tokens.tokensPerSample > 1 else {
+      throw UsageError("\(data): samples of one token predict nothing; give longer ones")
+    }
+    var session = try ClusterSession(inputs, pass, cluster, console)
+    let loss = try session.guarded { session in try session.evaluate(pass, console) }
+    try session.end()
+    let summary = EvaluationSummary(
+      perplexity: exp(loss.meanNegativeLogLikelihood), tokens: loss.tokenCount)
+    try console.show(
+      summary, table: "perplexity \(summary.perplexity) over \(summary.tokens) tokens")
+  }
+}
+
+/// The result of `eval`.
+struct EvaluationSummary: Encodable {
+  /// exp of the mean negative log-likelihood over tokens 1… of every sample.
+  let perplexity: Double
+  /// Tokens that were predicted.
+  let tokens: Int
+}

@@ -1,0 +1,44 @@
+internal import Checkpoint
+internal import FlapCore
+internal import Transformer
+
+/// Peak anonymous memory of one worker, computed before the run from the sizes that its scratch
+/// is allocated from. Mapped weights are not counted: they are the page cache's.
+struct WorkerMemory {
+  /// Activations, operands and tiles of the forward pass.
+  let scratchBytes: Int
+  /// Moments on their way up the tree, and the report that is made of them.
+  let statisticsBytes: Int
+  /// Program, libraries, their generated code and stacks.
+  let runtimeBytes: Int
+
+  /// Measured on Linux x86-64: the Swift runtime, Foundation, ZeroMQ and oneDNN with its generated
+  /// code, and what oneDNN packs inside of a product, per thread.
+  private static let processBytes = 40 << 20
+  private static let perThreadBytes = 24 << 20
+
+  var totalBytes: Int { scratchBytes + statisticsBytes + runtimeBytes }
+
+  init(_ pass: SampledPass, threadCount: Int) {
+    let limits = BlockLimits(
+      tokensPerSample: pass.tokens.tokensPerSample, samplesPerLeaf: pass.samplesPerLeaf,
+      leavesPerBlock: pass.leavesPerBlock)
+    scratchBytes =
+      ScratchPlan(
+        shape: pass.shape, compute: pass.compute, threadCount: threadCount, limits: limits
+      ).totalBytes
+    // Mean and M2 in f64: one value per level of the tree below the block, one being merged, then
+    // the report in memory and on its way.
+    statisticsBytes = pass.shape.channelCount * 16 * (pass.blockLevel + 4)
+    runtimeBytes = WorkerMemory.processBytes + threadCount * WorkerMemory.perThreadBytes
+  }
+}
+
+extension ModelShape {
+  /// Channels at both taps of all layers.
+  var channelCount: Int {
+    layers.indices.reduce(0) { sum, layer in
+      sum + Tap.allCases.reduce(0) { $0 + channelCount(layer: layer, tap: $1) }
+    }
+  }
+}

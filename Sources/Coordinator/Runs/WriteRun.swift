@@ -1,0 +1,69 @@
+internal import Checkpoint
+internal import Export
+internal import FlapCore
+internal import Pruning
+internal import Storage
+public import SystemPackage
+
+/// `flap-coord write`: the pruned checkpoint that a plan describes.
+public struct WriteRun: Sendable {
+  let model: FilePath
+  let plan: FilePath
+  let statistics: FilePath?
+  let output: FilePath
+  let write: WriteOptions
+  let cluster: ClusterOptions
+
+  public init(
+    model: FilePath, plan: FilePath, statistics: FilePath?, output: FilePath, write: WriteOptions,
+    cluster: ClusterOptions
+  ) {
+    self.model = model
+    self.plan = plan
+    self.statistics = statistics
+    self.output = output
+    self.write = write
+    self.cluster = cluster
+  }
+
+  public func run(_ console: Console) throws {
+    let inputs = try RunInputs(model: model)
+    let planFile = try PlanFile(path: plan)
+    try check(planFile.modelDigest, of: plan, inputs)
+    let statisticsFile = try openStatistics(inputs)
+    let folder = try OutputFolder(output)
+    var session = try ClusterSession(inputs, nil, cluster, console)
+    let shards = try session.guarded { session in
+      let writing = CheckpointWriting(
+        inputs: inputs, plan: planFile.plan, moments: statisticsFile?.moments, options: write)
+      let shards = try writing.writeShards(into: folder, &session, console)
+      let records = try folder.makeFolder("flap")
+      try statisticsFile?.write(to: records.appending("statistics.safetensors"))
+      try planFile.write(to: records.appending("plan.safetensors"))
+      try writing.finish(folder)
+      return shards
+    }
+    try session.end()
+    let summary = WriteSummary(output: output.string, shards: shards.map(ShardSummary.init))
+    try AtomicFile.write(
+      Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
+    folder.finish()
+    try console.show(summary, table: summary.table)
+  }
+
+  private func openStatistics(_ inputs: RunInputs) throws -> StatisticsFile? {
+    guard write.compensates else { return nil }
+    guard let statistics else {
+      throw UsageError("the compensation needs --statistics; leave it out with --no-compensation")
+    }
+    let file = try StatisticsFile(path: statistics)
+    try check(file.modelDigest, of: statistics, inputs)
+    return file
+  }
+
+  private func check(_ digest: Digest, of path: FilePath, _ inputs: RunInputs) throws {
+    guard digest == inputs.checkpoint.digest else {
+      throw UsageError("\(path) was made for another model than \(model): calibrate this one")
+    }
+  }
+}

@@ -1,0 +1,100 @@
+internal import Checkpoint
+public import FlapCore
+internal import Pruning
+internal import Storage
+public import SystemPackage
+
+/// `plan.safetensors`: what is kept.
+///
+/// Per layer L, U8: `model.layers.L.self_attn.kept_groups` [kv groups],
+/// `model.layers.L.mlp.kept_neurons` [intermediate]. Metadata: format "flap-plan", version, metric,
+/// structure, ratio_asked, ratio_reached, model_digest, data_digest, shape (of the dense model).
+public struct PlanFile: Sendable {
+  public var plan: PruningPlan
+  public var metric: String
+  public var structure: String
+  /// Of the decoder layers' parameters.
+  public var ratioAsked: Double
+  public var ratioReached: Double
+  public var shape: ModelShape
+  public var modelDigest: Digest
+  /// nil for a metric that needs no data.
+  public var dataDigest: Digest?
+
+  public init(
+    plan: PruningPlan, metric: String, structure: String, ratioAsked: Double, ratioReached: Double,
+    shape: ModelShape, modelDigest: Digest, dataDigest: Digest?
+  ) {
+    self.plan = plan
+    self.metric = metric
+    self.structure = structure
+    self.ratioAsked = ratioAsked
+    self.ratioReached = ratioReached
+    self.shape = shape
+    self.modelDigest = modelDigest
+    self.dataDigest = dataDigest
+  }
+
+  static let format = "flap-plan"
+
+  /// - Throws: ``ResultFileError``, ``CheckpointError``, ``StorageError``.
+  public init(path: FilePath) throws {
+    let file = try ResultFile(path: path, format: PlanFile.format)
+    shape = try file.shape()
+    metric = try file.text("metric")
+    structure = try file.text("structure")
+    ratioAsked = try file.number("ratio_asked")
+    ratioReached = try file.number("ratio_reached")
+    modelDigest = try file.digest("model_digest")
+    dataDigest = file.has("data_digest") ? try file.digest("data_digest") : nil
+    var layers: [PruningPlan.Layer] = []
+    for (index, layer) in shape.layers.enumerated() {
+      let groups = try file.flags(
+        PlanFile.groupsName(index), count: layer.keyValueHeadCount)
+      let neurons = try file.flags(
+        PlanFile.neuronsName(index), count: layer.intermediateSize)
+      layers.append(PruningPlan.Layer(keptGroups: groups, keptNeurons: neurons))
+    }
+    plan = PruningPlan(layers: layers)
+    do {
+      try plan.validate(for: shape)
+    } catch {
+      throw file.error("\(error)")
+    }
+  }
+
+  public func write(to path: FilePath) throws {
+    var arrays: [(name: String, flags: [Bool])] = []
+    for (index, layer) in plan.layers.enumerated() {
+      arrays.append((PlanFile.groupsName(index), layer.keptGroups))
+      arrays.append((PlanFile.neuronsName(index), layer.keptNeurons))
+    }
+    var writer = try SafetensorsWriter(
+      destination: path,
+      tensors: arrays.map {
+        TensorDeclaration(name: $0.name, elementType: .uint8, shape: [$0.flags.count])
+      }, metadata: metadata)
+    for array in arrays {
+      try array.flags.map { $0 ? UInt8(1) : 0 }.withUnsafeBytes { try writer.append($0) }
+    }
+    _ = try writer.commit()
+  }
+
+  private static func groupsName(_ layer: Int) -> String {
+    "model.layers.\(layer).self_attn.kept_groups"
+  }
+
+  private static func neuronsName(_ layer: Int) -> String {
+    "model.layers.\(layer).mlp.kept_neurons"
+  }
+
+  private var metadata: [String: String] {
+    var metadata = [
+      "format": PlanFile.format, "version": "\(ResultFile.version)", "metric": metric,
+      "structure": structure, "ratio_asked": "\(ratioAsked)", "ratio_reached": "\(ratioReached)",
+      "model_digest": modelDigest.hexadecimal, "shape": ShapeText.encode(shape),
+    ]
+    metadata["data_digest"] = dataDigest?.hexadecimal
+    return metadata
+  }
+}

@@ -1,0 +1,110 @@
+internal import Checkpoint
+internal import FlapCore
+internal import Pruning
+public import Storage
+public import SystemPackage
+
+/// Writing one shard: dense weights pass by, what stays is copied.
+extension PrunedCheckpoint {
+  /// Bytes gathered before they are handed to the file.
+  private static let gatherBytes = 1 << 20
+
+  /// Writes shard `index` into a folder, under its final name.
+  ///
+  /// - Parameters:
+  ///   - attempt: keeps apart workers that try at the same time.
+  ///   - onTensor: called after each tensor; what it throws ends the writing, and nothing stays.
+  /// - Throws: ``StorageError``, ``CheckpointError``.
+  public func writeShard(
+    _ index: Int, into directory: FilePath, attempt: String, onTensor: () throws -> Void
+  ) throws -> CommittedFile {
+    let shard = layout.shards[index]
+    var writer = try SafetensorsWriter(
+      destination: directory.appending(shard.fileName), attempt: attempt, tensors: shard.tensors)
+    for tensor in shard.tensors {
+      try write(tensor, to: &writer)
+      try onTensor()
+    }
+    return try writer.commit()
+  }
+
+  private func write(_ tensor: TensorDeclaration, to writer: inout SafetensorsWriter) throws {
+    switch recipe(for: tensor.name) {
+    case .copy: try writer.append(denseTensor(tensor.name).bytes)
+    case .keepRows(let runs):
+      let view = try denseTensor(tensor.name)
+      for run in runs { try writer.append(view.rows(run).bytes) }
+    case .keepColumns(let runs):
+      try writeColumns(runs, of: denseTensor(tensor.name), to: &writer)
+    case .bias(let layer, let tap):
+      try writeBias(tensor, layer: layer, tap, to: &writer)
+    }
+  }
+
+  private func denseTensor(_ name: String) throws -> TensorView {
+    try dense.tensor(name, shape: denseShapes[name]!)
+  }
+
+  private func writeColumns(
+    _ runs: [Range<Int>], of view: TensorView, to writer: inout SafetensorsWriter
+  ) throws {
+    let size = view.elementType.byteCount
+    let rowBytes = view.shape[1] * size
+    var gathered: [UInt8] = []
+    gathered.reserveCapacity(PrunedCheckpoint.gatherBytes + rowBytes)
+    for row in 0..<view.shape[0] {
+      for run in runs {
+        let start = row * rowBytes
+        gathered.append(
+          contentsOf: view.bytes[start + run.lowerBound * size..<start + run.upperBound * size])
+      }
+      if gathered.count >= PrunedCheckpoint.gatherBytes {
+        try gathered.withUnsafeBytes { try writer.append($0) }
+        gathered.removeAll(keepingCapacity: true)
+      }
+    }
+    try gathered.withUnsafeBytes { try writer.append($0) }
+  }
+
+  /// b_i = dense bias_i + Σ over removed channels of W_ij · mean_j; f64 until it is stored.
+  private func writeBias(
+    _ tensor: TensorDeclaration, layer: Int, _ tap: Tap, to writer: inout SafetensorsWriter
+  ) throws {
+    let existing =
+      denseShapes[tensor.name] == nil ? nil : try denseTensor(tensor.name).float64Values()
+    let weight = try denseTensor(tensor.name.replacingSuffix(".bias", by: ".weight"))
+    let compensation = compensations?[layer][tap]
+    let biases = (0..<weight.shape[0]).map { row in
+      guard let compensation else { return existing?[row] ?? 0 }
+      return weight.rows(row..<row + 1).float32Values().withUnsafeBufferPointer {
+        compensation.bias(row: $0, existing: existing?[row] ?? 0)
+      }
+    }
+    try tensor.elementType.encode(biases).withUnsafeBytes { try writer.append($0) }
+  }
+}
+
+extension ElementType {
+  /// Numbers in this format, little-endian, rounded to nearest even (by way of f32).
+  func encode(_ values: [Double]) -> [UInt8] {
+    switch self {
+    case .bfloat16: values.flatMap { Array(littleEndian: ElementType.bfloat16Bits(Float($0))) }
+    case .float16: values.flatMap { Array(littleEndian: Float16($0).bitPattern) }
+    case .float32: values.flatMap { Array(littleEndian: Float($0).bitPattern) }
+    case .float64: values.flatMap { Array(littleEndian: $0.bitPattern) }
+    case .uint8: preconditionFailure("no type of weights")
+    }
+  }
+
+  private static func bfloat16Bits(_ value: Float) -> UInt16 {
+    let bits = value.bitPattern
+    if value.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
+    return UInt16(truncatingIfNeeded: (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+  }
+}
+
+extension Array<UInt8> {
+  init(littleEndian value: some FixedWidthInteger) {
+    self = Swift.withUnsafeBytes(of: value.littleEndian) { Array($0) }
+  }
+}

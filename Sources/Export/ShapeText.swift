@@ -1,0 +1,92 @@
+internal import FlapCore
+internal import Foundation
+
+/// A model's shape as JSON in the metadata of result files.
+enum ShapeText {
+  private struct Stored: Codable {
+    struct Layer: Codable {
+      let heads: Int
+      let keyValueHeads: Int
+      let intermediate: Int
+    }
+    let hidden: Int
+    let headDimension: Int
+    let vocabulary: Int
+    let epsilon: Double
+    let theta: Double
+    /// Empty, [factor], or [factor, low, high, original context].
+    let scaling: [Double]
+    let ties: Bool
+    /// query-key-value, attention output, gate-up, mlp down.
+    let biases: [Bool]
+    let layers: [Layer]
+  }
+
+  static func encode(_ shape: ModelShape) -> String {
+    let scaling: [Double] =
+      switch shape.rotaryEmbedding.scaling {
+      case .none: []
+      case .linear(let factor): [factor]
+      case .llama3(let factor, let low, let high, let context):
+        [factor, low, high, Double(context)]
+      }
+    let biases = shape.biases
+    let stored = Stored(
+      hidden: shape.hiddenSize, headDimension: shape.headDimension,
+      vocabulary: shape.vocabularySize, epsilon: shape.rmsNormEpsilon,
+      theta: shape.rotaryEmbedding.theta, scaling: scaling, ties: shape.tiesEmbeddings,
+      biases: [biases.queryKeyValue, biases.attentionOutput, biases.gateUp, biases.mlpDown],
+      layers: shape.layers.map {
+        .init(
+          heads: $0.headCount, keyValueHeads: $0.keyValueHeadCount,
+          intermediate: $0.intermediateSize)
+      })
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    guard let data = try? encoder.encode(stored) else {
+      preconditionFailure("numbers of a shape are finite")
+    }
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  /// - Returns: nil where the text is no possible shape.
+  static func decode(_ text: String) -> ModelShape? {
+    guard let stored = try? JSONDecoder().decode(Stored.self, from: Data(text.utf8)),
+      stored.biases.count == 4, (1...Limits.layerCount).contains(stored.layers.count)
+    else { return nil }
+    let sizes =
+      [stored.hidden, stored.headDimension, stored.vocabulary]
+      + stored.layers.flatMap { [$0.heads, $0.keyValueHeads, $0.intermediate] }
+    guard sizes.allSatisfy({ (1...Limits.dimension).contains($0) }),
+      stored.layers.allSatisfy({ $0.heads % $0.keyValueHeads == 0 }),
+      let scaling = scaling(stored.scaling)
+    else { return nil }
+    return ModelShape(
+      hiddenSize: stored.hidden, headDimension: stored.headDimension,
+      vocabularySize: stored.vocabulary, rmsNormEpsilon: stored.epsilon,
+      rotaryEmbedding: RotaryEmbedding(theta: stored.theta, scaling: scaling),
+      tiesEmbeddings: stored.ties,
+      biases: Biases(
+        queryKeyValue: stored.biases[0], attentionOutput: stored.biases[1],
+        gateUp: stored.biases[2], mlpDown: stored.biases[3]),
+      layers: stored.layers.map {
+        LayerShape(
+          headCount: $0.heads, keyValueHeadCount: $0.keyValueHeads,
+          intermediateSize: $0.intermediate)
+      })
+  }
+
+  private static func scaling(_ numbers: [Double]) -> RotaryEmbedding.Scaling? {
+    switch numbers.count {
+    case 0: RotaryEmbedding.Scaling.none
+    case 1: .linear(factor: numbers[0])
+    case 4:
+      Int(exactly: numbers[3]).map {
+        .llama3(
+          factor: numbers[0], lowFrequencyFactor: numbers[1], highFrequencyFactor: numbers[2],
+          originalContextLength: $0)
+      }
+    default: nil
+    }
+  }
+}
