@@ -1,1 +1,33 @@
-# stub
+# Copyright 2026 the flap authors. Licensed under the Apache License, Version 2.0.
+"""Configuration of a LLaMA whose layers were pruned to unequal sizes (FLAP, arXiv 2312.11983)."""
+
+import copy
+
+from transformers import LlamaConfig
+
+
+class FlapLlamaConfig(LlamaConfig):
+    """A `LlamaConfig` of the dense model, plus what each layer has left.
+
+    per_layer_config: {"3": {"num_attention_heads": 5, "num_key_value_heads": 5,
+        "intermediate_size": 691}}; layers and fields that are not named have the global sizes.
+        transformers from 5.14 on knows this key itself, older versions keep it as it is.
+    flap_bias: whether `o_proj` and `down_proj` have biases, which stand for what was removed.
+    """
+
+    model_type = "flap_llama"
+    flap_bias: bool = False
+
+    def layer(self, index):
+        """The configuration of one layer, an ordinary one with that layer's sizes."""
+        if getattr(self, "is_heterogeneous", False):
+            return self.per_layer_config[index]
+        layers = getattr(self, "per_layer_config", None)
+        config = copy.copy(self)
+        if isinstance(layers, dict):
+            for name, value in layers.get(str(index), layers.get(index, {})).items():
+                setattr(config, name, value)
+        return config
+
+    def validate(self, *args, **kwargs):
+        """transformers 5 checks global sizes that no layer need have."""

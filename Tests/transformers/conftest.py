@@ -1,0 +1,120 @@
+"""What the tests of written checkpoints share: the programs, small dense models, masked models."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COORDINATOR = pathlib.Path(os.environ.get("FLAP_COORD", ROOT / ".build/release/flap-coord"))
+# Remote code is imported by the folder's name: a cache of its own keeps tests apart from the user.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+VARIANTS = {
+    "mha": dict(num_attention_heads=4, num_key_value_heads=4, head_dim=16),
+    "gqa": dict(num_attention_heads=6, num_key_value_heads=3, head_dim=8),
+    "llama3": dict(
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        tie_word_embeddings=True,
+        rope_theta=500000.0,
+        rope_scaling=dict(
+            rope_type="llama3",
+            factor=8.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
+            original_max_position_embeddings=32,
+        ),
+    ),
+    "biases": dict(
+        num_attention_heads=4, num_key_value_heads=2, head_dim=16, attention_bias=True, mlp_bias=True
+    ),
+}
+
+
+def run(*arguments):
+    """Runs flap-coord and returns its JSON result."""
+    command = [str(COORDINATOR), *map(str, arguments), "--json", "--quiet"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def make_dense(folder, variant, dtype=torch.float32):
+    torch.manual_seed(7)
+    config = LlamaConfig(
+        vocab_size=160,
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        max_position_embeddings=128,
+        bos_token_id=1,
+        eos_token_id=2,
+        **VARIANTS[variant],
+    )
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        # Weights and biases large enough that every part of the model matters.
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(0, 0.3)
+            elif "norm" not in name:
+                parameter.mul_(6)
+    model.to(dtype).save_pretrained(folder)
+    rng = np.random.default_rng(3)
+    np.save(folder / "tokens.npy", rng.integers(0, 160, (24, 40)).astype(np.int32))
+    return folder
+
+
+def load(folder, **options):
+    model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True, **options)
+    return model.eval()
+
+
+def masked(dense_folder, pruned_folder, **options):
+    """The dense model with the columns of what was pruned set to zero and the biases added."""
+    model = load(dense_folder, **options)
+    plan = load_file(pruned_folder / "flap" / "plan.safetensors")
+    pruned = load(pruned_folder, **options)
+    config = model.config
+    width = config.num_attention_heads // config.num_key_value_heads * config.head_dim
+    for index, layer in enumerate(model.model.layers):
+        other = pruned.model.layers[index]
+        groups = plan[f"model.layers.{index}.self_attn.kept_groups"].astype(bool)
+        neurons = plan[f"model.layers.{index}.mlp.kept_neurons"].astype(bool)
+        for linear, kept, source in (
+            (layer.self_attn.o_proj, np.repeat(groups, width), other.self_attn.o_proj),
+            (layer.mlp.down_proj, neurons, other.mlp.down_proj),
+        ):
+            with torch.no_grad():
+                linear.weight *= torch.from_numpy(kept).to(linear.weight.dtype)
+            if source.bias is not None:
+                linear.bias = torch.nn.Parameter(source.bias.detach().clone())
+    return model
+
+
+def logits(model, tokens):
+    with torch.no_grad():
+        return model(torch.from_numpy(tokens.astype(np.int64))).logits.double()
+
+
+def perplexity(model, tokens):
+    total, count = 0.0, 0
+    for row in tokens:
+        scores = logits(model, row[None])[0, :-1]
+        targets = torch.from_numpy(row[1:].astype(np.int64))
+        total += torch.nn.functional.cross_entropy(scores, targets, reduction="sum").item()
+        count += len(targets)
+    return float(np.exp(total / count))
+
+
+@pytest.fixture(scope="session", params=sorted(VARIANTS))
+def dense(request, tmp_path_factory):
+    return make_dense(tmp_path_factory.mktemp(request.param), request.param)
