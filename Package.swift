@@ -56,7 +56,8 @@ let package = Package(
     library(
       "Coordinator",
       [
-        "Launching", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning", "Transformer",
+        "Launching", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
+        "Transformer",
         "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", logging, system,
       ]),
     library(
@@ -117,7 +118,9 @@ let package = Package(
     tests(
       of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],
       resources: [.copy("Golden")]),
-    tests(of: "Pruning", ["Statistics", "FlapCore"], resources: [.copy("Golden")], exclude: ["make_golden.py"]),
+    tests(
+      of: "Pruning", ["Statistics", "FlapCore"], resources: [.copy("Golden")],
+      exclude: ["make_golden.py"]),
     tests(of: "Coordination", ["Statistics", "FlapCore"]),
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "FlapCore"]),

@@ -91,12 +91,15 @@ public final class Checkpoint: Sendable {
     -> [String: SafetensorsFile]
   {
     struct Index: Decodable {
-      let weight_map: [String: String]
+      let weightMap: [String: String]
+      enum CodingKeys: String, CodingKey {
+        case weightMap = "weight_map"
+      }
     }
     let weightMap: [String: String]
     do {
       let bytes = try SmallFile.read(index, limit: Limits.jsonFileBytes)
-      weightMap = try JSONDecoder().decode(Index.self, from: Data(bytes)).weight_map
+      weightMap = try JSONDecoder().decode(Index.self, from: Data(bytes)).weightMap
     } catch let error as StorageError {
       throw error
     } catch {

@@ -39,11 +39,15 @@ public struct CheckpointLayout: Sendable {
     guard shards.count > 1 else { return nil }
     struct Index: Encodable {
       let metadata: [String: Int]
-      let weight_map: [String: String]
+      let weightMap: [String: String]
+      enum CodingKeys: String, CodingKey {
+        case metadata
+        case weightMap = "weight_map"
+      }
     }
     let pairs = shards.flatMap { shard in shard.tensors.map { ($0.name, shard.fileName) } }
     let index = Index(
-      metadata: ["total_size": byteCount], weight_map: Dictionary(uniqueKeysWithValues: pairs))
+      metadata: ["total_size": byteCount], weightMap: Dictionary(uniqueKeysWithValues: pairs))
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     return Array(try encoder.encode(index)) + [UInt8(ascii: "\n")]

@@ -30,13 +30,15 @@ public struct ModelConfiguration: Sendable {
     self.modelType = modelType
     guard ModelConfiguration.knownModelTypes.contains(modelType) else {
       throw fields.error(
-        "model_type", "is \(modelType); supported are "
+        "model_type",
+        "is \(modelType); supported are "
           + ModelConfiguration.knownModelTypes.joined(separator: ", "))
     }
     shape = try ModelConfiguration.shape(fields)
   }
 
-  private static func shape(_ fields: ConfigurationFields) throws(ConfigurationError) -> ModelShape {
+  private static func shape(_ fields: ConfigurationFields) throws(ConfigurationError) -> ModelShape
+  {
     let activation = try fields.text("hidden_act") ?? "silu"
     guard activation == "silu" else {
       throw fields.error("hidden_act", "is \(activation); only silu is supported")

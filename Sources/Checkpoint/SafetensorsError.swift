@@ -23,13 +23,16 @@ extension SafetensorsError: CustomStringConvertible {
     switch self {
     case .shorterThanLengthField: "shorter than the 8 bytes of its header's length"
     case .headerTooLong(let count): "a header of \(count) bytes, more than the format allows"
-    case .headerBeyondFile(let count): "truncated: its header of \(count) bytes reaches beyond the end"
+    case .headerBeyondFile(let count):
+      "truncated: its header of \(count) bytes reaches beyond the end"
     case .notJSON(let position): "its header is not the JSON that belongs there (byte \(position))"
     case .duplicateName(let name): "its header names \(name) twice"
     case .missingField(let tensor, let field): "tensor \(tensor) has no \(field)"
     case .unknownField(let tensor, let field): "tensor \(tensor) has an unknown field \(field)"
-    case .unknownType(let tensor, let type): "tensor \(tensor) has the type \(type), which is not known"
-    case .invalidNumber(let tensor): "tensor \(tensor) has a shape or offset that is no natural number"
+    case .unknownType(let tensor, let type):
+      "tensor \(tensor) has the type \(type), which is not known"
+    case .invalidNumber(let tensor):
+      "tensor \(tensor) has a shape or offset that is no natural number"
     case .shapeTooLarge(let tensor): "tensor \(tensor) has a shape too large for any memory"
     case .reversedOffsets(let tensor): "tensor \(tensor) ends before it begins"
     case .offsetsBeyondBuffer(let tensor): "truncated: tensor \(tensor) reaches beyond the end"

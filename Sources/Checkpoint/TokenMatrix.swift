@@ -76,7 +76,9 @@ private struct NumPyArray {
       throw fail("it does not begin as a .npy file does")
     }
     let isVersion1 = bytes[6] == 1
-    guard (1...3).contains(bytes[6]) else { throw fail("its format version \(bytes[6]) is unknown") }
+    guard (1...3).contains(bytes[6]) else {
+      throw fail("its format version \(bytes[6]) is unknown")
+    }
     let headerBytes =
       isVersion1
       ? Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)))
@@ -130,7 +132,8 @@ private struct NumPyArray {
 
   /// The numbers between the brackets of `'shape':(3,4)`.
   private static func shape(_ header: String) -> [Int]? {
-    guard let start = header.range(of: "'shape':("), let end = header[start.upperBound...].firstIndex(of: ")")
+    guard let start = header.range(of: "'shape':("),
+      let end = header[start.upperBound...].firstIndex(of: ")")
     else { return nil }
     let parts = header[start.upperBound..<end].split(separator: ",")
     let numbers = parts.compactMap { Int($0) }

@@ -103,7 +103,7 @@ extension ElementType {
   }
 }
 
-extension Array<UInt8> {
+extension [UInt8] {
   init(littleEndian value: some FixedWidthInteger) {
     self = Swift.withUnsafeBytes(of: value.littleEndian) { Array($0) }
   }

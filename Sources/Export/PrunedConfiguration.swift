@@ -35,7 +35,8 @@ public enum PrunedConfiguration {
   }
 
   /// The layers whose sizes differ from the global ones.
-  private static func perLayer(_ pruned: ModelShape, global: [String: Any]) -> [String: [String: Int]]
+  private static func perLayer(_ pruned: ModelShape, global: [String: Any]) -> [String: [String:
+    Int]]
   {
     var layers: [String: [String: Int]] = [:]
     for (index, layer) in pruned.layers.enumerated() {
@@ -44,7 +45,9 @@ public enum PrunedConfiguration {
         "num_key_value_heads": layer.keyValueHeadCount,
         "intermediate_size": layer.intermediateSize,
       ]
-      if sizes.contains(where: { global[$0.key] as? Int != $0.value }) { layers["\(index)"] = sizes }
+      if sizes.contains(where: { global[$0.key] as? Int != $0.value }) {
+        layers["\(index)"] = sizes
+      }
     }
     return layers
   }

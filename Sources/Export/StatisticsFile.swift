@@ -64,9 +64,11 @@ public struct StatisticsFile: Sendable {
           absoluteMean: try values(tap, "weight_abs_mean"))
       }
       layers.append(
-        LayerMoments(attentionOutput: try moments(.attentionOutput), mlpDown: try moments(.mlpDown)))
+        LayerMoments(attentionOutput: try moments(.attentionOutput), mlpDown: try moments(.mlpDown))
+      )
       self.norms.append(
-        LayerWeightNorms(attentionOutput: try norms(.attentionOutput), mlpDown: try norms(.mlpDown)))
+        LayerWeightNorms(attentionOutput: try norms(.attentionOutput), mlpDown: try norms(.mlpDown))
+      )
     }
     moments = ModelMoments(sampleCount: try file.count("sample_count"), layers: layers)
     do {

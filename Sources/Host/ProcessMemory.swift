@@ -18,7 +18,8 @@ public struct ProcessMemory: Sendable {
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 256)
     while fgets(&line, Int32(line.count), file) != nil {
-      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
       guard text.hasPrefix("RssAnon:") else { continue }
       return text.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
         .map { $0 << 10 }

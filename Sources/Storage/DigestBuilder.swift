@@ -1,5 +1,6 @@
-internal import struct Crypto.SHA256
 public import FlapCore
+
+internal import struct Crypto.SHA256
 
 /// SHA-256 over bytes that come in pieces.
 public struct DigestBuilder {

@@ -30,7 +30,8 @@ public struct StorageError: Error, Hashable, Sendable {
 
   /// A failed write: full disks have a code of their own.
   static func write(_ path: FilePath, _ errno: Errno) -> StorageError {
-    StorageError(errno == .noSpace || errno == .diskQuotaExceeded ? .noSpace : .writeFailed, path, errno)
+    StorageError(
+      errno == .noSpace || errno == .diskQuotaExceeded ? .noSpace : .writeFailed, path, errno)
   }
 }
 

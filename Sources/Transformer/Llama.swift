@@ -43,9 +43,10 @@ public final class Llama {
     scratchPlan = ScratchPlan(
       shape: shape, compute: compute, threadCount: threadCount, limits: limits)
     scratch = Scratch(plan: scratchPlan, shape: shape, threadCount: threadCount, limits: limits)
-    let widest = shape.layers.map {
-      max($0.headCount * checkpoint.configuration.shape.headDimension, $0.intermediateSize)
-    }.max() ?? 0
+    let widest =
+      shape.layers.map {
+        max($0.headCount * checkpoint.configuration.shape.headDimension, $0.intermediateSize)
+      }.max() ?? 0
     multiply = try MatrixProduct(
       compute: compute, team: team, largestInner: max(widest, shape.hiddenSize))
     rotary = RotaryTable(

@@ -6,9 +6,12 @@ struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Calibrate, search and write a pruned checkpoint (the default).")
 
-  @Option(help: "The checkpoint's folder.") var model: FilePath
-  @Option(help: "Token ids, .npy int32 [samples, tokens].") var calibration: FilePath?
-  @Option(help: "The folder to write; new or empty.") var output: FilePath
+  @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
+    FilePath
+  @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
+  var calibration: FilePath?
+  @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
+  var output: FilePath
   @OptionGroup(title: "Search") var search: SearchArguments
   @OptionGroup(title: "Writing") var write: WriteArguments
   @OptionGroup(title: "Forward pass") var forward: ForwardArguments
@@ -30,9 +33,12 @@ struct Calibrate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure the statistics of a model over samples, once for any ratio.")
 
-  @Option(help: "The checkpoint's folder.") var model: FilePath
-  @Option(help: "Token ids, .npy int32 [samples, tokens].") var calibration: FilePath
-  @Option(help: "The statistics file to write.") var output: FilePath
+  @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
+    FilePath
+  @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
+  var calibration: FilePath
+  @Option(help: "The statistics file to write.", completion: .file(), transform: path) var output:
+    FilePath
   @OptionGroup(title: "Forward pass") var forward: ForwardArguments
   @OptionGroup(title: "Workers") var cluster: ClusterArguments
   @OptionGroup(title: "Output") var console: OutputArguments
@@ -52,8 +58,10 @@ struct Search: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Find what to keep, from a statistics file alone: no weights, no workers.")
 
-  @Option(help: "The statistics file.") var statistics: FilePath
-  @Option(help: "The plan file to write.") var output: FilePath
+  @Option(help: "The statistics file.", completion: .file(), transform: path) var statistics:
+    FilePath
+  @Option(help: "The plan file to write.", completion: .file(), transform: path) var output:
+    FilePath
   @OptionGroup(title: "Search") var search: SearchArguments
   @OptionGroup(title: "Output") var console: OutputArguments
 
@@ -67,11 +75,15 @@ struct Write: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write the pruned checkpoint that a plan describes.")
 
-  @Option(help: "The dense checkpoint's folder.") var model: FilePath
-  @Option(help: "The plan file.") var plan: FilePath
-  @Option(help: "The statistics file; not needed with --no-compensation.")
+  @Option(help: "The dense checkpoint's folder.", completion: .file(), transform: path) var model:
+    FilePath
+  @Option(help: "The plan file.", completion: .file(), transform: path) var plan: FilePath
+  @Option(
+    help: "The statistics file; not needed with --no-compensation.", completion: .file(),
+    transform: path)
   var statistics: FilePath?
-  @Option(help: "The folder to write; new or empty.") var output: FilePath
+  @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
+  var output: FilePath
   @OptionGroup(title: "Writing") var write: WriteArguments
   @OptionGroup(title: "Workers") var cluster: ClusterArguments
   @OptionGroup(title: "Output") var console: OutputArguments
@@ -88,8 +100,10 @@ struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Perplexity of a model, dense or pruned, over tokens 1… of every sample.")
 
-  @Option(help: "The checkpoint's folder.") var model: FilePath
-  @Option(help: "Token ids, .npy int32 [samples, tokens].") var data: FilePath
+  @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
+    FilePath
+  @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
+  var data: FilePath
   @OptionGroup(title: "Forward pass") var forward: ForwardArguments
   @OptionGroup(title: "Workers") var cluster: ClusterArguments
   @OptionGroup(title: "Output") var console: OutputArguments
@@ -105,7 +119,8 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a statistics file, a plan, a safetensors file or a checkpoint holds.")
 
-  @Argument(help: "A file, or a checkpoint's folder.") var file: FilePath
+  @Argument(help: "A file, or a checkpoint's folder.", completion: .file(), transform: path)
+  var file: FilePath
   @OptionGroup(title: "Output") var console: OutputArguments
 
   func run() throws { try Inspection(path: file).run(console.console) }

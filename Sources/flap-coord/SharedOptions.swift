@@ -1,6 +1,6 @@
 public import ArgumentParser
 public import Coordinator
-public import SystemPackage
+import SystemPackage
 
 /// How workers are started.
 struct ClusterArguments: ParsableArguments {
@@ -46,7 +46,8 @@ struct ForwardArguments: ParsableArguments {
   var tokensPerLeaf = 2048
 
   @Option(
-    help: "Leaves (of some 2048 tokens) per task: more read the weights less often, hold more memory.")
+    help:
+      "Leaves (of some 2048 tokens) per task: more read the weights less often, hold more memory.")
   var leavesPerBlock: Int?
 
   func validate() throws {
@@ -123,6 +124,5 @@ struct OutputArguments: ParsableArguments {
 
 extension ComputeChoice: ExpressibleByArgument {}
 
-extension FilePath: @retroactive ExpressibleByArgument {
-  public init?(argument: String) { self.init(argument) }
-}
+/// How the command line makes a path of an argument.
+func path(_ argument: String) -> FilePath { FilePath(argument) }

@@ -17,7 +17,9 @@ public struct ByteCount: Sendable {
   /// - Returns: nil for anything but a positive number with an optional suffix KB, MB, GB or TB.
   public init?(_ text: String) {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
-    let factors = ["": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000]
+    let factors = [
+      "": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000,
+    ]
     guard let number = Int(digits), number > 0,
       let factor = factors[text.dropFirst(digits.count).uppercased()]
     else { return nil }

@@ -141,7 +141,8 @@ struct DryRunSummary: Encodable {
     ]
     if let compute, let workerBytes, let scratchBytes, let statisticsBytes {
       lines.append(
-        "data       \(samples) samples, \(tokens) tokens in \(leaves) leaves, \(blocks) tasks; \(compute)")
+        "data       \(samples) samples, \(tokens) tokens in \(leaves) leaves, \(blocks) tasks; \(compute)"
+      )
       lines.append(
         "memory     \(Format.bytes(workerBytes)) per worker at most (activations "
           + "\(Format.bytes(scratchBytes)), statistics \(Format.bytes(statisticsBytes))), weights "
