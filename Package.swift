@@ -125,6 +125,8 @@ let package = Package(
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "FlapCore"]),
     tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
-    tests(of: "Coordinator", ["Checkpoint", "Storage", "Statistics", "FlapCore", system]),
+    tests(
+      of: "Coordinator",
+      ["flap-coord", "flap-worker", "Checkpoint", "Storage", "Statistics", "FlapCore", system]),
   ]
 )

@@ -43,7 +43,7 @@ struct WorkerShell: ~Copyable {
         for: socket, descriptors: descriptors, timeout: untilTimer())
       wakeUp.drain()
       for finished in compute.takeOutcomes() {
-        try handle(.finished(finished.attempt, finished.outcome))
+        try handle(.finished(finished.attempt, finished.outcome, status()))
       }
       try receiveAll()
       if watchesStandardInput, ready.contains(STDIN_FILENO), standardInputIsClosed() {

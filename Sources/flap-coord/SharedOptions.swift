@@ -13,12 +13,16 @@ struct ClusterArguments: ParsableArguments {
   @Option(help: "The worker program (default: flap-worker beside this program).")
   var workerProgram: String?
 
+  @Option(help: "Seconds of silence after which a worker is given up.")
+  var deadAfter = 10
+
   @Flag(help: "End the run when two workers compute different bits.")
   var strict = false
 
   func validate() throws {
     guard localWorkers ?? 1 >= 1 else { throw ValidationError("--local-workers is at least 1") }
     guard threads ?? 1 >= 1 else { throw ValidationError("--threads is at least 1") }
+    guard deadAfter >= 2 else { throw ValidationError("--dead-after is at least 2 (seconds)") }
   }
 
   var options: ClusterOptions {
@@ -26,6 +30,7 @@ struct ClusterArguments: ParsableArguments {
     options.localWorkerCount = localWorkers
     options.threadsPerWorker = threads
     options.workerProgram = workerProgram.map { FilePath($0) }
+    options.deadAfter = .seconds(deadAfter)
     options.isStrict = strict
     return options
   }

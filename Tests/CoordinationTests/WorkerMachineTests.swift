@@ -19,18 +19,20 @@ struct WorkerMachineTests {
     #expect(welcomed == [.configure(terms)])
     #expect(machine.nextTimer == .start + .seconds(4))
     let beat = machine.handle(.timer(WorkerStatus()), at: .start + .seconds(4))
-    #expect(beat == [.send(.heartbeat(WorkerStatus().heartbeatWhenIdle))])
+    #expect(beat == [.send(.heartbeat(WorkerStatus().heartbeat(of: nil)))])
   }
 
   @Test("chunks leave only on credit, and the result is kept until it is acknowledged")
   func credit() {
     var machine = computing()
     let digest = VirtualCluster.digest(of: bytes)
-    let offered = machine.handle(.finished(attempt, .report(bytes, digest)), at: .start)
+    let offered = machine.handle(
+      .finished(attempt, .report(bytes, digest), WorkerStatus()), at: .start)
     #expect(
       offered == [
+        .send(.heartbeat(WorkerStatus().heartbeat(of: attempt))),
         .send(
-          .reportBegin(ReportBegin(attempt: attempt, byteCount: bytes.count, digest: digest)))
+          .reportBegin(ReportBegin(attempt: attempt, byteCount: bytes.count, digest: digest))),
       ])
     #expect(sizes(machine.handle(.received(.credit(chunks: 1)), at: .start)) == [Limits.chunkBytes])
     let rest = machine.handle(.received(.credit(chunks: 5)), at: .start)
@@ -61,7 +63,8 @@ struct WorkerMachineTests {
     var machine = computing()
     #expect(machine.handle(.received(.drain), at: .start).isEmpty)
     _ = machine.handle(
-      .finished(attempt, .shard(fileName: "s", byteCount: 1, digest: .zero)), at: .start)
+      .finished(
+        attempt, .shard(fileName: "s", byteCount: 1, digest: .zero), WorkerStatus()), at: .start)
     let effects = machine.handle(.received(.reportAcknowledged(attempt)), at: .start)
     #expect(
       effects == [
@@ -74,7 +77,8 @@ struct WorkerMachineTests {
     var machine = computing()
     let effects = machine.handle(.received(.reportAcknowledged(attempt)), at: .start)
     #expect(effects == [.abandon(attempt)])
-    let late = machine.handle(.finished(attempt, .report([1], .zero)), at: .start)
+    let late = machine.handle(
+      .finished(attempt, .report([1], .zero), WorkerStatus()), at: .start)
     #expect(late.isEmpty)
   }
 
@@ -99,8 +103,8 @@ extension Digest {
 }
 
 extension WorkerStatus {
-  var heartbeatWhenIdle: Heartbeat {
+  func heartbeat(of attempt: TaskAttempt?) -> Heartbeat {
     Heartbeat(
-      attempt: nil, completedSteps: 0, totalSteps: 0, residentBytes: 0, peakResidentBytes: 0)
+      attempt: attempt, completedSteps: 0, totalSteps: 0, residentBytes: 0, peakResidentBytes: 0)
   }
 }

@@ -119,7 +119,8 @@ public struct VirtualCluster {
     if let computing = nodes[id]?.computing, computing.endsAt <= now {
       nodes[id]!.computing = nil
       computedCount += 1
-      worker(id, .finished(computing.assignment.attempt, outcome(of: computing.assignment)))
+      let outcome = outcome(of: computing.assignment)
+      worker(id, .finished(computing.assignment.attempt, outcome, WorkerStatus()))
     }
     guard nodes[id] != nil, let due = nodes[id]!.machine.nextTimer, due <= now else { return }
     nodes[id]!.steps += 1

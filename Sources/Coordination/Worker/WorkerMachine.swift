@@ -10,8 +10,8 @@ public struct WorkerMachine: Sendable {
     /// The socket is there; the worker introduces itself.
     case started
     case received(CoordinatorMessage)
-    /// The computation of an attempt has ended.
-    case finished(TaskAttempt, Outcome)
+    /// The computation of an attempt has ended. The status is what a heartbeat would say now.
+    case finished(TaskAttempt, Outcome, WorkerStatus)
     /// Time has passed. The status is what a heartbeat would say now.
     case timer(WorkerStatus)
     /// Standard input was closed or a signal came: whoever started this worker wants it gone.
@@ -74,7 +74,8 @@ public struct WorkerMachine: Sendable {
     case .received(let message):
       lastHeard = now
       receive(message, now, &effects)
-    case .finished(let attempt, let outcome): finish(attempt, outcome, &effects)
+    case .finished(let attempt, let outcome, let status):
+      finish(attempt, outcome, status, &effects)
     case .timer(let status): passTime(status, now, &effects)
     case .stop(let reason):
       effects.append(.send(.bye(reason: reason)))
@@ -150,9 +151,12 @@ public struct WorkerMachine: Sendable {
   }
 
   private mutating func finish(
-    _ attempt: TaskAttempt, _ outcome: Outcome, _ effects: inout [Effect]
+    _ attempt: TaskAttempt, _ outcome: Outcome, _ status: WorkerStatus,
+    _ effects: inout [Effect]
   ) {
     guard state == .computing(attempt) else { return }
+    // Work shorter than the interval of heartbeats tells its memory and steps all the same.
+    effects.append(.send(.heartbeat(status.heartbeat(for: attempt))))
     switch outcome {
     case .report(let bytes, let digest):
       state = .offering(Report(attempt: attempt, bytes: bytes), sentBytes: 0, credits: 0)

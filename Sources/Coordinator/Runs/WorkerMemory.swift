@@ -14,8 +14,8 @@ struct WorkerMemory {
 
   /// Measured on Linux x86-64: the Swift runtime, Foundation, ZeroMQ and oneDNN with its generated
   /// code, and what oneDNN packs inside of a product, per thread.
-  private static let processBytes = 40 << 20
-  private static let perThreadBytes = 24 << 20
+  private static let processBytes = 16 << 20
+  private static let perThreadBytes = 8 << 20
 
   var totalBytes: Int { scratchBytes + statisticsBytes + runtimeBytes }
 

@@ -1,0 +1,90 @@
+import FlapCore
+import FlapTestKit
+import Foundation
+import Storage
+import SystemPackage
+import Testing
+
+/// The promise: every safetensors file has the same SHA-256, whoever computed it, whatever died.
+@Suite(.serialized)
+struct SameBitsTests {
+  static let options = ["--ratio", "0.4", "--max-shard-size", "300KB", "--quiet", "--json"]
+
+  @Test("one worker or five, one thread or three, small blocks or large")
+  func layouts() throws {
+    let folder = try TemporaryFolder()
+    let expected = try prune(folder, "reference", ["--local-workers", "1", "--threads", "1"])
+    #expect(expected.count > 5)
+    for (workers, threads, leaves) in [(2, 1, 4), (5, 1, 1), (1, 3, 16), (3, 2, 2)] {
+      let digests = try prune(
+        folder, "w\(workers)t\(threads)",
+        [
+          "--local-workers", "\(workers)", "--threads", "\(threads)", "--leaves-per-block",
+          "\(leaves)",
+        ])
+      #expect(digests == expected, "\(workers) workers of \(threads) threads")
+    }
+  }
+
+  /// Two workers with small tasks, slow enough that there is a middle to disturb.
+  static let disturbed = [
+    "--local-workers", "2", "--threads", "1", "--leaves-per-block", "1", "--compute", "f32",
+    "--tokens-per-leaf", "128",
+  ]
+
+  @Test("a worker is killed at any time, in every phase")
+  func kill() throws {
+    let folder = try TemporaryFolder()
+    let start = ContinuousClock.now
+    let expected = try prune(folder, "reference", SameBitsTests.disturbed)
+    let undisturbed = ContinuousClock.now - start
+    var generator = SeededGenerator(seed: 1)
+    for round in 0..<8 {
+      let delay = undisturbed * Double.random(in: 0.02...0.98, using: &generator)
+      let digests = try prune(folder, "killed-\(round)", SameBitsTests.disturbed) { process in
+        usleep(UInt32(delay / .microseconds(1)))
+        guard let victim = Programs.children(of: process.processIdentifier).first else { return }
+        Foundation.kill(victim, SIGKILL)
+      }
+      #expect(digests == expected, "killed after \(delay)")
+    }
+  }
+
+  @Test("a worker that stops without dying is given up, and its work done by the other")
+  func stopped() throws {
+    let folder = try TemporaryFolder()
+    let start = ContinuousClock.now
+    let expected = try prune(folder, "reference", SameBitsTests.disturbed)
+    let undisturbed = ContinuousClock.now - start
+    let restarted = ContinuousClock.now
+    let digests = try prune(
+      folder, "stopped", SameBitsTests.disturbed + ["--dead-after", "2"]
+    ) { process in
+      usleep(UInt32(undisturbed * 0.4 / .microseconds(1)))
+      let workers = Programs.children(of: process.processIdentifier)
+      Foundation.kill(try #require(workers.first), SIGSTOP)
+    }
+    #expect(digests == expected)
+    #expect(ContinuousClock.now - restarted > .seconds(2), "its task had to be given to the other")
+  }
+
+  /// Prunes the bundled model and returns the digest of every safetensors file by its name.
+  private func prune(
+    _ folder: TemporaryFolder, _ name: String, _ arguments: [String],
+    whileRunning: (Process) throws -> Void = { _ in }
+  ) throws -> [String: Digest] {
+    let output = folder.path(name)
+    let outcome = try Programs.coordinator(
+      ["--model", Programs.model, "--calibration", Programs.calibration, "--output", output]
+        + SameBitsTests.options + arguments, whileRunning: whileRunning)
+    #expect(outcome.exitCode == 0, "\(outcome.standardError)")
+    var digests: [String: Digest] = [:]
+    for file in try FileManager.default.subpathsOfDirectory(atPath: output) {
+      #expect(!file.contains(".tmp."), "leftover of a writer")
+      guard file.hasSuffix(".safetensors") else { continue }
+      let bytes = try MappedFile(path: FilePath(output + "/" + file))
+      digests[file] = Digest(hashing: bytes.bytes)
+    }
+    return digests
+  }
+}
