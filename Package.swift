@@ -114,10 +114,10 @@ let package = Package(
     tests(of: "Statistics", ["FlapCore"]),
     tests(of: "Storage", ["FlapCore", system]),
     tests(of: "Checkpoint", ["Storage", "FlapCore", system]),
-    tests(of: "Kernels", ["FlapCore", "Statistics"], resources: [.copy("Golden")]),
+    tests(of: "Kernels", ["FlapCore"]),
     tests(
       of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],
-      resources: [.copy("Golden")]),
+      resources: [.copy("Golden")], exclude: ["make_golden.py"]),
     tests(
       of: "Pruning", ["Statistics", "FlapCore"], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),

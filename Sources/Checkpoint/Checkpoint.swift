@@ -42,7 +42,7 @@ public final class Checkpoint: Sendable {
       throw .missingTensor(name, directory: directory.string)
     }
     let path = file.path.string
-    guard [.bfloat16, .float16, .float32].contains(view.elementType) else {
+    guard view.elementType.isWeightType else {
       throw .wrongType(tensor: name, type: view.elementType.rawValue, path: path)
     }
     guard view.shape == shape else {

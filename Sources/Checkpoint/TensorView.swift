@@ -14,6 +14,8 @@ public struct TensorView: @unchecked Sendable {
   public var elementCount: Int { bytes.count / elementType.byteCount }
 
   /// All elements as f32; exact for BF16, F16 and F32.
+  ///
+  /// - Precondition: a floating-point type of 16 bits or more, or U8.
   public func float32Values() -> [Float] {
     switch elementType {
     case .bfloat16:
@@ -22,6 +24,7 @@ public struct TensorView: @unchecked Sendable {
     case .float32: elements(of: UInt32.self) { Float(bitPattern: $0) }
     case .float64: elements(of: UInt64.self) { Float(Double(bitPattern: $0)) }
     case .uint8: elements(of: UInt8.self) { Float($0) }
+    default: preconditionFailure("no conversion from \(elementType.rawValue)")
     }
   }
 

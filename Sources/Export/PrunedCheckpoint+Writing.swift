@@ -92,7 +92,7 @@ extension ElementType {
     case .float16: values.flatMap { Array(littleEndian: Float16($0).bitPattern) }
     case .float32: values.flatMap { Array(littleEndian: Float($0).bitPattern) }
     case .float64: values.flatMap { Array(littleEndian: $0.bitPattern) }
-    case .uint8: preconditionFailure("no type of weights")
+    default: preconditionFailure("no type of weights")
     }
   }
 

@@ -11,7 +11,7 @@ public enum Conversion {
     case .bfloat16: flap_bf16_to_f32(from.assumingMemoryBound(to: UInt16.self), to, count)
     case .float16: flap_f16_to_f32(from.assumingMemoryBound(to: UInt16.self), to, count)
     case .float32: UnsafeMutableRawPointer(to).copyMemory(from: from, byteCount: count * 4)
-    case .float64, .uint8: preconditionFailure("not a type of weights")
+    default: preconditionFailure("not a type of weights")
     }
   }
 

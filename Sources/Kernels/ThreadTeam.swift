@@ -7,59 +7,24 @@ internal import Synchronization
 /// Which thread takes a task is left to chance, so tasks must not depend on it: each writes its own
 /// part of the result. Threads that wait sleep; none spins. The library below (oneDNN with
 /// OpenMP) is told to use one thread for each of ours.
-public final class ThreadTeam: @unchecked Sendable {
-  // Unchecked: `job`, `generation` and `working` are only touched with `condition` locked.
-
+public final class ThreadTeam: Sendable {
   /// Threads, the caller included.
   public let threadCount: Int
-
-  private let condition = NSCondition()
-  private var job: Job?
-  private var generation = 0
-  private var working = 0
-  private var isEnding = false
-
-  /// One call of ``run(taskCount:_:)``; its body lives until the call returns.
-  private final class Job: @unchecked Sendable {
-    // Unchecked: the body is called from several threads at once, as `run` documents.
-    let taskCount: Int
-    let next = Atomic<Int>(0)
-    let body: (_ task: Int, _ thread: Int) -> Void
-
-    init(taskCount: Int, body: @escaping (Int, Int) -> Void) {
-      self.taskCount = taskCount
-      self.body = body
-    }
-
-    func work(thread: Int) {
-      while true {
-        let task = next.add(1, ordering: .relaxed).oldValue
-        guard task < taskCount else { return }
-        body(task, thread)
-      }
-    }
-  }
+  private let board = Board()
 
   /// - Precondition: `threadCount` ≥ 1.
   public init(threadCount: Int) {
     precondition(threadCount >= 1, "A team has at least its caller.")
     self.threadCount = threadCount
     for index in 1..<threadCount {
-      // Not retained, so that the team can end; it waits for its threads then.
-      let thread = Thread { [unowned(unsafe) self] in serve(thread: index) }
+      // The threads hold the board, not the team, so that the team can end them.
+      let thread = Thread { [board] in board.serve(thread: index) }
       thread.name = "team-\(index)"
       thread.start()
     }
   }
 
-  deinit {
-    condition.lock()
-    isEnding = true
-    generation += 1
-    condition.broadcast()
-    while working < threadCount - 1 { condition.wait() }
-    condition.unlock()
-  }
+  deinit { board.end() }
 
   /// Runs `body` for every task 0..<taskCount, on all threads at once, and waits for the last.
   ///
@@ -73,36 +38,81 @@ public final class ThreadTeam: @unchecked Sendable {
     }
     withoutActuallyEscaping(body) { body in
       let job = Job(taskCount: taskCount, body: body)
-      condition.lock()
-      self.job = job
-      generation += 1
-      working = threadCount - 1
-      condition.broadcast()
-      condition.unlock()
+      board.post(job, helperCount: threadCount - 1)
       job.work(thread: 0)
-      condition.lock()
-      while working > 0 { condition.wait() }
-      self.job = nil
-      condition.unlock()
+      board.waitForHelpers()
     }
   }
+}
 
-  private func serve(thread: Int) {
+/// One call of ``ThreadTeam/run(taskCount:_:)``; its body lives until the call returns.
+private final class Job: @unchecked Sendable {
+  // Unchecked: the body is called from several threads at once, as `run` documents.
+  private let taskCount: Int
+  private let next = Atomic<Int>(0)
+  private let body: (_ task: Int, _ thread: Int) -> Void
+
+  init(taskCount: Int, body: @escaping (Int, Int) -> Void) {
+    self.taskCount = taskCount
+    self.body = body
+  }
+
+  func work(thread: Int) {
+    while true {
+      let task = next.add(1, ordering: .relaxed).oldValue
+      guard task < taskCount else { return }
+      body(task, thread)
+    }
+  }
+}
+
+/// Where a team's threads find their work.
+private final class Board: @unchecked Sendable {
+  // Unchecked: everything mutable is only touched with `condition` locked.
+  private let condition = NSCondition()
+  private var job: Job?
+  /// Counts the jobs posted, so that no thread takes one twice.
+  private var generation = 0
+  private var workingCount = 0
+  private var isEnding = false
+
+  func post(_ job: Job, helperCount: Int) {
+    condition.lock()
+    self.job = job
+    generation += 1
+    workingCount = helperCount
+    condition.broadcast()
+    condition.unlock()
+  }
+
+  func waitForHelpers() {
+    condition.lock()
+    while workingCount > 0 { condition.wait() }
+    job = nil
+    condition.unlock()
+  }
+
+  func end() {
+    condition.lock()
+    isEnding = true
+    condition.broadcast()
+    condition.unlock()
+  }
+
+  func serve(thread: Int) {
     flap_use_one_library_thread()
     var seen = 0
     condition.lock()
     while true {
-      while generation == seen { condition.wait() }
-      seen = generation
+      while generation == seen && !isEnding { condition.wait() }
       guard !isEnding, let job else { break }
+      seen = generation
       condition.unlock()
       job.work(thread: thread)
       condition.lock()
-      working -= 1
-      condition.broadcast()
+      workingCount -= 1
+      if workingCount == 0 { condition.broadcast() }
     }
-    working += 1
-    condition.broadcast()
     condition.unlock()
   }
 }

@@ -13,7 +13,7 @@ public struct WeightMatrix {
 
   /// - Precondition: a floating-point type of at most 32 bits.
   public init(elementType: ElementType, bytes: UnsafeRawPointer, rows: Int, columns: Int) {
-    precondition([.bfloat16, .float16, .float32].contains(elementType))
+    precondition(elementType.isWeightType, "quantized weights have no matrix")
     self.elementType = elementType
     self.bytes = bytes
     self.rows = rows

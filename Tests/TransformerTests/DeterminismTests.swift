@@ -1,0 +1,72 @@
+import FlapCore
+import Testing
+import Transformer
+
+/// A leaf's numbers depend on the leaf alone.
+struct DeterminismTests {
+  @Test(
+    "bits do not depend on the threads", arguments: ComputeType.allCases, GoldenModel.names)
+  func threads(compute: ComputeType, name: String) throws {
+    let golden = try GoldenModel(name)
+    let expected = try golden.model(compute, threads: 1).logits(of: golden.leaf)
+    for threads in 2...5 {
+      let logits = try golden.model(compute, threads: threads).logits(of: golden.leaf)
+      #expect(logits == expected, "\(threads) threads")
+    }
+  }
+
+  @Test("nor on the block that a leaf is in", arguments: ComputeType.allCases)
+  func blocks(compute: ComputeType) throws {
+    let golden = try GoldenModel("gqa-llama3-bf16")
+    let leaves = (0..<3).map { golden.leaf($0..<$0 + 1) }
+    let together = try golden.model(compute, leaves: 3).negativeLogLikelihood(block: leaves) {}
+    let model = try golden.model(compute)
+    for (leaf, expected) in zip(leaves, together) {
+      #expect(try model.negativeLogLikelihood(block: [leaf]) {} == [expected])
+    }
+  }
+
+  @Test("nor on what the scratch held before")
+  func scratch() throws {
+    let golden = try GoldenModel("mha-f32")
+    let fresh = try golden.model(.float32).logits(of: golden.leaf(0..<1))
+    let used = try golden.model(.float32)
+    _ = try used.logits(of: golden.leaf)
+    #expect(try used.logits(of: golden.leaf(0..<1)) == fresh)
+  }
+
+  @Test("scratch is what the plan says, and more threads need more of it")
+  func plan() throws {
+    let golden = try GoldenModel("mha-f32")
+    let plan = try golden.model(.float32, threads: 2, leaves: 3).scratchPlan
+    let tokens = GoldenModel.sampleCount * GoldenModel.tokensPerSample
+    // f32 [111, 32] is 14208 bytes: four pages, per leaf.
+    #expect(tokens * 32 * 4 == 14208)
+    #expect(plan.residualBytes == 3 * 4 * 4096)
+    let one = try golden.model(.float32, threads: 1, leaves: 3).scratchPlan
+    #expect(plan.totalBytes - one.totalBytes == one.threadBytes)
+  }
+
+  @Test("a token outside the vocabulary is refused")
+  func token() throws {
+    let golden = try GoldenModel("mha-f32")
+    let leaf = Leaf(tokens: [1, 90], sampleCount: 1, tokensPerSample: 2)
+    #expect(throws: TransformerError.tokenOutsideVocabulary(token: 90, vocabularySize: 90)) {
+      try golden.model(.float32).forward(block: [leaf]) { _ in }
+    }
+  }
+
+  @Test("what a tap throws ends the pass")
+  func cancellation() throws {
+    struct Stop: Error {}
+    let golden = try GoldenModel("mha-f32")
+    var taps = 0
+    #expect(throws: Stop.self) {
+      try golden.model(.float32).forward(block: [golden.leaf]) { _ in
+        taps += 1
+        if taps == 2 { throw Stop() }
+      }
+    }
+    #expect(taps == 2)
+  }
+}

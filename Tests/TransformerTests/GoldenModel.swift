@@ -1,0 +1,49 @@
+import Checkpoint
+import FlapCore
+import Foundation
+import SystemPackage
+import Transformer
+
+/// A tiny checkpoint and what transformers computes with it (`make_golden.py`).
+struct GoldenModel {
+  static let names = ["mha-f32", "gqa-llama3-bf16", "linear-tied-f16", "biases-f32"]
+
+  let checkpoint: Checkpoint
+  private let golden: SafetensorsFile
+  static let sampleCount = 3
+  static let tokensPerSample = 37
+
+  init(_ name: String) throws {
+    let folder = Bundle.module.bundleURL.appending(path: "Golden/\(name)").path
+    checkpoint = try Checkpoint(directory: FilePath(folder))
+    golden = try SafetensorsFile(path: FilePath(folder + "/golden.safetensors"))
+  }
+
+  func values(_ name: String) -> [Double] { golden.tensor(name)!.float64Values() }
+
+  var tokens: [Int32] { values("tokens").map { Int32($0) } }
+
+  /// All samples in one leaf.
+  var leaf: Leaf { leaf(0..<GoldenModel.sampleCount) }
+
+  func leaf(_ samples: Range<Int>) -> Leaf {
+    let width = GoldenModel.tokensPerSample
+    return Leaf(
+      tokens: Array(tokens[samples.lowerBound * width..<samples.upperBound * width]),
+      sampleCount: samples.count, tokensPerSample: width)
+  }
+
+  func model(_ compute: ComputeType, threads: Int = 1, leaves: Int = 1) throws -> Llama {
+    try Llama(
+      checkpoint: checkpoint, compute: compute, threadCount: threads,
+      limits: BlockLimits(
+        tokensPerSample: GoldenModel.tokensPerSample, samplesPerLeaf: GoldenModel.sampleCount,
+        leavesPerBlock: leaves))
+  }
+}
+
+/// The largest difference, as a share of the largest expected value.
+func largestError(_ values: some Collection<Double>, _ expected: [Double]) -> Double {
+  let scale = expected.map(abs).max() ?? 1
+  return zip(values, expected).map { abs($0 - $1) }.max()! / scale
+}

@@ -1,0 +1,57 @@
+import FlapCore
+import Kernels
+import Testing
+import Transformer
+
+/// The forward pass against transformers: every variant of the family in small.
+struct GoldenTests {
+  @Test("logits, f32", arguments: GoldenModel.names)
+  func logits(name: String) throws {
+    let golden = try GoldenModel(name)
+    let logits = try golden.model(.float32).logits(of: golden.leaf)
+    // f32 sums in another order: some ulp (1.2e-7), grown through two layers.
+    #expect(largestError(logits.map(Double.init), golden.values("logits")) < 3e-6)
+  }
+
+  @Test("logits, bf16", arguments: GoldenModel.names)
+  func logitsBFloat16(name: String) throws {
+    let golden = try GoldenModel(name)
+    let logits = try golden.model(.bfloat16).logits(of: golden.leaf)
+    let error = largestError(logits.map(Double.init), golden.values("logits"))
+    // Operands have 8 bits: errors of 2⁻⁹ each, over some ten products in a row; more than zero,
+    // or the products were not bf16.
+    #expect(error < 0.05)
+    #expect(error > 1e-4)
+  }
+
+  @Test("loss", arguments: GoldenModel.names)
+  func loss(name: String) throws {
+    let golden = try GoldenModel(name)
+    let losses = try golden.model(.float32).negativeLogLikelihood(block: [golden.leaf]) {}
+    #expect(losses.count == 1)
+    #expect(losses[0].tokenCount == GoldenModel.sampleCount * (GoldenModel.tokensPerSample - 1))
+    // transformers' own logits are f32, and the sum has the errors of 108 of them.
+    #expect(abs(losses[0].sum / golden.values("nll")[0] - 1) < 1e-6)
+  }
+
+  @Test("moments at both taps of every layer", arguments: GoldenModel.names)
+  func moments(name: String) throws {
+    let golden = try GoldenModel(name)
+    let model = try golden.model(.float32, threads: 2)
+    var seen: [String] = []
+    try model.forward(block: [golden.leaf]) { input in
+      let name = input.tap.moduleName(layer: input.layer)
+      let moments = ColumnMoments(
+        of: input.values, rows: input.tokenCount, channels: input.channelCount, team: model.team)
+      #expect(largestError(moments.mean, golden.values("\(name).input_mean")) < 1e-5)
+      #expect(largestError(moments.m2, golden.values("\(name).input_m2")) < 1e-5)
+      #expect(moments.firstNonFiniteChannel == nil)
+      seen.append(name)
+    }
+    #expect(
+      seen == [
+        "model.layers.0.self_attn.o_proj", "model.layers.0.mlp.down_proj",
+        "model.layers.1.self_attn.o_proj", "model.layers.1.mlp.down_proj",
+      ])
+  }
+}

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Makes the tiny models under Golden/ and what transformers computes with them, in f32.
+
+    make_golden.py      (needs torch, transformers 4.57, safetensors, numpy)
+
+Each folder is a Hugging Face checkpoint plus `golden.safetensors`: tokens F32 [samples, tokens],
+logits F32 [samples, tokens, vocabulary], nll F64 [1] (sum over tokens 1… of every sample), and per
+layer and tap mean and m2, F64 [channels], named as in statistics files.
+"""
+
+import pathlib
+import shutil
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
+GOLDEN = pathlib.Path(__file__).parent / "Golden"
+SAMPLES, TOKENS, VOCABULARY = 3, 37, 90
+LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=16)  # fmt: skip
+VARIANTS = {
+    "mha-f32": dict(heads=4, groups=4, head_dim=8),
+    "gqa-llama3-bf16": dict(heads=6, groups=2, head_dim=10, rope_theta=500000.0, rope_scaling=LLAMA3,
+                            dtype=torch.bfloat16),  # fmt: skip
+    "linear-tied-f16": dict(heads=4, groups=2, head_dim=8, tie_word_embeddings=True,
+                            rope_scaling=dict(rope_type="linear", factor=3.0), dtype=torch.float16),  # fmt: skip
+    "biases-f32": dict(heads=4, groups=1, head_dim=8, attention_bias=True, mlp_bias=True),
+}
+
+
+def make(name, heads, groups, head_dim, dtype=torch.float32, **options):
+    torch.manual_seed(len(name))
+    config = LlamaConfig(
+        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=56, num_hidden_layers=2,
+        num_attention_heads=heads, num_key_value_heads=groups, head_dim=head_dim,
+        max_position_embeddings=64, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2, **options,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        for parameter_name, parameter in model.named_parameters():
+            # Large enough that attention is far from uniform and SiLU from linear.
+            if "norm" in parameter_name:
+                parameter.uniform_(0.5, 1.5)
+            elif parameter_name.endswith("bias"):
+                parameter.normal_(0, 0.3)
+            else:
+                parameter.mul_(10)
+    model = model.to(dtype)
+    folder = GOLDEN / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink()
+    # Loaded again: converting the model in place would round its rotary frequencies too.
+    return folder, LlamaForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
+
+
+def golden(model):
+    tokens = torch.from_numpy(
+        np.random.default_rng(5).integers(0, VOCABULARY, (SAMPLES, TOKENS)))
+    taps = {}
+    for index, layer in enumerate(model.model.layers):
+        for name in ("self_attn.o_proj", "mlp.down_proj"):
+            key = f"model.layers.{index}.{name}"
+            layer.get_submodule(name).register_forward_pre_hook(
+                lambda _, inputs, key=key: taps.__setitem__(key, inputs[0].double()))
+    with torch.no_grad():
+        logits = model(tokens).logits
+    out = {"tokens": tokens.numpy().astype(np.float32), "logits": logits.numpy()}
+    for key, x in taps.items():
+        x = x.reshape(-1, x.shape[-1]).numpy()
+        out[f"{key}.input_mean"] = x.mean(0)
+        out[f"{key}.input_m2"] = ((x - x.mean(0)) ** 2).sum(0)
+    nll = torch.nn.functional.cross_entropy(
+        logits[:, :-1].reshape(-1, VOCABULARY).double(), tokens[:, 1:].reshape(-1), reduction="sum")
+    out["nll"] = np.array([nll.item()])
+    return out
+
+
+for variant, options in VARIANTS.items():
+    path, network = make(variant, **options)
+    save_file(golden(network), path / "golden.safetensors")
