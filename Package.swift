@@ -113,7 +113,9 @@ let package = Package(
     tests(of: "FlapCore"),
     tests(of: "Statistics", ["FlapCore"]),
     tests(of: "Storage", ["FlapCore", system]),
-    tests(of: "Checkpoint", ["Storage", "FlapCore", system]),
+    tests(
+      of: "Checkpoint", ["Storage", "FlapCore", system], resources: [.copy("Golden")],
+      exclude: ["make_golden.py"]),
     tests(of: "Kernels", ["FlapCore"]),
     tests(
       of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],

@@ -1,3 +1,4 @@
+import FlapTestKit
 import Foundation
 import Testing
 

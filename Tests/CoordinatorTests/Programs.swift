@@ -1,3 +1,4 @@
+import FlapTestKit
 import Foundation
 import Synchronization
 
@@ -69,20 +70,7 @@ enum Programs {
   }
 }
 
-/// A folder of its own for one test, removed at its end.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    let url = FileManager.default.temporaryDirectory.appending(path: "flap-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    path = url.path
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func path(_ name: String) -> String { path + "/" + name }
-
+extension TemporaryFolder {
   /// A copy of the bundled model that a test may damage.
   func copyModel() throws -> String {
     let copy = path("model")

@@ -1,0 +1,95 @@
+import Checkpoint
+import FlapCore
+import Foundation
+import Testing
+
+/// `config.json` of real families, and what is refused.
+struct ConfigurationTests {
+  static let llama2 = """
+    {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "hidden_act": "silu",
+     "num_attention_heads": 32, "num_hidden_layers": 2, "num_key_value_heads": 32,
+     "rms_norm_eps": 1e-05, "rope_scaling": null, "tie_word_embeddings": false,
+     "vocab_size": 32000}
+    """
+  static let llama3 = """
+    {"model_type": "llama", "hidden_size": 2048, "intermediate_size": 8192, "head_dim": 64,
+     "num_attention_heads": 32, "num_hidden_layers": 3, "num_key_value_heads": 8,
+     "rms_norm_eps": 1e-05, "rope_theta": 500000.0, "tie_word_embeddings": true,
+     "vocab_size": 128256, "rope_scaling": {"factor": 32.0, "high_freq_factor": 4.0,
+     "low_freq_factor": 1.0, "original_max_position_embeddings": 8192, "rope_type": "llama3"}}
+    """
+
+  @Test("Llama 2: heads without groups, head dimension from the hidden size")
+  func plain() throws {
+    let shape = try parse(ConfigurationTests.llama2).shape
+    #expect(shape.headDimension == 128)
+    #expect(
+      shape.layers[1]
+        == LayerShape(headCount: 32, keyValueHeadCount: 32, intermediateSize: 11008))
+    #expect(shape.rotaryEmbedding == RotaryEmbedding(theta: 10000))
+    #expect(shape.biases == Biases())
+    #expect(!shape.tiesEmbeddings)
+  }
+
+  @Test("Llama 3.2: groups, scaling, tied embeddings; transformers 5 spells it otherwise")
+  func grouped() throws {
+    let shape = try parse(ConfigurationTests.llama3).shape
+    #expect(shape.layers[0].headsPerGroup == 4)
+    #expect(shape.tiesEmbeddings)
+    let scaling = RotaryEmbedding.Scaling.llama3(
+      factor: 32, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 8192)
+    #expect(shape.rotaryEmbedding == RotaryEmbedding(theta: 500000, scaling: scaling))
+    let newer = ConfigurationTests.llama3
+      .replacing("\"rope_theta\": 500000.0, ", with: "")
+      .replacing("\"rope_scaling\": {", with: "\"rope_parameters\": {\"rope_theta\": 500000.0, ")
+    #expect(try parse(newer).shape == shape)
+  }
+
+  @Test("a pruned model: sizes per layer, biases")
+  func pruned() throws {
+    let json = ConfigurationTests.llama3
+      .replacing("\"llama\"", with: "\"flap_llama\"")
+      .replacing(
+        "\"vocab_size\"",
+        with: """
+          "flap_bias": true, "per_layer_config": {"1": {"num_attention_heads": 12,
+          "num_key_value_heads": 3, "intermediate_size": 100}}, "vocab_size"
+          """)
+    let shape = try parse(json).shape
+    #expect(
+      shape.layers[1] == LayerShape(headCount: 12, keyValueHeadCount: 3, intermediateSize: 100))
+    #expect(shape.layers[2].headCount == 32)
+    #expect(shape.biases == Biases(attentionOutput: true, mlpDown: true))
+  }
+
+  @Test(
+    "what is refused, and the field that the message names",
+    arguments: [
+      ("\"model_type\": \"llama\"", "\"model_type\": \"mistral\"", "model_type is mistral"),
+      ("\"model_type\": \"llama\"", "\"model\": 1", "model_type is missing"),
+      ("\"hidden_size\": 4096", "\"hidden_size\": \"4096\"", "hidden_size is not a number"),
+      ("\"hidden_size\": 4096", "\"hidden_size\": 0", "hidden_size is not a whole number"),
+      ("\"hidden_size\": 4096", "\"hidden_size\": 1e30", "hidden_size is not a whole number"),
+      ("\"hidden_size\": 4096", "\"hidden_size\": 100", "no multiple of num_attention_heads"),
+      ("\"silu\"", "\"gelu\"", "hidden_act is gelu"),
+      ("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 100000", "num_hidden_layers is 100000"),
+      ("_value_heads\": 32", "_value_heads\": 5", "no divisor of num_attention_heads 32"),
+      ("\"hidden_act\"", "\"head_dim\": 7, \"hidden_act\"", "head_dim is 7"),
+      ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"yarn\"}", "rope_type is yarn"),
+      ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\"}", "rope_scaling.factor"),
+      ("\"rope_scaling\": null", "\"rope_scaling\": 3", "rope_scaling is not an object"),
+      ("\"vocab_size\": 32000", "\"vocab_size\": null", "vocab_size is missing"),
+      ("{\"model_type\"", "[{\"model_type\"", "is not a JSON object"),
+    ])
+  func refused(field: String, replacement: String, message: String) throws {
+    let json = ConfigurationTests.llama2.replacing(field, with: replacement)
+    try #require(json != ConfigurationTests.llama2)
+    let error = #expect(throws: ConfigurationError.self) { try parse(json) }
+    #expect(error.map { "\($0)".contains(message) } == true, "\(String(describing: error))")
+    #expect(error?.description.hasPrefix("m/config.json") == true)
+  }
+
+  private func parse(_ json: String) throws -> ModelConfiguration {
+    try ModelConfiguration(json: Array(json.utf8), path: "m/config.json")
+  }
+}

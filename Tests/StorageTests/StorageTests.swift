@@ -1,0 +1,113 @@
+import FlapCore
+import FlapTestKit
+import Foundation
+import Storage
+import SystemPackage
+import Testing
+
+struct StorageTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  @Test("SHA-256 of the standard's example (FIPS 180-4)")
+  func digest() {
+    #expect(
+      Digest(hashing: Array("abc".utf8)).hexadecimal
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+  }
+
+  @Test("a mapped file has the file's bytes; an empty one none", arguments: [0, 1, 5000])
+  func mapped(count: Int) throws {
+    let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+    let file = try MappedFile(path: FilePath(folder.write(bytes, to: "file")))
+    #expect(Array(file.bytes) == bytes)
+    file.willNeed(0..<count)
+  }
+
+  @Test("what cannot be mapped says why")
+  func notMapped() throws {
+    for path in [folder.path("absent"), folder.path] {
+      let error = #expect(throws: StorageError.self) { try MappedFile(path: FilePath(path)) }
+      #expect(error?.code == .openFailed)
+      #expect(error?.path == path)
+    }
+  }
+
+  @Test("an atomic file appears at its commit, with its digest; pieces of any size")
+  func atomic() throws {
+    let path = FilePath(folder.path("file"))
+    var file = try AtomicFile(destination: path, attempt: "7")
+    var all: [UInt8] = []
+    for size in [1, 1000, 3 << 20, 0, 17, (1 << 20) - 1, 1 << 20] {
+      let piece = [UInt8](repeating: UInt8(truncatingIfNeeded: size), count: size)
+      try file.write(piece)
+      all += piece
+    }
+    #expect(!SmallFile.exists(path))
+    #expect(SmallFile.exists(FilePath(folder.path("file.tmp.7"))))
+    let committed = try file.commit()
+    #expect(committed.byteCount == all.count)
+    #expect(committed.digest == Digest(hashing: all))
+    #expect(try SmallFile.read(path, limit: all.count) == all)
+    #expect(names == ["file"])
+  }
+
+  @Test("without a commit nothing stays")
+  func abandoned() throws {
+    func begin() throws {
+      var file = try AtomicFile(destination: FilePath(folder.path("file")))
+      try file.write([1, 2, 3])
+    }
+    try begin()
+    #expect(names.isEmpty)
+  }
+
+  @Test("a file larger than the limit is refused")
+  func limit() throws {
+    let path = FilePath(try folder.write([1, 2, 3], to: "file"))
+    #expect(throws: StorageError.self) { try SmallFile.read(path, limit: 2) }
+  }
+
+  @Test("an output folder that is finished keeps its files, less leftovers and lock")
+  func finished() throws {
+    let output = try OutputFolder(FilePath(folder.path("a/b/out")))
+    _ = try output.makeFolder("flap")
+    try folder.write([1], to: "a/b/out/file")
+    try folder.write([1], to: "a/b/out/file.tmp.3")
+    output.finish()
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path("a/b/out")).sorted()
+        == ["file", "flap"])
+  }
+
+  @Test("one that is not finished is gone; one that was there before is empty again")
+  func discarded() throws {
+    func begin(_ name: String) throws {
+      let output = try OutputFolder(FilePath(folder.path(name)))
+      _ = try output.makeFolder("flap")
+      try folder.write([1], to: name + "/flap/file")
+    }
+    try begin("new")
+    #expect(!SmallFile.exists(FilePath(folder.path("new"))))
+    try FileManager.default.createDirectory(
+      atPath: folder.path("old"), withIntermediateDirectories: false)
+    try begin("old")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path("old")).isEmpty)
+  }
+
+  @Test("a second run into the folder of a first is refused and takes nothing away")
+  func locked() throws {
+    let path = FilePath(folder.path("out"))
+    let output = try OutputFolder(path)
+    try folder.write([1], to: "out/file")
+    #expect(throws: StorageError(.inUse, path)) { _ = try OutputFolder(path) }
+    #expect(SmallFile.exists(path.appending("file")))
+    output.finish()
+    #expect(throws: StorageError(.notEmpty, path)) { _ = try OutputFolder(path) }
+  }
+
+  private var names: [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+  }
+}
