@@ -79,12 +79,23 @@ import Wire
       "more leaves than the node has", block(Bytes.number(1, 0), tokens: tokens),
       .invalid(field: "count of leaves", reason: "2 in node 0 of level 0")),
     Case(
-      "unequal leaves", block(Bytes.data(3, [2]), tokens: tokens),
+      "a third leaf of two", block(Bytes.data(3, [2]), tokens: tokens),
       .invalid(field: "count of leaves", reason: "3 in node 0 of level 1")),
     Case(
       "a leaf of no samples",
       block(Bytes.number(1, 2) + Bytes.data(3, [0]), tokens: tokens),
-      .invalid(field: "count of samples per leaf", reason: "unequal leaves")),
+      .invalid(field: "count of samples per leaf", reason: "unequal or empty leaves")),
+    Case(
+      "leaves of no samples at all",
+      [
+        Bytes.data(
+          4, Bytes.attempt() + Bytes.data(2, Bytes.data(3, [0]) + Bytes.number(4, 2)))
+      ],
+      .invalid(field: "count of samples per leaf", reason: "unequal or empty leaves")),
+    Case(
+      "a last leaf above the others",
+      block(Bytes.number(1, 2) + Bytes.data(3, [2]), tokens: tokens),
+      .invalid(field: "count of samples per leaf", reason: "unequal or empty leaves")),
     Case(
       "samples of no tokens", block(Bytes.number(4, 0), tokens: tokens),
       .invalid(field: "count of tokens per sample", reason: "0")),
