@@ -85,10 +85,15 @@ extension Socket {
       // Without it, a message to a peer that is gone is dropped and called sent.
       try set(ZMQ_ROUTER_MANDATORY, "ROUTER_MANDATORY", 1)
     }
-    if let routingID,
-      zmq_setsockopt(handle, ZMQ_ROUTING_ID, routingID, routingID.count) != 0
-    {
-      throw .last("set the routing identity")
+    if let routingID {
+      // ZeroMQ takes a first zero here, though names that begin so are its own.
+      guard routingID.first != 0 else {
+        throw TransportError(
+          operation: "set the routing identity", code: EINVAL, text: "it begins with a zero byte")
+      }
+      guard zmq_setsockopt(handle, ZMQ_ROUTING_ID, routingID, routingID.count) == 0 else {
+        throw .last("set the routing identity")
+      }
     }
   }
 }

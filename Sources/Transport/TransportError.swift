@@ -38,7 +38,7 @@ extension TransportError: CustomStringConvertible {
     case EADDRINUSE: "choose another port, or end the program that listens there"
     case EADDRNOTAVAIL, ENODEV: "name an address or interface of this host"
     case EACCES: "choose a port above 1023"
-    case EINVAL, EPROTONOSUPPORT: "write the endpoint as tcp://host:port"
+    case EINVAL where endpoint != nil, EPROTONOSUPPORT: "write the endpoint as tcp://host:port"
     case EMFILE: "raise the limit of open files (ulimit -n)"
     default: nil
     }

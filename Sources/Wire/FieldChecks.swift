@@ -1,4 +1,5 @@
 internal import CFlapMessages
+internal import CProtobufC
 internal import Coordination
 internal import FlapCore
 

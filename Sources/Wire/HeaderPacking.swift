@@ -1,4 +1,5 @@
 internal import CFlapMessages
+internal import CProtobufC
 internal import FlapCore
 
 /// The memory of a header while it is packed: protobuf-c's structs hold bare pointers.

@@ -1,4 +1,5 @@
 internal import CFlapMessages
+internal import CProtobufC
 internal import FlapCore
 
 /// Unpacks a header with one of protobuf-c's `…__unpack` functions and hands it to `read`.

@@ -70,8 +70,8 @@ enum TokenBlockChecks {
     }
     let counts = counts.map { Int($0) }
     let last = counts[counts.count - 1]
-    guard (1...counts[0]).contains(last), counts.dropLast().allSatisfy({ $0 == counts[0] }) else {
-      throw .invalid(field: "count of samples per leaf", reason: "unequal leaves")
+    guard last >= 1, last <= counts[0], counts.dropLast().allSatisfy({ $0 == counts[0] }) else {
+      throw .invalid(field: "count of samples per leaf", reason: "unequal or empty leaves")
     }
     return counts
   }

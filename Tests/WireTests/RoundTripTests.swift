@@ -1,0 +1,57 @@
+import Coordination
+import FlapCore
+import Testing
+import Wire
+
+@Suite struct RoundTripTests {
+  @Test(arguments: Samples.workerMessages)
+  func workerMessagesComeBack(_ message: WorkerMessage) throws {
+    let frames = WireCodec.encode(message)
+    expectWithinLimits(frames)
+    #expect(try WireCodec.decodeWorkerMessage(frames) == message)
+  }
+
+  @Test(arguments: Samples.coordinatorMessages)
+  func coordinatorMessagesComeBack(_ message: CoordinatorMessage) throws {
+    let frames = WireCodec.encode(message)
+    expectWithinLimits(frames)
+    #expect(try WireCodec.decodeCoordinatorMessage(frames) == message)
+  }
+
+  @Test func tokensAreLittleEndianAfterTheHeader() {
+    let frames = WireCodec.encode(
+      .assign(Assignment(attempt: Samples.attempt, work: .calibrate(Samples.smallBlock))))
+    #expect(frames.count == 2)
+    #expect(Array(frames[1].prefix(8)) == [0, 0, 0, 0, 0x00, 0x3B, 0x58, 0x08])
+  }
+
+  /// A header as protoc 3.21.12 encodes it: `accepted { task: 300 attempt: 1 }`.
+  @Test func headerIsProtobuf() throws {
+    let header: [UInt8] = [0x1A, 0x05, 0x08, 0xAC, 0x02, 0x10, 0x01]
+    let message = WorkerMessage.accepted(TaskAttempt(task: TaskID(300), attempt: 1))
+    #expect(WireCodec.encode(message) == [header])
+    #expect(try WireCodec.decodeWorkerMessage([header]) == message)
+  }
+
+  @Test func longReasonsAreCutBetweenCharacters() throws {
+    let frames = WireCodec.encode(.bye(reason: "a" + String(repeating: "ä", count: 100_000)))
+    let expected = WorkerMessage.bye(reason: "a" + String(repeating: "ä", count: 4095))
+    #expect(try WireCodec.decodeWorkerMessage(frames) == expected)
+  }
+
+  @Test func headersOfTheOtherSideAreNotTaken() throws {
+    // The header of a welcome begins as that of a hello does; its parts do not fit.
+    #expect(throws: WireError.self) {
+      try WireCodec.decodeWorkerMessage(WireCodec.encode(Samples.coordinatorMessages[0]))
+    }
+    #expect(throws: WireError.self) {
+      try WireCodec.decodeCoordinatorMessage(WireCodec.encode(Samples.workerMessages[0]))
+    }
+  }
+
+  private func expectWithinLimits(_ frames: [[UInt8]]) {
+    #expect(frames.count <= Limits.framesPerMessage)
+    #expect(frames[0].count <= Limits.headerFrameBytes)
+    #expect(frames.dropFirst().allSatisfy { (1...Limits.chunkBytes).contains($0.count) })
+  }
+}

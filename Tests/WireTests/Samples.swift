@@ -1,0 +1,83 @@
+import Coordination
+import FlapCore
+import Statistics
+
+/// One message of every kind, and those with more than one form in each of them.
+enum Samples {
+  static let digest = Digest(bytes: (0..<32).map { UInt8($0) * 8 })!
+  static let attempt = TaskAttempt(task: TaskID(.max), attempt: 4)
+
+  static let workerMessages: [WorkerMessage] = [
+    .hello(
+      Hello(
+        softwareVersion: "1.0.0", host: "knoten-ä", processID: 4711, modelDigest: digest,
+        kernelFingerprint: "avx512 oneDNN 3.1", coreCount: 64, threadCount: 32,
+        memoryBytes: 1 << 40)),
+    .heartbeat(
+      Heartbeat(
+        attempt: attempt, completedSteps: 3, totalSteps: 7, residentBytes: 1 << 33,
+        peakResidentBytes: 1 << 34)),
+    .heartbeat(
+      Heartbeat(
+        attempt: nil, completedSteps: 0, totalSteps: 0, residentBytes: 0, peakResidentBytes: 0)),
+    .accepted(TaskAttempt(task: TaskID(0), attempt: 1)),
+    .reportBegin(ReportBegin(attempt: attempt, byteCount: 1 << 31, digest: digest)),
+    .reportChunk(ReportChunk(attempt: attempt, offset: 1 << 20, bytes: [1, 0, 255])),
+    .reportChunk(
+      ReportChunk(
+        attempt: attempt, offset: 0, bytes: [UInt8](repeating: 9, count: Limits.chunkBytes))),
+    .reportEnd(attempt),
+    .shardCommitted(
+      ShardCommitted(
+        attempt: attempt, fileName: "model-00001-of-00002.safetensors", byteCount: 5 << 30,
+        digest: digest)),
+    .taskFailed(TaskFailure(attempt: attempt, failureClass: .transient, reason: "disk full")),
+    .taskFailed(TaskFailure(attempt: attempt, failureClass: .permanent, reason: "")),
+    .bye(reason: "standard input was closed"),
+  ]
+
+  static let coordinatorMessages: [CoordinatorMessage] = [
+    .welcome(
+      Welcome(
+        runID: "run", compute: .bfloat16, tokensPerSample: 2048, samplesPerLeaf: 1,
+        leavesPerBlock: 16, heartbeatInterval: .milliseconds(1500), lease: .seconds(10))),
+    .reject(reason: "another model"),
+    .leaseRenewed,
+    .assign(Assignment(attempt: attempt, work: .calibrate(smallBlock))),
+    .assign(Assignment(attempt: attempt, work: .evaluate(largeBlock))),
+    .assign(Assignment(attempt: attempt, work: .measureWeights(layer: 0))),
+    .assign(Assignment(attempt: attempt, work: .measureWeights(layer: 79))),
+    .assign(Assignment(attempt: attempt, work: .writeShard(index: 0))),
+    .credit(chunks: 8),
+    .reportAcknowledged(attempt),
+    .cancel(attempt),
+    .plan(plan(payload: [1])),
+    .plan(plan(payload: (0..<(5 << 19)).map { UInt8(truncatingIfNeeded: $0 &* 31) })),
+    .drain,
+    .shutdown,
+  ]
+
+  static let smallBlock = TokenBlock(
+    node: TreeNode(level: 2, index: 5), samplesPerLeaf: [2, 2, 1], tokensPerSample: 3,
+    tokens: (0..<15).map { Int32($0) * 140_000_000 })
+
+  /// Of two and a half raw frames, cut within a sample.
+  static let largeBlock = TokenBlock(
+    node: TreeNode(level: 8, index: 0), samplesPerLeaf: Array(repeating: 5, count: 256),
+    tokensPerSample: 512, tokens: (0..<655_360).map { Int32($0) })
+
+  static func plan(payload: [UInt8]) -> PlanBroadcast {
+    PlanBroadcast(
+      outputDirectory: "/out/Größe", maximumShardBytes: 5 << 30, compensates: true,
+      digest: digest, payload: payload)
+  }
+
+  /// Two layers of different widths, the first with grouped queries.
+  static let shape = ModelShape(
+    hiddenSize: 8, headDimension: 2, vocabularySize: 32, rmsNormEpsilon: 1e-5,
+    rotaryEmbedding: RotaryEmbedding(theta: 10_000), tiesEmbeddings: false, biases: Biases(),
+    layers: [
+      LayerShape(headCount: 4, keyValueHeadCount: 2, intermediateSize: 11),
+      LayerShape(headCount: 3, keyValueHeadCount: 3, intermediateSize: 16),
+    ])
+}
