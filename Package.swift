@@ -76,7 +76,8 @@ let package = Package(
         .embedInCode("RemoteCode/configuration_flap.py"),
         .embedInCode("RemoteCode/modeling_flap.py"),
       ]),
-    library("Wire", ["Coordination", "Storage", "FlapCore", "CFlapMessages"]),
+    library(
+      "Wire", ["Coordination", "Statistics", "FlapCore", "CFlapMessages", "CProtobufC"]),
     library("Transport", ["FlapCore", "CZeroMQ"]),
 
     // Cores.
@@ -96,9 +97,7 @@ let package = Package(
       name: "CProtobufC",
       providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
-    .target(
-      name: "CFlapMessages", dependencies: ["CProtobufC"],
-      linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
     .target(
       name: "CKernels",
       // The kernels are the hot loops of every build, the debug one too.
@@ -125,7 +124,7 @@ let package = Package(
       exclude: ["make_golden.py"]),
     tests(of: "Coordination", ["Statistics", "FlapCore"]),
     tests(of: "Transport", ["FlapCore"]),
-    tests(of: "Wire", ["Coordination", "FlapCore"]),
+    tests(of: "Wire", ["Coordination", "Statistics", "FlapCore"]),
     tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
     tests(
       of: "Coordinator",

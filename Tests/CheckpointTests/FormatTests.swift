@@ -63,7 +63,8 @@ struct FormatTests {
   @Test(
     "other arrays are refused",
     arguments: [
-      ("float.npy", "little-endian int32"), ("fortran.npy", "C order"), ("vector.npy", "not a matrix"),
+      ("float.npy", "little-endian int32"), ("fortran.npy", "C order"),
+      ("vector.npy", "not a matrix"),
       ("empty.npy", "empty"), ("wide.npy", "1099511627776 is no token id"),
     ])
   func otherArrays(name: String, reason: String) {

@@ -1,0 +1,67 @@
+import Checkpoint
+import Export
+import FlapCore
+import FlapTestKit
+import Foundation
+import SystemPackage
+import Testing
+
+/// The `config.json` that is written.
+struct ConfigurationTests {
+  @Test("sizes per layer, names of the remote code, and all that was there")
+  func fields() throws {
+    let tiny = try TinyCheckpoint()
+    let json = try PrunedConfiguration.json(
+      dense: tiny.checkpoint.configuration, plan: tiny.plan, compensating: true)
+    let fields = try #require(
+      try JSONSerialization.jsonObject(with: Data(json)) as? [String: Any])
+    #expect(fields["model_type"] as? String == "flap_llama")
+    #expect(fields["architectures"] as? [String] == ["FlapLlamaForCausalLM"])
+    #expect(
+      (fields["auto_map"] as? [String: String])?["AutoModelForCausalLM"]
+        == "modeling_flap.FlapLlamaForCausalLM")
+    #expect(fields["num_attention_heads"] as? Int == 4, "the dense model's")
+    #expect(fields["flap_bias"] as? Bool == true)
+    #expect((fields["custom"] as? [String: [Any]])?["kept"]?.count == 2)
+    let layers = fields["per_layer_config"] as? [String: [String: Int]]
+    #expect(
+      layers == [
+        "0": ["num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 3]
+      ], "layer 1 keeps the global sizes")
+  }
+
+  @Test("it is read as the pruned shape, and pruning again starts from there")
+  func again() throws {
+    let tiny = try TinyCheckpoint()
+    let once = try ModelConfiguration(
+      json: PrunedConfiguration.json(
+        dense: tiny.checkpoint.configuration, plan: tiny.plan, compensating: true), path: "")
+    #expect(once.shape == tiny.plan.prunedShape(of: tiny.shape))
+    var plan = PruningPlan(keepingAllOf: once.shape)
+    plan.layers[1].keptNeurons = [true, true, false, false, false]
+    let twice = try ModelConfiguration(
+      json: PrunedConfiguration.json(dense: once, plan: plan, compensating: false), path: "")
+    // The biases of the first pruning stay though the second adds none.
+    #expect(twice.shape == plan.prunedShape(of: once.shape, compensating: false))
+    #expect(twice.shape.biases.mlpDown)
+    #expect(twice.shape.layers.map(\.intermediateSize) == [3, 2])
+  }
+
+  @Test("side files are copied where they are there; the remote code is in the program")
+  func sideFiles() throws {
+    let source = try TemporaryFolder()
+    let destination = try TemporaryFolder()
+    try source.write([1, 2], to: "tokenizer.model")
+    try source.write([3], to: "pytorch_model.bin")
+    let copied = try SideFiles.copy(
+      from: FilePath(source.path), to: FilePath(destination.path))
+    #expect(copied == ["tokenizer.model"])
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: destination.path) == ["tokenizer.model"])
+    #expect(RemoteCode.files.map(\.name) == ["configuration_flap.py", "modeling_flap.py"])
+    #expect(
+      RemoteCode.files.allSatisfy {
+        String(decoding: $0.bytes, as: UTF8.self).contains("class Flap")
+      })
+  }
+}

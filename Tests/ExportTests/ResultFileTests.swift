@@ -1,0 +1,153 @@
+import Checkpoint
+import Export
+import FlapCore
+import FlapTestKit
+import Foundation
+import Statistics
+import Storage
+import SystemPackage
+import Testing
+
+/// `statistics.safetensors` and `plan.safetensors`.
+struct ResultFileTests {
+  let folder: TemporaryFolder
+  let shape = ModelShape(
+    hiddenSize: 4, headDimension: 2, vocabularySize: 3, rmsNormEpsilon: 1e-5,
+    rotaryEmbedding: RotaryEmbedding(
+      theta: 500000,
+      scaling: .llama3(
+        factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 8192)),
+    tiesEmbeddings: true, biases: Biases(gateUp: true),
+    layers: [
+      LayerShape(headCount: 4, keyValueHeadCount: 2, intermediateSize: 5),
+      LayerShape(headCount: 2, keyValueHeadCount: 1, intermediateSize: 3),
+    ])
+  let digest = Digest(hashing: [1])
+
+  init() throws { folder = try TemporaryFolder() }
+
+  var statistics: StatisticsFile {
+    func numbers(_ count: Int, _ start: Double) -> [Double] {
+      (0..<count).map { start + Double($0) / 3 }
+    }
+    var norms: [LayerWeightNorms] = []
+    var layers: [LayerMoments] = []
+    for layer in shape.layers.indices {
+      func moments(_ tap: Tap) -> ChannelMoments {
+        let count = shape.channelCount(layer: layer, tap: tap)
+        return ChannelMoments(count: 640, mean: numbers(count, -1), m2: numbers(count, 7))
+      }
+      func weights(_ tap: Tap) -> WeightNorms {
+        let count = shape.channelCount(layer: layer, tap: tap)
+        return WeightNorms(squareSum: numbers(count, 2), absoluteMean: numbers(count, 3))
+      }
+      layers.append(
+        LayerMoments(attentionOutput: moments(.attentionOutput), mlpDown: moments(.mlpDown)))
+      norms.append(
+        LayerWeightNorms(attentionOutput: weights(.attentionOutput), mlpDown: weights(.mlpDown)))
+    }
+    return StatisticsFile(
+      moments: ModelMoments(sampleCount: 5, layers: layers), norms: norms, shape: shape,
+      modelDigest: digest, dataDigest: Digest(hashing: [2]), compute: .bfloat16)
+  }
+
+  var plan: PlanFile {
+    PlanFile(
+      plan: PruningPlan(layers: [
+        .init(keptGroups: [true, false], keptNeurons: [true, false, true, true, false]),
+        .init(keptGroups: [true], keptNeurons: [false, true, true]),
+      ]), metric: "WIFV", structure: "AL-AM", ratioAsked: 0.2, ratioReached: 0.1987, shape: shape,
+      modelDigest: digest, dataDigest: nil)
+  }
+
+  @Test("statistics come back bit for bit, under the names that are promised")
+  func statisticsRoundTrip() throws {
+    let path = FilePath(folder.path("statistics.safetensors"))
+    try statistics.write(to: path)
+    let read = try StatisticsFile(path: path)
+    #expect(read.moments == statistics.moments)
+    #expect(read.norms == statistics.norms)
+    #expect(read.shape == shape)
+    #expect(read.dataDigest == statistics.dataDigest)
+    let file = try SafetensorsFile(path: path)
+    #expect(file.header.metadata["format"] == "flap-statistics")
+    #expect(file.header.metadata["token_count"] == "640")
+    #expect(file.header.metadata["sample_count"] == "5")
+    #expect(file.header.metadata["compute"] == "bf16")
+    for name in ["input_mean", "input_m2", "weight_sumsq", "weight_abs_mean"] {
+      #expect(file.tensor("model.layers.0.self_attn.o_proj.\(name)")?.shape == [8])
+      #expect(file.tensor("model.layers.1.mlp.down_proj.\(name)")?.elementType == .float64)
+    }
+    let before = try SmallFile.read(path, limit: 1 << 20)
+    try read.write(to: path)
+    #expect(try SmallFile.read(path, limit: 1 << 20) == before)
+  }
+
+  @Test("plans come back, under the names that are promised")
+  func planRoundTrip() throws {
+    let path = FilePath(folder.path("plan.safetensors"))
+    try plan.write(to: path)
+    let read = try PlanFile(path: path)
+    #expect(read.plan == plan.plan)
+    #expect(read.ratioReached == 0.1987)
+    #expect(read.dataDigest == nil)
+    let file = try SafetensorsFile(path: path)
+    #expect(file.tensor("model.layers.0.self_attn.kept_groups")?.float32Values() == [1, 0])
+    #expect(file.tensor("model.layers.1.mlp.kept_neurons")?.float32Values() == [0, 1, 1])
+  }
+
+  @Test(
+    "damaged statistics are refused",
+    arguments: [
+      ("flap-statistics", "flap-statistiks", "its format is flap-statistiks"),
+      ("\"version\":\"1\"", "\"version\":\"9\"", "it has version 9"),
+      ("\"token_count\":\"640\"", "\"token_count\":\"-64\"", "its token_count is no positive"),
+      ("\"compute\":\"bf16\"", "\"compute\":\"bf17\"", "neither bf16 nor f32"),
+      ("\"model_digest\":\"", "\"model_digest\":\"xy", "model_digest is no SHA-256"),
+      ("\\\"heads\\\":4", "\\\"heads\\\":0", "shape in its metadata"),
+      ("\\\"heads\\\":4", "\\\"heads\\\":6", "is F64 [8], where F64 [12] is wanted"),
+      ("layers.1.mlp.down_proj.input_m2", "layers.1.mlp.down_proj.input_m3", "it lacks"),
+    ])
+  func damagedStatistics(text: String, replacement: String, message: String) throws {
+    let path = FilePath(folder.path("statistics.safetensors"))
+    try statistics.write(to: path)
+    try edit(path, text, replacement)
+    let error = #expect(throws: ResultFileError.self) { try StatisticsFile(path: path) }
+    #expect(error.map { "\($0)".contains(message) } == true, "\(String(describing: error))")
+  }
+
+  @Test("numbers that are none are refused")
+  func notFinite() throws {
+    let path = FilePath(folder.path("statistics.safetensors"))
+    try statistics.write(to: path)
+    let file = try #require(FileHandle(forWritingAtPath: path.string))
+    try file.seek(toOffset: file.seekToEnd() - 8)
+    try file.write(contentsOf: withUnsafeBytes(of: Double.nan) { Data($0) })
+    #expect(throws: ResultFileError.self) { try StatisticsFile(path: path) }
+  }
+
+  @Test("a plan with other than flags, or that keeps nothing of a layer, is refused")
+  func damagedPlan() throws {
+    let path = FilePath(folder.path("plan.safetensors"))
+    for (offset, value, message) in [(1, UInt8(2), "other than 0 and 1"), (2, 0, "layer 1")] {
+      try plan.write(to: path)
+      let file = try #require(FileHandle(forWritingAtPath: path.string))
+      // The last bytes are the neurons of layer 1: 0, 1, 1.
+      try file.seek(toOffset: file.seekToEnd() - UInt64(offset))
+      try file.write(contentsOf: Data(repeating: value, count: offset))
+      let error = #expect(throws: ResultFileError.self) { try PlanFile(path: path) }
+      #expect(error.map { "\($0)".contains(message) } == true, "\(String(describing: error))")
+    }
+  }
+
+  /// Replaces text of a header and sets the header's length to match.
+  private func edit(_ path: FilePath, _ text: String, _ replacement: String) throws {
+    let bytes = try SmallFile.read(path, limit: 1 << 20)
+    let length = bytes.withUnsafeBytes { Int($0.loadUnaligned(as: UInt64.self)) }
+    let header = String(decoding: bytes[8..<8 + length], as: UTF8.self)
+    let changed = header.replacing(text, with: replacement)
+    try #require(changed != header)
+    let size = withUnsafeBytes(of: UInt64(changed.utf8.count)) { Array($0) }
+    try AtomicFile.write(size + changed.utf8 + bytes[(8 + length)...], to: path)
+  }
+}
