@@ -11,7 +11,7 @@ model=deploy/demo/model
 work=${1:-$(mktemp -d -t flap-demo.XXXXXX)}
 mkdir -p "$work"
 
-perplexity() { "$flap" eval --quiet --json --model "$1" --data $model/test.npy | sed -E 's/.*"perplexity":([0-9.]+).*/\1/'; }
+perplexity() { "$flap" eval --quiet --json --model "$1" --data $model/test.npy | sed -E 's/.*"perplexity":([0-9]+\.[0-9]{3}).*/\1/'; }
 
 "$flap" calibrate --model $model --calibration $model/calibration.npy --output "$work/statistics.safetensors"
 dense=$(perplexity $model)

@@ -8,18 +8,17 @@ struct FlapCoord: ParsableCommand {
     commandName: "flap-coord",
     abstract: "Prune LLaMA-family models with FLAP on the CPUs you have.",
     discussion: """
-      Without a subcommand it prunes: calibrates, searches what to keep, and writes the pruned
-      checkpoint, with worker processes that it starts itself.
+      Without a subcommand it prunes: calibrates, searches what to keep, and
+      writes the pruned checkpoint, with worker processes that it starts itself:
 
-        flap-coord --model DIR --calibration tokens.npy --ratio 0.2 --output PRUNED
+        flap-coord --model DIR --calibration tokens.npy --ratio 0.2 --output OUT
 
       Step by step, so that one calibration serves many ratios:
 
-        flap-coord calibrate --model DIR --calibration tokens.npy --output stats.safetensors
-        flap-coord search --statistics stats.safetensors --ratio 0.2 --output plan.safetensors
-        flap-coord write --model DIR --statistics stats.safetensors --plan plan.safetensors \\
-          --output PRUNED
-        flap-coord eval --model PRUNED --data test.npy
+        flap-coord calibrate --model DIR --calibration tokens.npy --output STATS
+        flap-coord search --statistics STATS --ratio 0.2 --output PLAN
+        flap-coord write --model DIR --statistics STATS --plan PLAN --output OUT
+        flap-coord eval --model OUT --data test.npy
       """,
     version: CoordinatorProgram.version,
     subcommands: [Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Inspect.self],

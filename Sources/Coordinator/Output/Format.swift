@@ -28,7 +28,11 @@ enum Format {
   static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
 
   static func count(_ count: Int) -> String {
-    count < 1_000_000 ? "\(count)" : String(format: "%.1f M", Double(count) / 1e6)
+    switch count {
+    case 1_000_000_000...: String(format: "%.2f G", Double(count) / 1e9)
+    case 100_000...: String(format: "%.2f M", Double(count) / 1e6)
+    default: "\(count)"
+    }
   }
 }
 

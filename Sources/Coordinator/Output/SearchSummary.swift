@@ -40,7 +40,7 @@ struct SearchSummary: Encodable {
   }
 
   /// How far the reached ratio may be from the asked one before that is worth a warning.
-  private static let tolerance = 0.005
+  private static let tolerance = 0.01
 
   func warn(_ log: Logger) {
     guard abs(ratioReached - ratioAsked) > SearchSummary.tolerance else { return }

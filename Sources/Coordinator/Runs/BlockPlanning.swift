@@ -7,17 +7,24 @@ enum BlockPlanning {
   static let blocksPerWorker = 4
   /// Leaves of one block at the most unless asked otherwise: the residual stream of a block stays
   /// in memory while the weights pass by.
-  static let defaultLeavesPerBlock = 16
+  static let largestDefaultBlock = 16
 
   /// The level of the tree whose nodes are the tasks: large blocks read the weights seldom, small
   /// ones spread evenly.
-  static func level(leafCount: Int, workerCount: Int, maximumLeavesPerBlock: Int) -> Int {
+  ///
+  /// - Parameter leavesPerBlock: what was asked for, rounded down to a power of two; nil leaves
+  ///   it to the number of workers.
+  static func level(leafCount: Int, workerCount: Int, leavesPerBlock: Int?) -> Int {
+    let root = CanonicalTree(leafCount: leafCount).rootLevel
+    if let leavesPerBlock {
+      return min(Int.bitWidth - 1 - leavesPerBlock.leadingZeroBitCount, root)
+    }
     var level = 0
-    while 2 << level <= maximumLeavesPerBlock,
+    while 2 << level <= largestDefaultBlock,
       (leafCount + (2 << level) - 1) / (2 << level) >= blocksPerWorker * workerCount
     {
       level += 1
     }
-    return min(level, CanonicalTree(leafCount: leafCount).rootLevel)
+    return min(level, root)
   }
 }

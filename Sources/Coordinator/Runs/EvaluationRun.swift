@@ -31,7 +31,7 @@ public struct EvaluationRun: Sendable {
     let summary = EvaluationSummary(
       perplexity: exp(loss.meanNegativeLogLikelihood), tokens: loss.tokenCount)
     try console.show(
-      summary, table: "perplexity \(summary.perplexity) over \(summary.tokens) tokens")
+      summary, table: String(format: "perplexity %.4f over %d tokens", summary.perplexity, summary.tokens))
   }
 }
 

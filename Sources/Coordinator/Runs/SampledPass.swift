@@ -21,7 +21,7 @@ struct SampledPass {
       targetTokensPerLeaf: options.tokensPerLeaf)
     blockLevel = BlockPlanning.level(
       leafCount: layout.leafCount, workerCount: workerCount,
-      maximumLeavesPerBlock: options.leavesPerBlock ?? BlockPlanning.defaultLeavesPerBlock)
+      leavesPerBlock: options.leavesPerBlock)
     compute =
       switch options.compute {
       case .auto: KernelFingerprint.supportsBFloat16InHardware ? .bfloat16 : .float32
