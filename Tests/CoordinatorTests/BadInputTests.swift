@@ -62,6 +62,12 @@ struct BadInputTests {
       try file.seek(toOffset: 128 + 12)
       try file.write(contentsOf: withUnsafeBytes(of: Int32(70000)) { Data($0) })
     },
+    Damage("weights that are not numbers", saying: "layer ", "_proj is not finite", "sample 0") {
+      let file = try #require(FileHandle(forWritingAtPath: $0 + shard))
+      // In the middle of the layers; bf16 NaNs.
+      try file.seek(toOffset: 600_000)
+      try file.write(contentsOf: Data(repeating: 0xFF, count: 4096))
+    },
     Damage("no token ids", saying: "calibration.npy", "no .npy") {
       try Data("text".utf8).write(to: URL(fileURLWithPath: $0 + "/calibration.npy"))
     },

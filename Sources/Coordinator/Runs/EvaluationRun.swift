@@ -31,7 +31,8 @@ public struct EvaluationRun: Sendable {
     let summary = EvaluationSummary(
       perplexity: exp(loss.meanNegativeLogLikelihood), tokens: loss.tokenCount)
     try console.show(
-      summary, table: String(format: "perplexity %.4f over %d tokens", summary.perplexity, summary.tokens))
+      summary,
+      table: String(format: "perplexity %.4f over %d tokens", summary.perplexity, summary.tokens))
   }
 }
 
