@@ -17,6 +17,14 @@ extension CanonicalTree {
     return nodes
   }
 
+  /// The nodes of one level below `node`, or `node` itself where it is not above that level.
+  ///
+  /// - Precondition: the tree has the node.
+  public func nodes(in node: TreeNode, upToLevel level: Int) -> [TreeNode] {
+    guard node.level > level else { return [node] }
+    return children(of: node).flatMap { nodes(in: $0, upToLevel: level) }
+  }
+
   /// The lowest name of a node: a right-edge node with one child is that child.
   package func lowestName(of node: TreeNode) -> TreeNode {
     var node = node

@@ -8,6 +8,7 @@ struct CoordinatorMachineTests {
   let worker = WorkerID(bytes: Array("a".utf8))
   let other = WorkerID(bytes: Array("b".utf8))
   let task = TaskID(0)
+  let result = VirtualWork.result(of: .numbered(0))
 
   @Test("a worker is welcomed, then given the waiting task")
   func joinAndAssign() {
@@ -18,59 +19,81 @@ struct CoordinatorMachineTests {
     #expect(effects.last == .send(.assign(first), to: worker))
   }
 
-  @Test("another model, another protocol: refused with a reason that names both")
+  @Test("another model, another protocol: refused for good with a reason that names both")
   func refusals() {
     var machine = CoordinatorMachine(settings: .forTests)
     var hello = Hello.forTests
-    hello.modelDigest = VirtualCluster.digest(of: [9])
-    let reason = rejection(machine.handle(.received(.hello(hello), from: worker), at: .start))
-    #expect(reason?.contains("model on host differs") == true)
+    hello.modelDigest = VirtualWork.digest(of: [9])
+    let rejected = rejection(machine.handle(.received(.hello(hello), from: worker), at: .start))
+    #expect(rejected?.reason.contains("model on host differs") == true)
+    #expect(rejected?.isFinal == true)
     hello = .forTests
     hello.protocolVersion = 99
     let version = rejection(machine.handle(.received(.hello(hello), from: worker), at: .start))
-    #expect(version?.contains("speaks protocol 99") == true)
+    #expect(version?.reason.contains("speaks protocol 99") == true)
     #expect(machine.workerCount == 0)
+  }
+
+  @Test("kernels that differ are told; with --strict the second worker is refused")
+  func mixedKernels() {
+    var hello = Hello.forTests
+    hello.kernelFingerprint = "other"
+    var machine = running()
+    let told = machine.handle(.received(.hello(hello), from: other), at: .start)
+    #expect(told.contains(.log(.mixedKernels("k", "other"))))
+    var settings = CoordinatorSettings.forTests
+    settings.isStrict = true
+    machine = running(settings)
+    let effects = machine.handle(.received(.hello(hello), from: other), at: .start)
+    #expect(rejection(effects)?.reason.contains("--strict") == true)
   }
 
   @Test("a result is acknowledged only after it was stored")
   func acknowledgementFollowsStoring() {
     var machine = running()
-    let effects = deliver(VirtualCluster.result(of: task), by: worker, to: &machine)
-    #expect(effects == [.store(task, .report(VirtualCluster.result(of: task)))])
-    let after = machine.handle(.stored(task), at: .start)
+    let effects = deliver(result, to: &machine)
+    let digest = VirtualWork.digest(of: result)
+    #expect(effects == [.store(first.attempt, .received(byteCount: result.count, digest))])
+    let after = machine.handle(.stored(first.attempt), at: .start)
     #expect(after == [.send(.reportAcknowledged(first.attempt), to: worker), .completed])
   }
 
-  @Test("a report that does not match its digest is not stored; the task is tried again")
+  @Test("a report that does not match its digest is tried again")
   func damagedReport() {
     var machine = running()
-    let bytes: [UInt8] = [1, 2, 3]
-    let begin = ReportBegin(
-      attempt: first.attempt, byteCount: 3, digest: VirtualCluster.digest(of: [1, 2, 4]))
-    _ = machine.handle(.received(.reportBegin(begin), from: worker), at: .start)
-    let chunk = ReportChunk(attempt: first.attempt, offset: 0, bytes: bytes)
-    _ = machine.handle(.received(.reportChunk(chunk), from: worker), at: .start)
-    let effects = machine.handle(.received(.reportEnd(first.attempt), from: worker), at: .start)
-    #expect(!effects.contains { if case .store = $0 { true } else { false } })
-    let second = Assignment(attempt: TaskAttempt(task: task, attempt: 2), work: .numbered(0))
-    #expect(effects.last == .send(.assign(second), to: worker))
+    _ = deliver(result, to: &machine)
+    let effects = machine.handle(.damaged(first.attempt), at: .start)
+    #expect(effects.contains(.send(.cancel(first.attempt), to: worker)))
+    #expect(assignments(effects).map(\.attempt) == [TaskAttempt(task: task, attempt: 2)])
+    #expect(machine.violations().isEmpty)
   }
 
   @Test(
-    "a chunk out of order, or a report too large, removes the worker", arguments: [true, false])
-  func misbehaviour(outOfOrder: Bool) {
+    "a chunk out of order, an early end or a report too large removes the worker",
+    arguments: 0..<3)
+  func misbehaviour(kind: Int) {
     var machine = running()
-    let count = outOfOrder ? 8 : machine.settings.maximumReportBytes + 1
-    let begin = ReportBegin(
-      attempt: first.attempt, byteCount: count, digest: VirtualCluster.digest(of: []))
+    let count = kind == 2 ? machine.settings.maximumReportBytes + 1 : 8
+    let begin = ReportBegin(attempt: first.attempt, byteCount: count, digest: .zero)
     var effects = machine.handle(.received(.reportBegin(begin), from: worker), at: .start)
-    if outOfOrder {
+    if kind == 0 {
       let chunk = ReportChunk(attempt: first.attempt, offset: 4, bytes: [1])
       effects = machine.handle(.received(.reportChunk(chunk), from: worker), at: .start)
+    } else if kind == 1 {
+      effects = machine.handle(.received(.reportEnd(first.attempt), from: worker), at: .start)
     }
     #expect(rejection(effects) != nil)
     #expect(machine.workerCount == 0)
     #expect(machine.violations().isEmpty)
+  }
+
+  @Test("a replayed report of an earlier attempt changes nothing")
+  func replay() {
+    var machine = running()
+    let failed = TaskFailure(attempt: first.attempt, failureClass: .transient, reason: "x")
+    _ = machine.handle(.received(.taskFailed(failed), from: worker), at: .start)
+    #expect(deliver(result, to: &machine).isEmpty)
+    #expect(machine.progress.completedTasks == 0)
   }
 
   @Test("silence for ten seconds is death: the task goes to another worker, the dead is fenced")
@@ -78,29 +101,37 @@ struct CoordinatorMachineTests {
     var machine = running()
     _ = machine.handle(.received(.hello(.forTests), from: other), at: .start + .seconds(9))
     let effects = machine.handle(.timer, at: .start + .seconds(10))
-    #expect(rejection(effects) == "no heartbeat for 10 s")
-    let second = Assignment(attempt: TaskAttempt(task: task, attempt: 2), work: .numbered(0))
-    #expect(effects.last == .send(.assign(second), to: other))
+    #expect(
+      rejection(effects) == Rejection(reason: "no heartbeat for 10 s", isFinal: false))
+    #expect(assignments(effects).map(\.attempt) == [TaskAttempt(task: task, attempt: 2)])
     let late = machine.handle(
       .received(.accepted(first.attempt), from: worker), at: .start + .seconds(11))
-    #expect(rejection(late) != nil)
+    #expect(rejection(late)?.isFinal == false)
+    // Its hello, said again under the old name, does not bring it back.
+    let again = machine.handle(
+      .received(.hello(.forTests), from: worker), at: .start + .seconds(11))
+    #expect(rejection(again) != nil && machine.workerCount == 1)
   }
 
-  @Test("a worker that beats without progress is hung")
+  @Test("a worker that beats without progress is hung, later when nobody knows the pace yet")
   func hung() {
-    var machine = running()
-    var now = Instant.start
-    var effects: [CoordinatorMachine.Effect] = []
-    let heartbeat = Heartbeat(
-      attempt: first.attempt, completedSteps: 0, totalSteps: 4, residentBytes: 0,
-      peakResidentBytes: 0)
-    while now - .start < machine.settings.hungAfter {
-      now = now + .seconds(1)
-      effects = machine.handle(.received(.heartbeat(heartbeat), from: worker), at: now)
-      #expect(effects == [.send(.leaseRenewed, to: worker)])
+    for (steps, limit) in [(0, 100), (1, 25)] {
+      var machine = running()
+      var now = Instant.start
+      var effects: [CoordinatorMachine.Effect] = []
+      for second in 1...limit + 1 {
+        now = .start + .seconds(second)
+        let beat = Heartbeat(
+          attempt: first.attempt, completedSteps: steps, totalSteps: 4, residentBytes: 0,
+          peakResidentBytes: 0)
+        effects = machine.handle(.received(.heartbeat(beat), from: worker), at: now)
+        if machine.nextTimer! <= now { effects = machine.handle(.timer, at: now) }
+        if rejection(effects) != nil { break }
+      }
+      // With a step done in the first second, the pause begins there.
+      #expect(now == .start + .seconds(steps == 0 ? limit : limit + 1))
+      #expect(rejection(effects)?.reason == "no progress for \(limit) s")
     }
-    effects = machine.handle(.timer, at: now)
-    #expect(rejection(effects) == "no progress for 120 s")
   }
 
   @Test("a task that takes three workers down ends the run and says so")
@@ -133,36 +164,189 @@ struct CoordinatorMachineTests {
     }
   }
 
+  @Test("a host where two different tasks failed is left out while there are others")
+  func hostExclusion() {
+    var machine = CoordinatorMachine(settings: .forTests)
+    _ = machine.handle(
+      .submit((0..<4).map { .init(id: TaskID($0), work: .numbered(Int($0))) }), at: .start)
+    var good = Hello.forTests
+    good.host = "good"
+    let begun = machine.handle(.received(.hello(good), from: other), at: .start)
+    func joinBad(_ name: UInt8) -> [CoordinatorMachine.Effect] {
+      machine.handle(.received(.hello(.forTests), from: WorkerID(bytes: [name])), at: .start)
+    }
+    _ = joinBad(1)
+    _ = machine.handle(.lost(WorkerID(bytes: [1]), reason: "killed"), at: .start)
+    // The task that was lost goes to the good host, so that the bad one fails another.
+    let done = assignments(begun)[0].attempt
+    _ = finish(done, by: other, &machine, .start)
+    _ = machine.handle(.stored(done), at: .start)
+    #expect(rejection(joinBad(2)) == nil)
+    let effects = machine.handle(.lost(WorkerID(bytes: [2]), reason: "killed"), at: .start)
+    #expect(effects.contains(.log(.hostExcluded("host"))))
+    #expect(rejection(joinBad(3))?.isFinal == true)
+    // With nobody else left it is better than nothing.
+    _ = machine.handle(.lost(other, reason: "killed"), at: .start)
+    #expect(rejection(joinBad(4)) == nil)
+    #expect(machine.violations().isEmpty)
+  }
+
+  @Test("at the end of a phase a straggler's task is tried elsewhere; the first result counts")
+  func speculation() {
+    var machine = CoordinatorMachine(settings: .forTests)
+    let count = 12
+    _ = machine.handle(
+      .submit((0..<count).map { .init(id: TaskID(UInt64($0)), work: .numbered($0)) }), at: .start)
+    let slow = machine.handle(.received(.hello(.forTests), from: worker), at: .start)
+    let straggler = assignments(slow)[0].attempt
+    var effects = machine.handle(.received(.hello(.forTests), from: other), at: .start)
+    var now = Instant.start
+    for _ in 0..<count - 1 {
+      now = now + .seconds(1)
+      let attempt = assignments(effects)[0].attempt
+      _ = finish(attempt, by: other, &machine, now)
+      effects = machine.handle(.stored(attempt), at: now)
+    }
+    // The usual task took one second: after three the last one counts as a straggler.
+    let doubled = TaskAttempt(task: straggler.task, attempt: 2)
+    #expect(assignments(effects).map(\.attempt) == [doubled])
+    _ = finish(straggler, by: worker, &machine, now)
+    let end = machine.handle(.stored(straggler), at: now)
+    #expect(end.contains(.send(.cancel(doubled), to: other)))
+    #expect(end.last == .completed)
+    #expect(machine.violations().isEmpty)
+  }
+
+  @Test("a second result with other bits is told, and ends a strict run", arguments: [true, false])
+  func differentBits(isStrict: Bool) {
+    var settings = CoordinatorSettings.forTests
+    settings.isStrict = isStrict
+    settings.stragglerFactor = 0
+    settings.phaseEndDivisor = 1
+    var machine = running(settings)
+    // The pace is known from one task before.
+    machine = CoordinatorMachine(settings: settings)
+    _ = machine.handle(
+      .submit((0..<2).map { .init(id: TaskID(UInt64($0)), work: .numbered($0)) }), at: .start)
+    let begun = machine.handle(.received(.hello(.forTests), from: worker), at: .start)
+    let warm = assignments(begun)[0].attempt
+    _ = finish(warm, by: worker, &machine, .start)
+    let next = assignments(machine.handle(.stored(warm), at: .start))[0].attempt
+    let second = assignments(
+      machine.handle(.received(.hello(.forTests), from: other), at: .start))[0].attempt
+    #expect(second == TaskAttempt(task: next.task, attempt: 2))
+    _ = finish(next, by: worker, &machine, .start)
+    let begin = ReportBegin(attempt: second, byteCount: 1, digest: VirtualWork.digest(of: [7]))
+    _ = machine.handle(.received(.reportBegin(begin), from: other), at: .start)
+    let effects = machine.handle(.stored(next), at: .start)
+    #expect(effects.contains { if case .log(.resultsDiffer) = $0 { true } else { false } })
+    #expect((failure(effects) != nil) == isStrict)
+  }
+
+  @Test("reports come in only as far as the budget goes")
+  func receiveBudget() {
+    var settings = CoordinatorSettings.forTests
+    settings.receiveBudgetBytes = 100
+    var machine = CoordinatorMachine(settings: settings)
+    _ = machine.handle(
+      .submit((0..<2).map { .init(id: TaskID(UInt64($0)), work: .numbered($0)) }), at: .start)
+    let one = assignments(machine.handle(.received(.hello(.forTests), from: worker), at: .start))
+    let two = assignments(machine.handle(.received(.hello(.forTests), from: other), at: .start))
+    func begin(_ attempt: TaskAttempt, _ id: WorkerID) -> [CoordinatorMachine.Effect] {
+      let begin = ReportBegin(attempt: attempt, byteCount: 60, digest: .zero)
+      return machine.handle(.received(.reportBegin(begin), from: id), at: .start)
+    }
+    let credit = CoordinatorMessage.credit(one[0].attempt, chunks: 4)
+    #expect(begin(one[0].attempt, worker) == [.send(credit, to: worker)])
+    #expect(begin(two[0].attempt, other).isEmpty)
+    // A worker that waits for the coordinator is not hung; when the first is gone, it is its turn.
+    let effects = machine.handle(.lost(worker, reason: "x"), at: .start)
+    #expect(effects.contains(.send(.credit(two[0].attempt, chunks: 4), to: other)))
+  }
+
+  @Test("drained: work at hand is stored, nothing else is begun")
+  func drain() {
+    var machine = CoordinatorMachine(settings: .forTests)
+    _ = machine.handle(
+      .submit((0..<2).map { .init(id: TaskID(UInt64($0)), work: .numbered($0)) }), at: .start)
+    let begun = machine.handle(.received(.hello(.forTests), from: worker), at: .start)
+    #expect(machine.handle(.drain, at: .start) == [.send(.drain, to: worker)])
+    let attempt = assignments(begun)[0].attempt
+    _ = finish(attempt, by: worker, &machine, .start)
+    let effects = machine.handle(.stored(attempt), at: .start)
+    #expect(effects == [.send(.reportAcknowledged(attempt), to: worker), .drained])
+  }
+
+  @Test("answers that were lost are said again")
+  func lostAnswers() {
+    var machine = running()
+    // The worker never heard of its task.
+    var effects: [CoordinatorMachine.Effect] = []
+    for _ in 0..<machine.settings.idleBeatLimit {
+      effects = machine.handle(.received(.heartbeat(.idle), from: worker), at: .start)
+    }
+    let second = assignments(effects)[0]
+    #expect(second.attempt == TaskAttempt(task: task, attempt: 2) && second.serial == 2)
+    // The worker still holds the first attempt: it is told that it may stop.
+    var beat = Heartbeat.idle
+    beat.attempt = first.attempt
+    effects = machine.handle(.received(.heartbeat(beat), from: worker), at: .start)
+    #expect(effects.contains(.send(.cancel(first.attempt), to: worker)))
+  }
+
+  @Test("a run that nobody joins ends")
+  func loneliness() {
+    var machine = CoordinatorMachine(settings: .forTests)
+    _ = machine.handle(.submit([.init(id: task, work: .numbered(0))]), at: .start)
+    #expect(machine.nextTimer == .start + .seconds(600))
+    let effects = machine.handle(.timer, at: .start + .seconds(600))
+    #expect(failure(effects) == .noWorkers(after: .seconds(600)))
+  }
+
   // MARK: Helpers
 
   var first: Assignment {
-    Assignment(attempt: TaskAttempt(task: task, attempt: 1), work: .numbered(0))
+    Assignment(attempt: TaskAttempt(task: task, attempt: 1), work: .numbered(0), serial: 1)
   }
 
   /// A machine with one task that `worker` has.
-  func running() -> CoordinatorMachine {
-    var machine = CoordinatorMachine(settings: .forTests)
+  func running(_ settings: CoordinatorSettings = .forTests) -> CoordinatorMachine {
+    var machine = CoordinatorMachine(settings: settings)
     _ = machine.handle(.submit([.init(id: task, work: .numbered(0))]), at: .start)
     _ = machine.handle(.received(.hello(.forTests), from: worker), at: .start)
     return machine
   }
 
-  func deliver(_ bytes: [UInt8], by id: WorkerID, to machine: inout CoordinatorMachine)
+  func deliver(_ bytes: [UInt8], to machine: inout CoordinatorMachine)
     -> [CoordinatorMachine.Effect]
   {
-    let begin = ReportBegin(
-      attempt: first.attempt, byteCount: bytes.count, digest: VirtualCluster.digest(of: bytes))
-    _ = machine.handle(.received(.reportBegin(begin), from: id), at: .start)
-    for offset in stride(from: 0, to: bytes.count, by: Limits.chunkBytes) {
-      let part = Array(bytes[offset..<min(offset + Limits.chunkBytes, bytes.count)])
-      let chunk = ReportChunk(attempt: first.attempt, offset: offset, bytes: part)
-      _ = machine.handle(.received(.reportChunk(chunk), from: id), at: .start)
-    }
-    return machine.handle(.received(.reportEnd(first.attempt), from: id), at: .start)
+    finish(first.attempt, by: worker, &machine, .start, bytes: bytes)
   }
 
-  func rejection(_ effects: [CoordinatorMachine.Effect]) -> String? {
-    for case .send(.reject(let reason), _) in effects { return reason }
+  /// The worker sends a whole report of an attempt.
+  func finish(
+    _ attempt: TaskAttempt, by id: WorkerID, _ machine: inout CoordinatorMachine, _ now: Instant,
+    bytes: [UInt8] = [1, 2, 3]
+  ) -> [CoordinatorMachine.Effect] {
+    let begin = ReportBegin(
+      attempt: attempt, byteCount: bytes.count, digest: VirtualWork.digest(of: bytes))
+    _ = machine.handle(.received(.reportBegin(begin), from: id), at: now)
+    for offset in stride(from: 0, to: bytes.count, by: machine.settings.chunkBytes) {
+      let part = Array(bytes[offset..<min(offset + machine.settings.chunkBytes, bytes.count)])
+      let chunk = ReportChunk(attempt: attempt, offset: offset, bytes: part)
+      _ = machine.handle(.received(.reportChunk(chunk), from: id), at: now)
+    }
+    return machine.handle(.received(.reportEnd(attempt), from: id), at: now)
+  }
+
+  func assignments(_ effects: [CoordinatorMachine.Effect]) -> [Assignment] {
+    effects.compactMap {
+      if case .send(.assign(let assignment), _) = $0 { assignment } else { nil }
+    }
+  }
+
+  func rejection(_ effects: [CoordinatorMachine.Effect]) -> Rejection? {
+    for case .send(.reject(let rejection), _) in effects { return rejection }
     return nil
   }
 
@@ -176,11 +360,27 @@ extension Instant {
   static let start = Instant(nanoseconds: 0)
 }
 
+extension CoordinatorSettings {
+  /// The limits that users get, over small chunks.
+  static var forTests: CoordinatorSettings {
+    var settings = CoordinatorSettings(
+      welcome: VirtualCluster.settings.welcome, modelDigest: VirtualCluster.settings.modelDigest,
+      maximumReportBytes: 1000)
+    settings.chunkBytes = 16
+    return settings
+  }
+}
+
 extension Hello {
   static var forTests: Hello {
     Hello(
       softwareVersion: "1", host: "host", processID: 1,
-      modelDigest: VirtualCluster.digest(of: [1]), kernelFingerprint: "k", coreCount: 1,
+      modelDigest: VirtualWork.digest(of: [1]), kernelFingerprint: "k", coreCount: 1,
       threadCount: 1, memoryBytes: 1 << 30)
   }
+}
+
+extension Heartbeat {
+  static let idle = Heartbeat(
+    attempt: nil, completedSteps: 0, totalSteps: 0, residentBytes: 0, peakResidentBytes: 0)
 }

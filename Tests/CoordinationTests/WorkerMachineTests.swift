@@ -6,7 +6,7 @@ import Testing
 /// The worker's way round: join, compute, offer, deliver, forget.
 struct WorkerMachineTests {
   let attempt = TaskAttempt(task: TaskID(3), attempt: 1)
-  let bytes = Array(repeating: UInt8(7), count: Limits.chunkBytes * 2 + 5)
+  let byteCount = Limits.chunkBytes * 2 + 5
 
   @Test("hello is repeated until it is answered; then heartbeats follow the coordinator's interval")
   func joining() {
@@ -14,7 +14,7 @@ struct WorkerMachineTests {
     #expect(machine.handle(.started, at: .start) == [.send(.hello(.forTests))])
     let again = machine.handle(.timer(WorkerStatus()), at: .start + .seconds(2))
     #expect(again == [.send(.hello(.forTests))])
-    let terms = CoordinatorSettings.forTests.welcome
+    let terms = VirtualCluster.settings.welcome
     let welcomed = machine.handle(.received(.welcome(terms)), at: .start + .seconds(3))
     #expect(welcomed == [.configure(terms)])
     #expect(machine.nextTimer == .start + .seconds(4))
@@ -25,25 +25,48 @@ struct WorkerMachineTests {
   @Test("chunks leave only on credit, and the result is kept until it is acknowledged")
   func credit() {
     var machine = computing()
-    let digest = VirtualCluster.digest(of: bytes)
+    let digest = Digest.zero
     let offered = machine.handle(
-      .finished(attempt, .report(bytes, digest), WorkerStatus()), at: .start)
+      .finished(attempt, .report(byteCount: byteCount, digest), WorkerStatus()), at: .start)
     #expect(
       offered == [
         .send(.heartbeat(WorkerStatus().heartbeat(of: attempt))),
-        .send(
-          .reportBegin(ReportBegin(attempt: attempt, byteCount: bytes.count, digest: digest))),
+        .send(.reportBegin(ReportBegin(attempt: attempt, byteCount: byteCount, digest: digest))),
       ])
-    #expect(sizes(machine.handle(.received(.credit(chunks: 1)), at: .start)) == [Limits.chunkBytes])
-    let rest = machine.handle(.received(.credit(chunks: 5)), at: .start)
-    #expect(sizes(rest) == [Limits.chunkBytes, 5])
-    #expect(rest.last == .send(.reportEnd(attempt)))
-    let next = Assignment(attempt: TaskAttempt(task: TaskID(4), attempt: 1), work: .numbered(4))
-    let refused = machine.handle(.received(.assign(next)), at: .start)
-    #expect(refused.contains { if case .send(.taskFailed) = $0 { true } else { false } })
-    #expect(machine.handle(.received(.reportAcknowledged(attempt)), at: .start).isEmpty)
+    let chunk = Limits.chunkBytes
+    let stale = TaskAttempt(task: TaskID(2), attempt: 1)
+    #expect(machine.handle(.received(.credit(stale, chunks: 1)), at: .start).isEmpty)
+    let first = machine.handle(.received(.credit(attempt, chunks: 1)), at: .start)
+    #expect(first == [.sendChunk(attempt, 0..<chunk)])
+    let rest = machine.handle(.received(.credit(attempt, chunks: 5)), at: .start)
+    #expect(
+      rest == [
+        .sendChunk(attempt, chunk..<2 * chunk), .sendChunk(attempt, 2 * chunk..<byteCount),
+        .send(.reportEnd(attempt)),
+      ])
+    let acknowledged = machine.handle(.received(.reportAcknowledged(attempt)), at: .start)
+    #expect(acknowledged == [.forget(attempt)])
+  }
+
+  @Test("the newest assignment counts: what is at hand is let go, an old copy is ignored")
+  func newestAssignment() {
+    var machine = computing()
+    let next = Assignment(
+      attempt: TaskAttempt(task: TaskID(4), attempt: 1), work: .numbered(4), serial: 2)
     let begun = machine.handle(.received(.assign(next)), at: .start)
-    #expect(begun == [.send(.accepted(next.attempt)), .begin(next)])
+    #expect(begun == [.abandon(attempt), .send(.accepted(next.attempt)), .begin(next)])
+    let old = Assignment(attempt: attempt, work: .numbered(3), serial: 1)
+    #expect(machine.handle(.received(.assign(old)), at: .start).isEmpty)
+    #expect(machine.handle(.received(.assign(next)), at: .start).isEmpty)
+  }
+
+  @Test("given up it joins again; refused for good it ends", arguments: [true, false])
+  func rejection(isFinal: Bool) {
+    var machine = computing()
+    let rejection = Rejection(reason: "r", isFinal: isFinal)
+    let effects = machine.handle(.received(.reject(rejection)), at: .start)
+    let ending = WorkerMachine.Ending(kind: isFinal ? .failure : .rejoin, reason: "r")
+    #expect(effects == [.abandon(attempt), .exit(ending)])
   }
 
   @Test("a worker that hears nothing for its lease ends with a failure")
@@ -53,7 +76,7 @@ struct WorkerMachineTests {
     #expect(
       effects == [
         .abandon(attempt),
-        .exit(reason: "no word from the coordinator for 30 s", isFailure: true),
+        .exit(.init(kind: .failure, reason: "no word from the coordinator for 30 s")),
       ])
     #expect(machine.handle(.received(.shutdown), at: .start).isEmpty, "the end is the end")
   }
@@ -68,7 +91,8 @@ struct WorkerMachineTests {
     let effects = machine.handle(.received(.reportAcknowledged(attempt)), at: .start)
     #expect(
       effects == [
-        .send(.bye(reason: "drained")), .exit(reason: "drained", isFailure: false),
+        .forget(attempt), .send(.bye(reason: "drained")),
+        .exit(.init(kind: .done, reason: "drained")),
       ])
   }
 
@@ -78,23 +102,17 @@ struct WorkerMachineTests {
     let effects = machine.handle(.received(.reportAcknowledged(attempt)), at: .start)
     #expect(effects == [.abandon(attempt)])
     let late = machine.handle(
-      .finished(attempt, .report([1], .zero), WorkerStatus()), at: .start)
+      .finished(attempt, .report(byteCount: 1, .zero), WorkerStatus()), at: .start)
     #expect(late.isEmpty)
   }
 
   func computing() -> WorkerMachine {
     var machine = WorkerMachine(hello: .forTests)
     _ = machine.handle(.started, at: .start)
-    _ = machine.handle(.received(.welcome(CoordinatorSettings.forTests.welcome)), at: .start)
-    let assignment = Assignment(attempt: attempt, work: .numbered(3))
+    _ = machine.handle(.received(.welcome(VirtualCluster.settings.welcome)), at: .start)
+    let assignment = Assignment(attempt: attempt, work: .numbered(3), serial: 1)
     _ = machine.handle(.received(.assign(assignment)), at: .start)
     return machine
-  }
-
-  func sizes(_ effects: [WorkerMachine.Effect]) -> [Int] {
-    effects.compactMap {
-      if case .send(.reportChunk(let chunk)) = $0 { chunk.bytes.count } else { nil }
-    }
   }
 }
 

@@ -24,33 +24,55 @@ extension CoordinatorMachine {
   mutating func join(
     _ id: WorkerID, _ hello: Hello, _ now: Instant, _ effects: inout [Effect]
   ) {
-    if let refusal = refusal(of: hello) {
-      effects.append(.send(.reject(reason: refusal), to: id))
-      effects.append(.log(.workerRefused(id, host: hello.host, reason: refusal)))
-      return
-    }
+    if workers.hasDeparted(id) { return fence(id, &effects) }
     if workers[id] == nil {
+      if let refusal = refusal(of: hello) {
+        effects.append(.send(.reject(refusal), to: id))
+        effects.append(.log(.workerRefused(id, host: hello.host, reason: refusal.reason)))
+        return
+      }
       if let first = workers.all.first?.hello, first.kernelFingerprint != hello.kernelFingerprint {
         effects.append(.log(.mixedKernels(first.kernelFingerprint, hello.kernelFingerprint)))
       }
       workers.insert(WorkerRecord(id: id, hello: hello, lastHeard: now))
+      counters.joins += 1
       effects.append(.log(.workerJoined(id, host: hello.host, processID: hello.processID)))
     }
     // A hello that is said again is answered again: the first answer may have been lost.
+    workers[id]!.lastHeard = now
     effects.append(.send(.welcome(settings.welcome), to: id))
     if let plan { effects.append(.send(.plan(plan), to: id)) }
   }
 
-  private func refusal(of hello: Hello) -> String? {
-    if isOver { return "the run is over" }
+  /// Given up earlier, yet alive: its task is another's now.
+  func fence(_ id: WorkerID, _ effects: inout [Effect]) {
+    let rejection = Rejection(reason: "the coordinator gave this worker up", isFinal: isOver)
+    effects.append(.send(.reject(rejection), to: id))
+  }
+
+  private func refusal(of hello: Hello) -> Rejection? {
+    func final(_ reason: String) -> Rejection { Rejection(reason: reason, isFinal: true) }
+    if isOver || isDraining { return final("the run is over") }
     if hello.protocolVersion != Hello.protocolVersion {
-      return "flap-worker \(hello.softwareVersion) on \(hello.host) speaks protocol "
-        + "\(hello.protocolVersion), this coordinator \(Hello.protocolVersion): "
-        + "install the same version on both"
+      return final(
+        "flap-worker \(hello.softwareVersion) on \(hello.host) speaks protocol "
+          + "\(hello.protocolVersion), this coordinator \(Hello.protocolVersion): "
+          + "install the same version on both")
     }
     if hello.modelDigest != settings.modelDigest {
-      return "the model on \(hello.host) differs (digest \(hello.modelDigest.prefix), "
-        + "expected \(settings.modelDigest.prefix)): copy the same checkpoint there"
+      return final(
+        "the model on \(hello.host) differs (digest \(hello.modelDigest.prefix), "
+          + "expected \(settings.modelDigest.prefix)): copy the same checkpoint there")
+    }
+    if settings.isStrict, let first = workers.all.first?.hello,
+      first.kernelFingerprint != hello.kernelFingerprint
+    {
+      return final(
+        "\(hello.host) computes with other kernels (\(hello.kernelFingerprint)) than "
+          + "\(first.host) (\(first.kernelFingerprint)): use hosts of one kind, or drop --strict")
+    }
+    if hosts.isExcluded(hello.host), !workers.isEmpty {
+      return final("\(hello.host) is left out: two different tasks failed there")
     }
     return nil
   }
@@ -59,46 +81,66 @@ extension CoordinatorMachine {
     for worker in workers.all {
       let silence = now - worker.lastHeard
       if silence >= settings.deadAfter {
-        remove(
-          worker.id, .died("no heartbeat for \(Int(silence.seconds)) s"), tellingIt: true, &effects)
-      } else if case .working(let job) = worker.state,
-        now - job.lastProgress >= settings.hungAfter
-      {
-        let pause = Int((now - job.lastProgress).seconds)
-        remove(worker.id, .hung("no progress for \(pause) s"), tellingIt: true, &effects)
+        remove(worker.id, .died("no heartbeat for \(Int(silence.seconds)) s"), now, &effects)
+      } else if let limit = progressLimit(of: worker), now - worker.job!.lastProgress >= limit {
+        let pause = Int((now - worker.job!.lastProgress).seconds)
+        remove(worker.id, .hung("no progress for \(pause) s"), now, &effects)
       }
     }
   }
 
   /// Forgets a worker and puts its unfinished task back at the front of the queue.
   mutating func remove(
-    _ id: WorkerID, _ departure: Departure, tellingIt: Bool, _ effects: inout [Effect]
+    _ id: WorkerID, _ departure: Departure, _ now: Instant, _ effects: inout [Effect]
   ) {
     guard let worker = workers.remove(id) else { return }
-    if tellingIt {
-      // It may be alive behind a slow link: it must not go on with work that is another's now.
-      effects.append(.send(.reject(reason: departure.reason), to: id))
-    }
-    effects.append(.log(.workerLost(id, host: worker.hello.host, reason: departure.reason)))
-    guard let attempt = worker.currentAttempt else { return }
     switch departure {
-    case .left: requeue(attempt, &effects)
+    case .left: break
     case .died, .hung, .misbehaved:
-      tasks[attempt.task]!.lostWorkerCount += 1
-      if tasks[attempt.task]!.lostWorkerCount >= settings.lostWorkerLimit {
-        fail(
-          .poisonTask(attempt.task, tasks[attempt.task]!.work.name, reason: departure.reason),
-          &effects)
+      counters.losses += 1
+      // It may be alive behind a slow link: it must not go on with work that is another's now.
+      effects.append(
+        .send(.reject(Rejection(reason: departure.reason, isFinal: false)), to: id))
+      effects.append(.log(.workerLost(id, host: worker.hello.host, reason: departure.reason)))
+    }
+    guard let job = worker.job else { return }
+    let task = job.attempt.task
+    dropReport(job, &effects)
+    tasks[task]!.holders.removeAll { $0 == id }
+    guard tasks[task]!.state != .storing(job.attempt) else { return }
+    if case .left = departure {
+    } else if tasks[task]!.state == .running {
+      tasks[task]!.lostWorkerCount += 1
+      blame(worker.hello.host, for: task, &effects)
+      if tasks[task]!.lostWorkerCount >= settings.lostWorkerLimit {
+        let name = tasks[task]!.work.name
+        fail(.poisonTask(task, name, reason: departure.reason), &effects)
       }
-      requeue(attempt, &effects)
+    }
+    requeue(job.attempt, &effects)
+  }
+
+  /// Notes that a task failed on a host; a host that fails different tasks is left out, unless
+  /// there is no other.
+  mutating func blame(_ host: String, for task: TaskID, _ effects: inout [Effect]) {
+    let isNew = hosts.note(failureOf: task, on: host, limit: settings.failedTasksPerHost)
+    guard isNew, workers.all.contains(where: { !hosts.isExcluded($0.hello.host) }) else { return }
+    effects.append(.log(.hostExcluded(host)))
+    for worker in workers.all where worker.hello.host == host && worker.job == nil {
+      _ = workers.remove(worker.id)
+      let reason = "\(host) is left out: two different tasks failed there"
+      effects.append(.send(.reject(Rejection(reason: reason, isFinal: true)), to: worker.id))
     }
   }
 
-  /// The attempt came to nothing: its task waits again, unless its result is already here.
+  /// The attempt came to nothing: its task waits again, unless it is in other hands or done.
   mutating func requeue(_ attempt: TaskAttempt, _ effects: inout [Effect]) {
-    guard tasks[attempt.task]!.state == .running else { return }
+    guard tasks[attempt.task]!.state == .running, tasks[attempt.task]!.holders.isEmpty else {
+      return
+    }
     tasks[attempt.task]!.state = .pending
     pending.insert(attempt.task, at: 0)
+    counters.retries += 1
     effects.append(.log(.taskRequeued(attempt, tasks[attempt.task]!.work.name)))
   }
 }

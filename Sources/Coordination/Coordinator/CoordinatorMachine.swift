@@ -1,16 +1,18 @@
+import FlapCore
+
 /// The coordinator's side of a run, without socket, clock or disk: events go in, effects come out.
 ///
 /// The machine knows which workers there are, which tasks wait, run and are done, and who is
-/// owed an answer. It does not know what a task's result means: a complete result is handed out
-/// as ``Effect/store(_:_:)`` and acknowledged to the worker only when the shell says
-/// ``Event/stored(_:)``, that is, when it is safe.
+/// owed an answer. It holds no result and does not know what one means: bytes that arrive are
+/// handed on as ``Effect/append(_:_:)``, a complete result as ``Effect/store(_:_:)``, and a worker
+/// is acknowledged only when the shell says ``Event/stored(_:)``, that is, when it is safe.
 ///
 /// A result counts once per task: the first that is complete and true to its digest. A second
 /// one with the same digest is acknowledged and dropped; one with another digest means that two
 /// machines computed different bits, and is told loudly.
 public struct CoordinatorMachine: Sendable {
   public enum Event: Sendable {
-    /// More tasks for the workers, to be done in any order.
+    /// More tasks for the workers, to be done in any order: the next phase of the run.
     case submit([Task])
     /// What later `writeShard` tasks refer to; sent to every worker, the late ones too.
     case plan(PlanBroadcast)
@@ -18,21 +20,32 @@ public struct CoordinatorMachine: Sendable {
     /// A message that could not be decoded.
     case receivedGarbage(from: WorkerID, reason: String)
     /// The result handed out for storing is safe.
-    case stored(TaskID)
+    case stored(TaskAttempt)
+    /// The result handed out for storing is not what its digest says.
+    case damaged(TaskAttempt)
     /// The worker's process is known to have ended.
     case lost(WorkerID, reason: String)
     /// Time has passed; nothing else happened.
     case timer
+    /// The run is to end early: what is in work is finished and stored, nothing else is begun.
+    case drain
     /// The run is over or given up: every worker is told to leave.
     case shutdown
   }
 
   public enum Effect: Hashable, Sendable {
     case send(CoordinatorMessage, to: WorkerID)
-    /// Merge or record a result, then answer with ``Event/stored(_:)``.
-    case store(TaskID, TaskResult)
+    /// The next bytes of the attempt's result.
+    case append(TaskAttempt, [UInt8])
+    /// What was received of the attempt's result is not wanted.
+    case discard(TaskAttempt)
+    /// Check a complete result against its digest and make it safe, then answer with
+    /// ``Event/stored(_:)`` or ``Event/damaged(_:)``.
+    case store(TaskAttempt, TaskResult)
     /// Every submitted task is done and stored.
     case completed
+    /// The run was to end early, and nothing is in work any more.
+    case drained
     /// The run cannot go on.
     case failed(RunFailure)
     case log(LogEvent)
@@ -50,15 +63,29 @@ public struct CoordinatorMachine: Sendable {
 
   public let settings: CoordinatorSettings
   var workers = WorkerTable()
+  var hosts = HostTable()
   var tasks: [TaskID: TaskRecord] = [:]
   /// Tasks that wait for a worker; the next one is at the front.
   var pending: [TaskID] = []
+  /// Tasks of the phase, and those of them that are not done.
+  var phaseTaskCount = 0
   var unfinishedCount = 0
+  var paces = PaceBook()
+  var budget: ReceiveBudget
   var plan: PlanBroadcast?
+  var lastSerial: UInt64 = 0
+  /// Since when no worker is there although there is work.
+  var aloneSince: Instant?
   /// Set once; nothing is assigned afterwards.
   var isOver = false
+  var isDraining = false
+  /// What happened so far, for those who watch.
+  public internal(set) var counters = RunCounters()
 
-  public init(settings: CoordinatorSettings) { self.settings = settings }
+  public init(settings: CoordinatorSettings) {
+    self.settings = settings
+    budget = ReceiveBudget(byteCount: settings.receiveBudgetBytes)
+  }
 
   /// Takes one event and returns what is to be done about it, in order.
   public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
@@ -68,27 +95,19 @@ public struct CoordinatorMachine: Sendable {
     case .plan(let plan): adopt(plan, &effects)
     case .received(let message, let worker): receive(message, from: worker, now, &effects)
     case .receivedGarbage(let worker, let reason):
-      remove(worker, .misbehaved(reason), tellingIt: true, &effects)
-    case .stored(let task): acknowledge(task, &effects)
-    case .lost(let worker, let reason):
-      remove(worker, .died(reason), tellingIt: false, &effects)
+      remove(worker, .misbehaved(reason), now, &effects)
+    case .stored(let attempt): acknowledge(attempt, now, &effects)
+    case .damaged(let attempt): refuseDamaged(attempt, now, &effects)
+    case .lost(let worker, let reason): remove(worker, .died(reason), now, &effects)
     case .timer: checkLeases(now, &effects)
+    case .drain: drain(&effects)
     case .shutdown: shutDown(&effects)
     }
-    assignWaitingTasks(now, &effects)
+    assignTasks(now, &effects)
+    grantCredits(now, &effects)
+    watchLoneliness(now, &effects)
+    noteDrained(&effects)
     return effects
-  }
-
-  /// When ``Event/timer`` is due next: the earliest moment at which a lease can end.
-  public var nextTimer: Instant? {
-    workers.all.lazy.map { min($0.lastHeard + settings.deadAfter, deadlineOfProgress($0)) }.min()
-  }
-
-  private func deadlineOfProgress(_ worker: WorkerRecord) -> Instant {
-    guard case .working(let job) = worker.state else {
-      return worker.lastHeard + settings.deadAfter
-    }
-    return job.lastProgress + settings.hungAfter
   }
 
   // MARK: Run
@@ -99,6 +118,7 @@ public struct CoordinatorMachine: Sendable {
       tasks[task.id] = TaskRecord(work: task.work)
       pending.append(task.id)
     }
+    phaseTaskCount = submitted.count
     unfinishedCount += submitted.count
     if submitted.isEmpty && unfinishedCount == 0 { effects.append(.completed) }
   }
@@ -106,6 +126,20 @@ public struct CoordinatorMachine: Sendable {
   private mutating func adopt(_ plan: PlanBroadcast, _ effects: inout [Effect]) {
     self.plan = plan
     for worker in workers.all { effects.append(.send(.plan(plan), to: worker.id)) }
+  }
+
+  private mutating func drain(_ effects: inout [Effect]) {
+    guard !isDraining, !isOver else { return }
+    isDraining = true
+    for worker in workers.all { effects.append(.send(.drain, to: worker.id)) }
+  }
+
+  private mutating func noteDrained(_ effects: inout [Effect]) {
+    guard isDraining, !isOver, unfinishedCount > 0 else { return }
+    let isBusy = tasks.values.contains { $0.state.isInWork }
+    guard !isBusy else { return }
+    isOver = true
+    effects.append(.drained)
   }
 
   private mutating func shutDown(_ effects: inout [Effect]) {
@@ -117,23 +151,5 @@ public struct CoordinatorMachine: Sendable {
     guard !isOver else { return }
     isOver = true
     effects.append(.failed(failure))
-  }
-
-  private mutating func assignWaitingTasks(_ now: Instant, _ effects: inout [Effect]) {
-    guard !isOver, !pending.isEmpty else { return }
-    for worker in workers.all where worker.state == .idle {
-      guard !pending.isEmpty else { return }
-      assign(pending.removeFirst(), to: worker.id, now, &effects)
-    }
-  }
-
-  private mutating func assign(
-    _ id: TaskID, to worker: WorkerID, _ now: Instant, _ effects: inout [Effect]
-  ) {
-    tasks[id]!.attemptCount += 1
-    tasks[id]!.state = .running
-    let attempt = TaskAttempt(task: id, attempt: tasks[id]!.attemptCount)
-    workers[worker]!.state = .working(.init(attempt: attempt, lastProgress: now))
-    effects.append(.send(.assign(Assignment(attempt: attempt, work: tasks[id]!.work)), to: worker))
   }
 }

@@ -1,12 +1,19 @@
 public import FlapCore
 import Statistics
 
-/// The result of a task, complete and true to its digest.
+/// The result of a task, complete.
 public enum TaskResult: Hashable, Sendable {
-  /// The bytes of a report, as `Wire` encodes them for the task's kind of work.
-  case report([UInt8])
-  /// A shard that stands in the output folder.
-  case shard(ShardCommitted)
+  /// The bytes that were received; what they mean depends on the task's kind of work.
+  case received(byteCount: Int, Digest)
+  /// A shard that the worker has put into the output folder.
+  case written(ShardCommitted)
+
+  public var digest: Digest {
+    switch self {
+    case .received(_, let digest): digest
+    case .written(let shard): shard.digest
+    }
+  }
 }
 
 /// Why a run ends before its time.
@@ -16,6 +23,7 @@ public enum RunFailure: Error, Hashable, Sendable, CustomStringConvertible {
   case attemptsExhausted(TaskID, String, reason: String)
   case poisonTask(TaskID, String, reason: String)
   case resultsDiffer(TaskID, String)
+  case noWorkers(after: Duration)
 
   public var description: String {
     switch self {
@@ -27,6 +35,8 @@ public enum RunFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case .resultsDiffer(_, let work):
       "two workers computed different bits for \(work): run workers with the same CPU type and "
         + "libraries, or drop --strict"
+    case .noWorkers(let time):
+      "no worker for \(Int(time.seconds)) s: start some, or see above why those there were ended"
     }
   }
 }
@@ -39,11 +49,13 @@ public enum LogEvent: Hashable, Sendable {
   case mixedKernels(String, String)
   case taskFailed(TaskFailure, String, host: String)
   case taskRequeued(TaskAttempt, String)
+  case hostExcluded(String)
+  case speculation(TaskID, String)
   case resultsDiffer(TaskAttempt, String, Digest, Digest)
 
   public var isWarning: Bool {
     switch self {
-    case .workerJoined: false
+    case .workerJoined, .speculation: false
     default: true
     }
   }
@@ -63,21 +75,11 @@ extension LogEvent: CustomStringConvertible {
       "\(work) failed on \(host), attempt \(failure.attempt.attempt): \(failure.reason)"
     case .taskRequeued(let attempt, let work):
       "\(work), attempt \(attempt.attempt), goes to another worker"
+    case .hostExcluded(let host): "\(host) is left out: two different tasks failed there"
+    case .speculation(_, let work): "\(work) takes long: another worker tries it too"
     case .resultsDiffer(let attempt, let work, let accepted, let other):
       "DIFFERENT BITS for \(work): accepted \(accepted.prefix), attempt \(attempt.attempt) has "
         + "\(other.prefix)"
-    }
-  }
-}
-
-extension Work {
-  /// What the work is, for people.
-  public var name: String {
-    switch self {
-    case .calibrate(let block): "calibration of block \(block.node.level)/\(block.node.index)"
-    case .evaluate(let block): "evaluation of block \(block.node.level)/\(block.node.index)"
-    case .measureWeights(let layer): "weight norms of layer \(layer)"
-    case .writeShard(let index): "shard \(index)"
     }
   }
 }

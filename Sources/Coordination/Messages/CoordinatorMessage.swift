@@ -4,20 +4,20 @@ public import FlapCore
 public enum CoordinatorMessage: Hashable, Sendable {
   /// The answer to `hello`: the worker belongs to the run now.
   case welcome(Welcome)
-  /// The answer to a `hello` that cannot belong to the run; the worker ends.
-  case reject(reason: String)
+  /// The worker does not belong to the run, or no longer: it stops what it does.
+  case reject(Rejection)
   /// The answer to a heartbeat: the lease runs from now again.
   case leaseRenewed
   case assign(Assignment)
-  /// The worker may send this many more chunks.
-  case credit(chunks: Int)
+  /// The worker may send this many more chunks of the attempt's result.
+  case credit(TaskAttempt, chunks: Int)
   /// The result of the attempt's task is safe with the coordinator; the worker may forget it.
   case reportAcknowledged(TaskAttempt)
   /// The attempt is not wanted any more.
   case cancel(TaskAttempt)
   /// What to keep of every layer; sent before the first shard is assigned.
   case plan(PlanBroadcast)
-  /// Finish the work at hand, then leave.
+  /// Finish and deliver the work at hand, then leave.
   case drain
   /// Leave at once.
   case shutdown
@@ -50,19 +50,36 @@ public struct Welcome: Hashable, Sendable {
   }
 }
 
+public struct Rejection: Hashable, Sendable {
+  /// One line: what is wrong and what to do.
+  public var reason: String
+  /// Whether joining again would be refused as well. A worker that was merely given up, behind a
+  /// slow or broken link, may join again under another name.
+  public var isFinal: Bool
+
+  public init(reason: String, isFinal: Bool) {
+    self.reason = reason
+    self.isFinal = isFinal
+  }
+}
+
 public struct Assignment: Hashable, Sendable {
   public var attempt: TaskAttempt
   public var work: Work
+  /// Larger than that of every earlier assignment of the run, so that a worker tells a late copy
+  /// of an old one from a new one.
+  public var serial: UInt64
 
-  public init(attempt: TaskAttempt, work: Work) {
+  public init(attempt: TaskAttempt, work: Work, serial: UInt64) {
     self.attempt = attempt
     self.work = work
+    self.serial = serial
   }
 }
 
 public struct PlanBroadcast: Hashable, Sendable {
-  /// Where the shards belong.
-  public var outputDirectory: String
+  /// Where the workers put the shards; nil: nowhere, they send them to the coordinator.
+  public var outputDirectory: String?
   /// Largest shard to write.
   public var maximumShardBytes: Int
   /// Whether removed channels leave a bias behind (`o_proj.bias`, `down_proj.bias`).
@@ -73,7 +90,7 @@ public struct PlanBroadcast: Hashable, Sendable {
   public var payload: [UInt8]
 
   public init(
-    outputDirectory: String, maximumShardBytes: Int, compensates: Bool, digest: Digest,
+    outputDirectory: String?, maximumShardBytes: Int, compensates: Bool, digest: Digest,
     payload: [UInt8]
   ) {
     self.outputDirectory = outputDirectory

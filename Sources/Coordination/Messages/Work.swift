@@ -13,6 +13,31 @@ public enum Work: Hashable, Sendable {
   case writeShard(index: Int)
 }
 
+extension Work {
+  public enum Kind: Int, Hashable, Sendable, CaseIterable {
+    case calibrate, evaluate, measureWeights, writeShard
+  }
+
+  public var kind: Kind {
+    switch self {
+    case .calibrate: .calibrate
+    case .evaluate: .evaluate
+    case .measureWeights: .measureWeights
+    case .writeShard: .writeShard
+    }
+  }
+
+  /// What the work is, for people.
+  public var name: String {
+    switch self {
+    case .calibrate(let block): "calibration of block \(block.node.level)/\(block.node.index)"
+    case .evaluate(let block): "evaluation of block \(block.node.level)/\(block.node.index)"
+    case .measureWeights(let layer): "weight norms of layer \(layer)"
+    case .writeShard(let index): "shard \(index)"
+    }
+  }
+}
+
 /// The samples of one node of the canonical tree.
 public struct TokenBlock: Hashable, Sendable {
   public let node: TreeNode

@@ -4,7 +4,7 @@ public import FlapCore
 ///
 /// A worker has at most one task. It goes one way round: idle → computing → offering (a report
 /// that waits for credit and goes out in chunks) → delivered (waiting for the acknowledgement)
-/// → idle. Only the acknowledgement lets it forget a result.
+/// → idle. Only the acknowledgement lets it forget a result, whose bytes the shell keeps.
 public struct WorkerMachine: Sendable {
   public enum Event: Sendable {
     /// The socket is there; the worker introduces itself.
@@ -20,19 +20,42 @@ public struct WorkerMachine: Sendable {
 
   public enum Effect: Hashable, Sendable {
     case send(WorkerMessage)
+    /// Send these bytes of the attempt's result as the next chunk.
+    case sendChunk(TaskAttempt, Range<Int>)
     /// The run's terms are known: allocate what the work needs.
     case configure(Welcome)
     case adopt(PlanBroadcast)
     case begin(Assignment)
     /// Abandon the computation; its outcome is not wanted.
     case abandon(TaskAttempt)
-    /// End the process. `isFailure` decides the exit code.
-    case exit(reason: String, isFailure: Bool)
+    /// The bytes of the attempt's result are not needed any more.
+    case forget(TaskAttempt)
+    case exit(Ending)
+  }
+
+  /// How a worker's part in a run ends.
+  public struct Ending: Hashable, Sendable {
+    public enum Kind: Hashable, Sendable {
+      /// The run is over, or whoever started the worker wants it gone.
+      case done
+      case failure
+      /// The coordinator gave this worker up: it may join again, as another.
+      case rejoin
+    }
+
+    public let kind: Kind
+    public let reason: String
+
+    public init(kind: Kind, reason: String) {
+      self.kind = kind
+      self.reason = reason
+    }
   }
 
   /// What came of a computation.
   public enum Outcome: Hashable, Sendable {
-    case report([UInt8], Digest)
+    /// The shell holds so many bytes, with this digest, to be sent.
+    case report(byteCount: Int, Digest)
     case shard(fileName: String, byteCount: Int, digest: Digest)
     case failed(TaskFailure.Class, reason: String)
   }
@@ -48,10 +71,11 @@ public struct WorkerMachine: Sendable {
 
   struct Report: Hashable, Sendable {
     let attempt: TaskAttempt
-    let bytes: [UInt8]
+    let byteCount: Int
   }
 
   let hello: Hello
+  let chunkBytes: Int
   /// Before the coordinator's own numbers are known.
   static let helloInterval = Duration.seconds(2)
   static let joinLimit = Duration.seconds(600)
@@ -60,10 +84,16 @@ public struct WorkerMachine: Sendable {
   var terms: Welcome?
   /// The coordinator asked to leave after the work at hand.
   var isDraining = false
+  /// Of the last assignment that was taken.
+  var lastSerial: UInt64 = 0
   var lastHeard: Instant?
   var lastBeat: Instant?
 
-  public init(hello: Hello) { self.hello = hello }
+  /// - Parameter chunkBytes: of the chunks in which a result is sent.
+  public init(hello: Hello, chunkBytes: Int = Limits.chunkBytes) {
+    self.hello = hello
+    self.chunkBytes = chunkBytes
+  }
 
   /// Takes one event and returns what is to be done about it, in order.
   public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
@@ -79,11 +109,11 @@ public struct WorkerMachine: Sendable {
     case .timer(let status): passTime(status, now, &effects)
     case .stop(let reason):
       effects.append(.send(.bye(reason: reason)))
-      end(reason, isFailure: false, &effects)
+      end(.done, reason, &effects)
     }
     if isDraining, state == .idle {
       effects.append(.send(.bye(reason: "drained")))
-      end("drained", isFailure: false, &effects)
+      end(.done, "drained", &effects)
     }
     return effects
   }
@@ -108,7 +138,7 @@ public struct WorkerMachine: Sendable {
     guard let lastHeard, let nextTimer, now >= nextTimer else { return }
     if now - lastHeard >= terms?.lease ?? WorkerMachine.joinLimit {
       let silence = Int((now - lastHeard).seconds)
-      return end("no word from the coordinator for \(silence) s", isFailure: true, &effects)
+      return end(.failure, "no word from the coordinator for \(silence) s", &effects)
     }
     guard terms != nil else { return introduce(now, &effects) }
     lastBeat = now
@@ -127,24 +157,24 @@ public struct WorkerMachine: Sendable {
       lastBeat = now
       state = .idle
       effects.append(.configure(welcome))
-    case .reject(let reason): end(reason, isFailure: true, &effects)
+    case .reject(let rejection):
+      end(rejection.isFinal ? .failure : .rejoin, rejection.reason, &effects)
     case .leaseRenewed: break
     case .assign(let assignment): begin(assignment, &effects)
-    case .credit(let chunks): sendChunks(credit: chunks, &effects)
+    case .credit(let attempt, let chunks): sendChunks(of: attempt, credit: chunks, &effects)
     case .reportAcknowledged(let attempt), .cancel(let attempt): forget(attempt, &effects)
     case .plan(let plan): effects.append(.adopt(plan))
     case .drain: isDraining = true
-    case .shutdown: end("the run is over", isFailure: false, &effects)
+    case .shutdown: end(.done, "the run is over", &effects)
     }
   }
 
+  /// The coordinator knows what it wants done: the newest assignment counts. What it says of an
+  /// older task, it has said already or does not need.
   private mutating func begin(_ assignment: Assignment, _ effects: inout [Effect]) {
-    guard state == .idle else {
-      let failure = TaskFailure(
-        attempt: assignment.attempt, failureClass: .transient, reason: "the worker is busy")
-      effects.append(.send(.taskFailed(failure)))
-      return
-    }
+    guard terms != nil, assignment.serial > lastSerial else { return }
+    lastSerial = assignment.serial
+    letGo(&effects)
     state = .computing(assignment.attempt)
     effects.append(.send(.accepted(assignment.attempt)))
     effects.append(.begin(assignment))
@@ -158,9 +188,10 @@ public struct WorkerMachine: Sendable {
     // Work shorter than the interval of heartbeats tells its memory and steps all the same.
     effects.append(.send(.heartbeat(status.heartbeat(for: attempt))))
     switch outcome {
-    case .report(let bytes, let digest):
-      state = .offering(Report(attempt: attempt, bytes: bytes), sentBytes: 0, credits: 0)
-      let begin = ReportBegin(attempt: attempt, byteCount: bytes.count, digest: digest)
+    case .report(let byteCount, let digest):
+      let report = Report(attempt: attempt, byteCount: byteCount)
+      state = .offering(report, sentBytes: 0, credits: 0)
+      let begin = ReportBegin(attempt: attempt, byteCount: byteCount, digest: digest)
       effects.append(.send(.reportBegin(begin)))
     case .shard(let fileName, let byteCount, let digest):
       state = .delivered(attempt)
@@ -174,18 +205,20 @@ public struct WorkerMachine: Sendable {
     }
   }
 
-  private mutating func sendChunks(credit: Int, _ effects: inout [Effect]) {
-    guard case .offering(let report, var sentBytes, var credits) = state else { return }
+  private mutating func sendChunks(
+    of attempt: TaskAttempt, credit: Int, _ effects: inout [Effect]
+  ) {
+    guard case .offering(let report, var sentBytes, var credits) = state,
+      report.attempt == attempt
+    else { return }
     credits += credit
-    while credits > 0, sentBytes < report.bytes.count {
-      let end = min(sentBytes + Limits.chunkBytes, report.bytes.count)
-      let chunk = ReportChunk(
-        attempt: report.attempt, offset: sentBytes, bytes: Array(report.bytes[sentBytes..<end]))
-      effects.append(.send(.reportChunk(chunk)))
+    while credits > 0, sentBytes < report.byteCount {
+      let end = min(sentBytes + chunkBytes, report.byteCount)
+      effects.append(.sendChunk(report.attempt, sentBytes..<end))
       sentBytes = end
       credits -= 1
     }
-    if sentBytes == report.bytes.count {
+    if sentBytes == report.byteCount {
       state = .delivered(report.attempt)
       effects.append(.send(.reportEnd(report.attempt)))
     } else {
@@ -195,8 +228,18 @@ public struct WorkerMachine: Sendable {
 
   private mutating func forget(_ attempt: TaskAttempt, _ effects: inout [Effect]) {
     guard attempt == currentAttempt else { return }
-    if state == .computing(attempt) { effects.append(.abandon(attempt)) }
+    letGo(&effects)
     state = .idle
+  }
+
+  /// Whatever is at hand is not wanted any more.
+  private mutating func letGo(_ effects: inout [Effect]) {
+    switch state {
+    case .computing(let attempt): effects.append(.abandon(attempt))
+    case .offering(let report, _, _): effects.append(.forget(report.attempt))
+    case .delivered(let attempt): effects.append(.forget(attempt))
+    case .joining, .idle, .ended: break
+    }
   }
 
   // MARK: State
@@ -209,9 +252,11 @@ public struct WorkerMachine: Sendable {
     }
   }
 
-  private mutating func end(_ reason: String, isFailure: Bool, _ effects: inout [Effect]) {
-    if case .computing(let attempt) = state { effects.append(.abandon(attempt)) }
+  private mutating func end(
+    _ kind: Ending.Kind, _ reason: String, _ effects: inout [Effect]
+  ) {
+    letGo(&effects)
     state = .ended
-    effects.append(.exit(reason: reason, isFailure: isFailure))
+    effects.append(.exit(Ending(kind: kind, reason: reason)))
   }
 }

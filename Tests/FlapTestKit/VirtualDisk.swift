@@ -1,0 +1,64 @@
+public import Coordination
+
+/// A disk and a journal that outlive their coordinator, and fail as the simulation wants.
+public final class VirtualDisk: LedgerStorage {
+  /// The coordinator died in the middle of an operation.
+  struct PowerCut: Error {}
+  /// There was no space.
+  struct Full: Error {}
+
+  public private(set) var files: [String: [UInt8]] = [:]
+  public private(set) var records: [LedgerKey: LedgerRecord] = [:]
+  /// Operations that succeed before the power is cut; nil for never.
+  var operationsUntilPowerCut: Int?
+  var isFull = false
+  /// A planted bug: what a merge makes superfluous stays in the journal.
+  var forgetsToRemove = false
+  /// A planted bug: nothing reaches the disk before the next restart but what is asked for later.
+  var writesLate = false
+  private var late: [() -> Void] = []
+
+  public func write(_ bytes: [UInt8], to fileName: String) throws {
+    try fail()
+    if isFull { throw Full() }
+    files[fileName] = bytes
+  }
+
+  public func read(_ fileName: String) throws -> [UInt8] {
+    try fail()
+    return files[fileName] ?? []
+  }
+
+  public func commit(_ record: LedgerRecord, removing: [LedgerKey]) throws {
+    try fail()
+    if isFull { throw Full() }
+    let apply = { [self] in
+      if !forgetsToRemove { for key in removing { records[key] = nil } }
+      records[record.key] = record
+    }
+    if writesLate {
+      late.append(apply)
+      if late.count > 2 { late.removeFirst()() }
+    } else {
+      apply()
+    }
+  }
+
+  public func remove(_ fileName: String) {
+    if operationsUntilPowerCut != 0 { files[fileName] = nil }
+  }
+
+  /// The coordinator starts again.
+  func restart() {
+    operationsUntilPowerCut = nil
+    late = []
+    let named = Set(records.values.map(\.fileName))
+    files = files.filter { named.contains($0.key) }
+  }
+
+  private func fail() throws {
+    guard let left = operationsUntilPowerCut else { return }
+    guard left > 0 else { throw PowerCut() }
+    operationsUntilPowerCut = left - 1
+  }
+}
