@@ -502,6 +502,51 @@ void   flap__empty__free_unpacked
   assert(message->base.descriptor == &flap__empty__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flap__rejection__init
+                     (Flap__Rejection         *message)
+{
+  static const Flap__Rejection init_value = FLAP__REJECTION__INIT;
+  *message = init_value;
+}
+size_t flap__rejection__get_packed_size
+                     (const Flap__Rejection *message)
+{
+  assert(message->base.descriptor == &flap__rejection__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__rejection__pack
+                     (const Flap__Rejection *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__rejection__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__rejection__pack_to_buffer
+                     (const Flap__Rejection *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__rejection__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__Rejection *
+       flap__rejection__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__Rejection *)
+     protobuf_c_message_unpack (&flap__rejection__descriptor,
+                                allocator, len, data);
+}
+void   flap__rejection__free_unpacked
+                     (Flap__Rejection *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__rejection__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flap__welcome__init
                      (Flap__Welcome         *message)
 {
@@ -1467,7 +1512,7 @@ static const ProtobufCFieldDescriptor flap__coordinator_header__field_descriptor
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flap__CoordinatorHeader, message_case),
     offsetof(Flap__CoordinatorHeader, reject),
-    &flap__reason__descriptor,
+    &flap__rejection__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1619,6 +1664,57 @@ const ProtobufCMessageDescriptor flap__empty__descriptor =
   (ProtobufCMessageInit) flap__empty__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor flap__rejection__field_descriptors[2] =
+{
+  {
+    "reason",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Rejection, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_final",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Rejection, is_final),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__rejection__field_indices_by_name[] = {
+  1,   /* field[1] = is_final */
+  0,   /* field[0] = reason */
+};
+static const ProtobufCIntRange flap__rejection__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor flap__rejection__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.Rejection",
+  "Rejection",
+  "Flap__Rejection",
+  "flap",
+  sizeof(Flap__Rejection),
+  2,
+  flap__rejection__field_descriptors,
+  flap__rejection__field_indices_by_name,
+  1,  flap__rejection__number_ranges,
+  (ProtobufCMessageInit) flap__rejection__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor flap__welcome__field_descriptors[7] =
 {
   {
@@ -1735,7 +1831,7 @@ const ProtobufCMessageDescriptor flap__welcome__descriptor =
   (ProtobufCMessageInit) flap__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[5] =
+static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[6] =
 {
   {
     "attempt",
@@ -1797,18 +1893,31 @@ static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[5] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "serial",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Assignment, serial),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__assignment__field_indices_by_name[] = {
   0,   /* field[0] = attempt */
   1,   /* field[1] = calibrate */
   2,   /* field[2] = evaluate */
   3,   /* field[3] = measure_weights_layer */
+  5,   /* field[5] = serial */
   4,   /* field[4] = write_shard_index */
 };
 static const ProtobufCIntRange flap__assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor flap__assignment__descriptor =
 {
@@ -1818,7 +1927,7 @@ const ProtobufCMessageDescriptor flap__assignment__descriptor =
   "Flap__Assignment",
   "flap",
   sizeof(Flap__Assignment),
-  5,
+  6,
   flap__assignment__field_descriptors,
   flap__assignment__field_indices_by_name,
   1,  flap__assignment__number_ranges,
@@ -1902,11 +2011,23 @@ const ProtobufCMessageDescriptor flap__token_block__descriptor =
   (ProtobufCMessageInit) flap__token_block__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__credit__field_descriptors[1] =
+static const ProtobufCFieldDescriptor flap__credit__field_descriptors[2] =
 {
   {
-    "chunks",
+    "attempt",
     1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Credit, attempt),
+    &flap__task_attempt__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "chunks",
+    2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
@@ -1918,12 +2039,13 @@ static const ProtobufCFieldDescriptor flap__credit__field_descriptors[1] =
   },
 };
 static const unsigned flap__credit__field_indices_by_name[] = {
-  0,   /* field[0] = chunks */
+  0,   /* field[0] = attempt */
+  1,   /* field[1] = chunks */
 };
 static const ProtobufCIntRange flap__credit__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor flap__credit__descriptor =
 {
@@ -1933,7 +2055,7 @@ const ProtobufCMessageDescriptor flap__credit__descriptor =
   "Flap__Credit",
   "flap",
   sizeof(Flap__Credit),
-  1,
+  2,
   flap__credit__field_descriptors,
   flap__credit__field_indices_by_name,
   1,  flap__credit__number_ranges,

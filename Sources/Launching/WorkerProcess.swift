@@ -1,14 +1,19 @@
 internal import Glibc
 public import SystemPackage
 
-/// A worker process of this machine, started and watched by its coordinator.
+/// A process that the coordinator has started and watches: a worker of this machine, or the ssh or
+/// srun that stands for workers elsewhere.
 ///
 /// Its standard input is a pipe that the coordinator holds: a worker ends when the pipe closes,
-/// so none outlives the coordinator, however that ends. Its output goes where the coordinator's
-/// standard error goes.
+/// so none outlives the coordinator, however that ends. Its output, both streams, comes line by
+/// line from ``readLines()``.
 public struct WorkerProcess: ~Copyable {
   public let processID: Int32
-  private let standardInput: FileDescriptor
+  /// Ready to read when there is output.
+  public let outputDescriptor: Int32
+  private var standardInput: FileDescriptor?
+  private let output: FileDescriptor
+  private var lines = LineBuffer()
   /// Set when the process was seen to end.
   public private(set) var ending: Ending?
 
@@ -24,18 +29,29 @@ public struct WorkerProcess: ~Copyable {
     }
   }
 
-  /// Starts `executable` (posix_spawn).
+  /// Starts the command (posix_spawnp).
   ///
-  /// - Throws: ``LaunchError`` when the file is missing or cannot be run.
-  public init(executable: FilePath, arguments: [String]) throws(LaunchError) {
+  /// - Throws: ``LaunchError`` when the program is missing or cannot be run.
+  public init(_ command: LaunchCommand) throws(LaunchError) {
     do {
-      // Both ends close on exec, or a later worker would hold this one's input open.
-      let pipe = try FileDescriptor.closingOnExecPipe()
-      defer { try? pipe.readEnd.close() }
-      processID = try WorkerProcess.spawn(executable, arguments, standardInput: pipe.readEnd)
-      standardInput = pipe.writeEnd
+      // All ends close on exec, or a later worker would hold this one's input open.
+      let input = try FileDescriptor.closingOnExecPipe()
+      let output = try FileDescriptor.closingOnExecPipe()
+      defer {
+        try? input.readEnd.close()
+        try? output.writeEnd.close()
+      }
+      processID = try WorkerProcess.spawn(
+        command, standardInput: input.readEnd, output: output.writeEnd)
+      standardInput = input.writeEnd
+      self.output = output.readEnd
+      outputDescriptor = output.readEnd.rawValue
+      _ = fcntl(output.readEnd.rawValue, F_SETFL, O_NONBLOCK)
+      // A ticket is far smaller than a pipe's buffer: this does not wait. A process that is gone
+      // already is noticed as such.
+      _ = try? input.writeEnd.writeAll(command.standardInput)
     } catch {
-      throw LaunchError(executable: executable.string, code: error.rawValue)
+      throw LaunchError(executable: command.executable, code: error.rawValue)
     }
   }
 
@@ -45,7 +61,8 @@ public struct WorkerProcess: ~Copyable {
       var status: Int32 = 0
       while waitpid(processID, &status, 0) == -1 && errno == EINTR {}
     }
-    try? standardInput.close()
+    try? standardInput?.close()
+    try? output.close()
   }
 
   /// Looks whether the process has ended (waitpid with WNOHANG).
@@ -58,22 +75,41 @@ public struct WorkerProcess: ~Copyable {
     return ending
   }
 
+  /// The lines that have come since the last call; does not wait.
+  public mutating func readLines() -> [String] {
+    var bytes = [UInt8](repeating: 0, count: 16 << 10)
+    while true {
+      let count = read(output.rawValue, &bytes, bytes.count)
+      if count > 0 { lines.append(bytes[..<count]) }
+      if count < bytes.count, !(count < 0 && errno == EINTR) { break }
+    }
+    if ending != nil { lines.finish() }
+    return lines.take()
+  }
+
+  /// Asks the worker to end: its standard input closes.
+  public mutating func closeInput() {
+    try? standardInput?.close()
+    standardInput = nil
+  }
+
   /// Ends the process at once (SIGKILL).
   public func kill() {
     if ending == nil { Glibc.kill(processID, SIGKILL) }
   }
 
   private static func spawn(
-    _ executable: FilePath, _ arguments: [String], standardInput: FileDescriptor
+    _ command: LaunchCommand, standardInput: FileDescriptor, output: FileDescriptor
   ) throws(Errno) -> Int32 {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_adddup2(&actions, standardInput.rawValue, STDIN_FILENO)
-    // Standard output belongs to the coordinator's result.
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO)
-    let argv = ([executable.string] + arguments).map { strdup($0) } + [nil]
-    defer { for argument in argv { free(argument) } }
+    posix_spawn_file_actions_adddup2(&actions, output.rawValue, STDOUT_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, output.rawValue, STDERR_FILENO)
+    let argv = ([command.executable] + command.arguments).map { strdup($0) } + [nil]
+    let variables = environment(adding: command.environment).map { strdup($0) } + [nil]
+    defer { for text in argv + variables { free(text) } }
     // A Ctrl-C at the terminal is for the coordinator: it decides when its workers end.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -84,9 +120,50 @@ public struct WorkerProcess: ~Copyable {
     posix_spawnattr_setsigmask(&attributes, &noSignals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
     var processID: Int32 = 0
-    let code = posix_spawn(&processID, executable.string, &actions, &attributes, argv, environ)
+    let code = posix_spawnp(
+      &processID, command.executable, &actions, &attributes, argv, variables)
     guard code == 0 else { throw Errno(rawValue: code) }
     return processID
+  }
+
+  private static func environment(adding added: [String: String]) -> [String] {
+    var all: [String] = []
+    var entry = environ
+    while let variable = entry.pointee {
+      let text = String(cString: variable)
+      if added[String(text.prefix { $0 != "=" })] == nil { all.append(text) }
+      entry += 1
+    }
+    return all + added.map { "\($0.key)=\($0.value)" }
+  }
+}
+
+/// Bytes that become lines. A line that is too long comes in pieces.
+struct LineBuffer {
+  static let lineBytes = 16 << 10
+  private var partial: [UInt8] = []
+  private var complete: [String] = []
+
+  mutating func append(_ bytes: ArraySlice<UInt8>) {
+    for byte in bytes {
+      if byte == UInt8(ascii: "\n") || partial.count >= LineBuffer.lineBytes { end() }
+      if byte != UInt8(ascii: "\n"), byte != UInt8(ascii: "\r") { partial.append(byte) }
+    }
+  }
+
+  /// What is left is a line, too.
+  mutating func finish() {
+    if !partial.isEmpty { end() }
+  }
+
+  mutating func take() -> [String] {
+    defer { complete = [] }
+    return complete
+  }
+
+  private mutating func end() {
+    complete.append(String(decoding: partial, as: UTF8.self))
+    partial.removeAll(keepingCapacity: true)
   }
 }
 

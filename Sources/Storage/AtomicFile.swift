@@ -14,7 +14,10 @@ public struct AtomicFile: ~Copyable {
   private var digest = DigestBuilder()
   private var byteCount = 0
 
+  private var unsyncedBytes = 0
+
   static let bufferBytes = 1 << 20
+  static let syncBytes = 128 << 20
 
   /// - Parameter attempt: keeps apart writers that try at the same time.
   public init(destination: FilePath, attempt: String = "0") throws(StorageError) {
@@ -55,6 +58,16 @@ public struct AtomicFile: ~Copyable {
   }
 
   /// Puts the file in its place.
+  ///
+  /// - Parameter expected: what the digest must be; nil: whatever it is.
+  /// - Returns: what was written; nil when its digest is another, and then nothing is in its place.
+  public consuming func commit(expecting expected: Digest) throws(StorageError) -> CommittedFile? {
+    try flush()
+    guard digest.finalize() == expected else { return nil }
+    return try commit()
+  }
+
+  /// Puts the file in its place.
   /// - Returns: what was written.
   public consuming func commit() throws(StorageError) -> CommittedFile {
     try flush()
@@ -88,9 +101,15 @@ public struct AtomicFile: ~Copyable {
     if let failure { throw failure }
   }
 
-  private func writeThrough(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+  private mutating func writeThrough(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
     do {
       _ = try file.writeAll(bytes)
+      unsyncedBytes += bytes.count
+      if unsyncedBytes >= AtomicFile.syncBytes {
+        // Bit by bit, so that the last sync does not stand still for the whole file.
+        guard fdatasync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+        unsyncedBytes = 0
+      }
     } catch {
       throw StorageError.write(destination, error as? Errno ?? .ioError)
     }

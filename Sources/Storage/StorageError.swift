@@ -11,6 +11,8 @@ public struct StorageError: Error, Hashable, Sendable {
     case notWritable
     case notEmpty
     case notADirectory
+    /// The folder holds what an unfinished run has left.
+    case unfinished
     /// Another run holds the folder.
     case inUse
     case tooLarge
@@ -45,6 +47,8 @@ extension StorageError: CustomStringConvertible {
     case .noSpace: "the disk is full while writing \(path): free space or choose another --output"
     case .notWritable: "cannot write into \(path)\(reason): choose another --output"
     case .notEmpty: "\(path) is not empty: choose a new or empty folder"
+    case .unfinished:
+      "\(path) holds an unfinished run: go on with --resume, or remove the folder to start again"
     case .notADirectory: "\(path) is a file where a folder belongs: choose another --output"
     case .inUse: "another run is writing into \(path): wait for it or choose another --output"
     case .tooLarge: "\(path) is larger than such a file can be"

@@ -27,10 +27,9 @@ extension WireCodec {
   ) throws(WireError) -> CoordinatorMessage {
     switch header.message_case {
     case FLAP__COORDINATOR_HEADER__MESSAGE_WELCOME: .welcome(try welcome(header.welcome))
-    case FLAP__COORDINATOR_HEADER__MESSAGE_REJECT:
-      .reject(reason: try FieldChecks.text(header.reject?.pointee.text, "reason"))
+    case FLAP__COORDINATOR_HEADER__MESSAGE_REJECT: .reject(try rejection(header.reject))
     case FLAP__COORDINATOR_HEADER__MESSAGE_LEASE_RENEWED: .leaseRenewed
-    case FLAP__COORDINATOR_HEADER__MESSAGE_CREDIT: .credit(chunks: try credit(header.credit))
+    case FLAP__COORDINATOR_HEADER__MESSAGE_CREDIT: try credit(header.credit)
     case FLAP__COORDINATOR_HEADER__MESSAGE_REPORT_ACKNOWLEDGED:
       .reportAcknowledged(try FieldChecks.attempt(header.report_acknowledged))
     case FLAP__COORDINATOR_HEADER__MESSAGE_CANCEL: .cancel(try FieldChecks.attempt(header.cancel))
@@ -42,9 +41,19 @@ extension WireCodec {
 
   private static func credit(
     _ pointer: UnsafeMutablePointer<Flap__Credit>?
-  ) throws(WireError) -> Int {
+  ) throws(WireError) -> CoordinatorMessage {
     guard let credit = pointer?.pointee else { throw .missing(field: "credit") }
-    return try FieldChecks.count(credit.chunks, "credit", atLeast: 1)
+    return .credit(
+      try FieldChecks.attempt(credit.attempt),
+      chunks: try FieldChecks.count(credit.chunks, "credit", atLeast: 1))
+  }
+
+  private static func rejection(
+    _ pointer: UnsafeMutablePointer<Flap__Rejection>?
+  ) throws(WireError) -> Rejection {
+    guard let rejection = pointer?.pointee else { throw .missing(field: "rejection") }
+    return Rejection(
+      reason: try FieldChecks.text(rejection.reason, "reason"), isFinal: rejection.is_final != 0)
   }
 
   private static func welcome(
@@ -94,7 +103,8 @@ extension WireCodec {
         index: try FieldChecks.count(assignment.write_shard_index, "number of a shard"))
     default: throw .missing(field: "work")
     }
-    return Assignment(attempt: try FieldChecks.attempt(assignment.attempt), work: work)
+    return Assignment(
+      attempt: try FieldChecks.attempt(assignment.attempt), work: work, serial: assignment.serial)
   }
 
   private static func plan(
@@ -106,9 +116,9 @@ extension WireCodec {
     guard found == byteCount else {
       throw .rawByteCount(of: "plan", expected: byteCount, found: found)
     }
+    let directory = try FieldChecks.text(plan.output_directory, "output folder")
     return PlanBroadcast(
-      outputDirectory: try FieldChecks.text(
-        plan.output_directory, "output folder", mayBeEmpty: false),
+      outputDirectory: directory.isEmpty ? nil : directory,
       maximumShardBytes: try FieldChecks.count(
         plan.maximum_shard_bytes, "largest size of a shard", atLeast: 1),
       compensates: plan.compensates != 0,

@@ -41,9 +41,12 @@ extension HeaderPacking {
     case .welcome(let welcome):
       header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_WELCOME
       header.welcome = part(of: welcome)
-    case .reject(let reason):
+    case .reject(let rejection):
       header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_REJECT
-      header.reject = part(of: reason)
+      header.reject = part(Flap__Rejection(), flap__rejection__init) {
+        $0.reason = text(rejection.reason)
+        $0.is_final = rejection.isFinal ? 1 : 0
+      }
     case .leaseRenewed:
       header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_LEASE_RENEWED
       header.lease_renewed = empty()
@@ -51,11 +54,15 @@ extension HeaderPacking {
       header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_ASSIGN
       header.assign = part(Flap__Assignment(), flap__assignment__init) {
         $0.attempt = part(of: assignment.attempt)
+        $0.serial = assignment.serial
         fill(&$0, with: assignment.work)
       }
-    case .credit(let chunks):
+    case .credit(let attempt, let chunks):
       header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_CREDIT
-      header.credit = part(Flap__Credit(), flap__credit__init) { $0.chunks = UInt32(chunks) }
+      header.credit = part(Flap__Credit(), flap__credit__init) {
+        $0.attempt = part(of: attempt)
+        $0.chunks = UInt32(chunks)
+      }
     case .reportAcknowledged(let attempt):
       header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_REPORT_ACKNOWLEDGED
       header.report_acknowledged = part(of: attempt)
@@ -119,7 +126,7 @@ extension HeaderPacking {
 
   private func part(of plan: PlanBroadcast) -> UnsafeMutablePointer<Flap__Plan> {
     part(Flap__Plan(), flap__plan__init) {
-      $0.output_directory = text(plan.outputDirectory)
+      $0.output_directory = text(plan.outputDirectory ?? "")
       $0.maximum_shard_bytes = UInt64(plan.maximumShardBytes)
       $0.compensates = plan.compensates ? 1 : 0
       $0.digest = data(plan.digest.bytes)

@@ -71,8 +71,8 @@ struct StorageTests {
 
   @Test("an output folder that is finished keeps its files, less leftovers and lock")
   func finished() throws {
-    let output = try OutputFolder(FilePath(folder.path("a/b/out")))
-    _ = try output.makeFolder("flap")
+    let output = try OutputFolder(FilePath(folder.path("a/b/out")), marker: "journal")
+    try Folder.make(output.path.appending("flap"))
     try folder.write([1], to: "a/b/out/file")
     try folder.write([1], to: "a/b/out/file.tmp.3")
     output.finish()
@@ -84,8 +84,8 @@ struct StorageTests {
   @Test("one that is not finished is gone; one that was there before is empty again")
   func discarded() throws {
     func begin(_ name: String) throws {
-      let output = try OutputFolder(FilePath(folder.path(name)))
-      _ = try output.makeFolder("flap")
+      let output = try OutputFolder(FilePath(folder.path(name)), marker: "journal")
+      try Folder.make(output.path.appending("flap"))
       try folder.write([1], to: name + "/flap/file")
     }
     try begin("new")
@@ -99,12 +99,50 @@ struct StorageTests {
   @Test("a second run into the folder of a first is refused and takes nothing away")
   func locked() throws {
     let path = FilePath(folder.path("out"))
-    let output = try OutputFolder(path)
+    let output = try OutputFolder(path, marker: "journal")
     try folder.write([1], to: "out/file")
-    #expect(throws: StorageError(.inUse, path)) { _ = try OutputFolder(path) }
+    #expect(throws: StorageError(.inUse, path)) { _ = try OutputFolder(path, marker: "journal") }
     #expect(SmallFile.exists(path.appending("file")))
     output.finish()
-    #expect(throws: StorageError(.notEmpty, path)) { _ = try OutputFolder(path) }
+    #expect(throws: StorageError(.notEmpty, path)) { _ = try OutputFolder(path, marker: "journal") }
+  }
+
+  @Test("what an unfinished run has kept is there for the next, if that is asked to go on")
+  func resumed() throws {
+    let path = FilePath(folder.path("out"))
+    func leave() throws {
+      var output = try OutputFolder(path, marker: "run/journal")
+      #expect(!output.isResumed)
+      try Folder.make(path.appending("run"))
+      try folder.write([1], to: "out/run/journal")
+      output.keep()
+    }
+    try leave()
+    #expect(throws: StorageError(.unfinished, path)) {
+      _ = try OutputFolder(path, marker: "run/journal")
+    }
+    func goOn() throws {
+      #expect(try OutputFolder(path, marker: "run/journal", resuming: true).isResumed)
+    }
+    // Going on and failing again takes nothing away either.
+    try goOn()
+    try goOn()
+    try OutputFolder(path, marker: "run/journal", resuming: true).remove()
+    #expect(!SmallFile.exists(path))
+  }
+
+  @Test("a file with another digest than expected does not take its place")
+  func expectedDigest() throws {
+    let path = FilePath(folder.path("file"))
+    func commit(_ expected: [UInt8]) throws -> CommittedFile? {
+      var file = try AtomicFile(destination: path)
+      try file.write([1, 2, 3])
+      return try file.commit(expecting: Digest(hashing: expected))
+    }
+    #expect(try commit([1, 2]) == nil)
+    #expect(names.isEmpty)
+    #expect(try commit([1, 2, 3])?.byteCount == 3)
+    #expect(names == ["file"])
   }
 
   private var names: [String] {

@@ -60,7 +60,9 @@ import Wire
     Case(
       "an endless lease", welcome(Bytes.number(7, .max)),
       .invalid(field: "lease", reason: "\(UInt64.max)")),
-    Case("no credit", [Bytes.data(5, [])], .invalid(field: "credit", reason: "0")),
+    Case(
+      "no credit", [Bytes.data(5, Bytes.attempt())], .invalid(field: "credit", reason: "0")),
+    Case("credit for nothing", [Bytes.data(5, Bytes.number(2, 1))], .missing(field: "attempt")),
     Case("no work", [Bytes.data(4, Bytes.attempt())], .missing(field: "work")),
     Case(
       "a layer beyond all models",
@@ -111,8 +113,6 @@ import Wire
     Case(
       "a negative token", block([], tokens: [[UInt8](repeating: 255, count: 16)]),
       .invalid(field: "token id", reason: "negative")),
-    Case(
-      "no folder", plan(Bytes.text(1, "")), .invalid(field: "output folder", reason: "empty")),
     Case(
       "shards of nothing", plan(Bytes.number(2, 0)),
       .invalid(field: "largest size of a shard", reason: "0")),

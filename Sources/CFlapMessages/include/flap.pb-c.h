@@ -26,6 +26,7 @@ typedef struct Flap__TaskFailed Flap__TaskFailed;
 typedef struct Flap__Reason Flap__Reason;
 typedef struct Flap__CoordinatorHeader Flap__CoordinatorHeader;
 typedef struct Flap__Empty Flap__Empty;
+typedef struct Flap__Rejection Flap__Rejection;
 typedef struct Flap__Welcome Flap__Welcome;
 typedef struct Flap__Assignment Flap__Assignment;
 typedef struct Flap__TokenBlock Flap__TokenBlock;
@@ -216,7 +217,7 @@ struct  Flap__CoordinatorHeader
   Flap__CoordinatorHeader__MessageCase message_case;
   union {
     Flap__Welcome *welcome;
-    Flap__Reason *reject;
+    Flap__Rejection *reject;
     Flap__Empty *lease_renewed;
     /*
      * Then, for token blocks, frames of token ids: int32.
@@ -245,6 +246,20 @@ struct  Flap__Empty
 #define FLAP__EMPTY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__empty__descriptor) \
      }
+
+
+struct  Flap__Rejection
+{
+  ProtobufCMessage base;
+  char *reason;
+  /*
+   * Joining again would be refused as well.
+   */
+  protobuf_c_boolean is_final;
+};
+#define FLAP__REJECTION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__rejection__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Flap__Welcome
@@ -279,6 +294,10 @@ struct  Flap__Assignment
 {
   ProtobufCMessage base;
   Flap__TaskAttempt *attempt;
+  /*
+   * From 1; larger than that of every earlier assignment of the run.
+   */
+  uint64_t serial;
   Flap__Assignment__WorkCase work_case;
   union {
     Flap__TokenBlock *calibrate;
@@ -289,7 +308,7 @@ struct  Flap__Assignment
 };
 #define FLAP__ASSIGNMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__assignment__descriptor) \
-    , NULL, FLAP__ASSIGNMENT__WORK__NOT_SET, {0} }
+    , NULL, 0, FLAP__ASSIGNMENT__WORK__NOT_SET, {0} }
 
 
 struct  Flap__TokenBlock
@@ -309,16 +328,20 @@ struct  Flap__TokenBlock
 struct  Flap__Credit
 {
   ProtobufCMessage base;
+  Flap__TaskAttempt *attempt;
   uint32_t chunks;
 };
 #define FLAP__CREDIT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__credit__descriptor) \
-    , 0 }
+    , NULL, 0 }
 
 
 struct  Flap__Plan
 {
   ProtobufCMessage base;
+  /*
+   * Empty: the shards are sent to the coordinator.
+   */
   char *output_directory;
   uint64_t maximum_shard_bytes;
   protobuf_c_boolean compensates;
@@ -542,6 +565,25 @@ Flap__Empty *
 void   flap__empty__free_unpacked
                      (Flap__Empty *message,
                       ProtobufCAllocator *allocator);
+/* Flap__Rejection methods */
+void   flap__rejection__init
+                     (Flap__Rejection         *message);
+size_t flap__rejection__get_packed_size
+                     (const Flap__Rejection   *message);
+size_t flap__rejection__pack
+                     (const Flap__Rejection   *message,
+                      uint8_t             *out);
+size_t flap__rejection__pack_to_buffer
+                     (const Flap__Rejection   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__Rejection *
+       flap__rejection__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__rejection__free_unpacked
+                     (Flap__Rejection *message,
+                      ProtobufCAllocator *allocator);
 /* Flap__Welcome methods */
 void   flap__welcome__init
                      (Flap__Welcome         *message);
@@ -672,6 +714,9 @@ typedef void (*Flap__CoordinatorHeader_Closure)
 typedef void (*Flap__Empty_Closure)
                  (const Flap__Empty *message,
                   void *closure_data);
+typedef void (*Flap__Rejection_Closure)
+                 (const Flap__Rejection *message,
+                  void *closure_data);
 typedef void (*Flap__Welcome_Closure)
                  (const Flap__Welcome *message,
                   void *closure_data);
@@ -704,6 +749,7 @@ extern const ProtobufCMessageDescriptor flap__task_failed__descriptor;
 extern const ProtobufCMessageDescriptor flap__reason__descriptor;
 extern const ProtobufCMessageDescriptor flap__coordinator_header__descriptor;
 extern const ProtobufCMessageDescriptor flap__empty__descriptor;
+extern const ProtobufCMessageDescriptor flap__rejection__descriptor;
 extern const ProtobufCMessageDescriptor flap__welcome__descriptor;
 extern const ProtobufCMessageDescriptor flap__assignment__descriptor;
 extern const ProtobufCMessageDescriptor flap__token_block__descriptor;

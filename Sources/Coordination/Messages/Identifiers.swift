@@ -12,10 +12,16 @@ public struct WorkerID: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A piece of work of a run; numbered from 0 in the order in which the run submits them.
+///
+/// A coordinator that starts again numbers from elsewhere (``init(run:number:)``): what workers of
+/// its earlier life still say is about tasks that it does not know.
 public struct TaskID: Hashable, Sendable, Comparable {
   public let rawValue: UInt64
 
   public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+
+  /// - Parameter run: chosen at random by each coordinator process.
+  public init(run: UInt32, number: Int) { rawValue = UInt64(run) << 32 + UInt64(number) }
 
   public static func < (left: TaskID, right: TaskID) -> Bool { left.rawValue < right.rawValue }
 }
@@ -29,4 +35,7 @@ public struct TaskAttempt: Hashable, Sendable {
     self.task = task
     self.attempt = attempt
   }
+
+  /// Keeps apart the temporary files of attempts, also of different lives of a coordinator.
+  public var fileSuffix: String { "\(task.rawValue)-\(attempt)" }
 }

@@ -1,0 +1,27 @@
+/// What a run must have in common with the one that it goes on with: model, data, options; named
+/// facts, in order.
+public struct RunIdentity: Sendable {
+  public private(set) var facts: [(name: String, value: String)]
+
+  public init(facts: [(name: String, value: String)] = []) { self.facts = facts }
+
+  /// - Parameter name: as people know it: an option's name, or "model digest".
+  public mutating func add(_ name: String, _ value: String) { facts.append((name, value)) }
+
+  /// One line per fact that differs.
+  func differences(from earlier: RunIdentity) -> [String] {
+    let now = Dictionary(facts, uniquingKeysWith: { first, _ in first })
+    let then = Dictionary(earlier.facts, uniquingKeysWith: { first, _ in first })
+    return (facts.map(\.name) + earlier.facts.map(\.name)).uniqued().compactMap { name in
+      now[name] == then[name]
+        ? nil : "\(name) was \(then[name] ?? "not set"), is \(now[name] ?? "not set")"
+    }
+  }
+}
+
+extension [String] {
+  fileprivate func uniqued() -> [String] {
+    var seen = Set<String>()
+    return filter { seen.insert($0).inserted }
+  }
+}

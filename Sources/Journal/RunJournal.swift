@@ -1,0 +1,146 @@
+public import Coordination
+public import FlapCore
+internal import GRDB
+internal import Statistics
+public import Storage
+public import SystemPackage
+
+/// The journal of a run: a SQLite database of what was computed, and the results as files beside
+/// it, in one folder. With it a run that was killed anywhere goes on where it was.
+///
+/// Every record is on disk before ``LedgerStorage/commit(_:removing:)`` returns (`synchronous` =
+/// FULL); files are written by ``AtomicFile``, which syncs them.
+public final class RunJournal: LedgerStorage {
+  public let folder: FilePath
+  private let database: DatabaseQueue
+
+  static let databaseName = "journal.sqlite"
+
+  /// Whether `folder` holds the journal of a run that did not end.
+  public static func exists(in folder: FilePath) -> Bool {
+    SmallFile.exists(folder.appending(databaseName))
+  }
+
+  /// Begins a journal. - Throws: ``JournalError`` or ``StorageError``.
+  public init(creating folder: FilePath, for identity: RunIdentity) throws {
+    self.folder = folder
+    try Folder.make(folder)
+    database = try RunJournal.open(folder)
+    try RunJournal.wrapping(folder) { [database] in
+      try database.write { database in
+        try database.execute(
+          sql: """
+            CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+            CREATE TABLE result (
+              key TEXT PRIMARY KEY, file TEXT NOT NULL, bytes INTEGER NOT NULL,
+              digest TEXT NOT NULL);
+            """)
+        for (name, value) in identity.facts {
+          try database.execute(
+            sql: "INSERT INTO identity VALUES (?, ?)", arguments: [name, value])
+        }
+      }
+    }
+  }
+
+  /// Goes on with the journal of a run that did not end.
+  ///
+  /// - Throws: ``JournalError/otherRun(_:)`` with every difference when the run was begun under
+  ///   other terms.
+  public init(resuming folder: FilePath, as identity: RunIdentity) throws {
+    self.folder = folder
+    database = try RunJournal.open(folder)
+    let found = try RunJournal.wrapping(folder) { [database] in
+      try database.read { database in
+        try Row.fetchAll(database, sql: "SELECT name, value FROM identity")
+          .map { (name: $0["name"] as String, value: $0["value"] as String) }
+      }
+    }
+    let differences = identity.differences(from: RunIdentity(facts: found))
+    guard differences.isEmpty else { throw JournalError.otherRun(folder.string, differences) }
+    try removeUnnamedFiles()
+  }
+
+  /// What was kept so far.
+  public func records() throws -> [LedgerRecord] {
+    let rows = try RunJournal.wrapping(folder) {
+      try database.read { database in
+        try Row.fetchAll(database, sql: "SELECT key, file, bytes, digest FROM result")
+          .map { ($0["key"] as String, $0["file"] as String, $0["bytes"] as Int, $0["digest"] as String) }
+      }
+    }
+    return try rows.map { key, file, bytes, digest in
+      guard let key = LedgerKey(text: key), let digest = Digest(hexadecimal: digest) else {
+        throw JournalError.damaged(folder.string, "a record that cannot be read: \(key)")
+      }
+      return LedgerRecord(key: key, fileName: file, byteCount: bytes, digest: digest)
+    }
+  }
+
+  /// Ends the journal and removes its folder: the run has come to its end.
+  public func removeAll() throws {
+    try RunJournal.wrapping(folder) { try database.close() }
+    Folder.remove(folder)
+  }
+
+  // MARK: LedgerStorage
+
+  public func write(_ bytes: [UInt8], to fileName: String) throws {
+    try AtomicFile.write(bytes, to: folder.appending(fileName))
+  }
+
+  public func read(_ fileName: String) throws -> [UInt8] {
+    try SmallFile.read(folder.appending(fileName), limit: .max)
+  }
+
+  public func commit(_ record: LedgerRecord, removing: [LedgerKey]) throws {
+    try RunJournal.wrapping(folder) {
+      try database.write { database in
+        for key in removing {
+          try database.execute(sql: "DELETE FROM result WHERE key = ?", arguments: [key.text])
+        }
+        try database.execute(
+          sql: "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?)",
+          arguments: [
+            record.key.text, record.fileName, record.byteCount, record.digest.hexadecimal,
+          ])
+      }
+    }
+  }
+
+  public func remove(_ fileName: String) { Folder.removeFile(folder.appending(fileName)) }
+
+  // MARK: Database
+
+  private static func open(_ folder: FilePath) throws -> DatabaseQueue {
+    var configuration = Configuration()
+    configuration.prepareDatabase { database in
+      try database.execute(sql: "PRAGMA synchronous = FULL")
+    }
+    return try wrapping(folder) {
+      try DatabaseQueue(
+        path: folder.appending(databaseName).string, configuration: configuration)
+    }
+  }
+
+  private static func wrapping<Result>(_ folder: FilePath, _ body: () throws -> Result) throws
+    -> Result
+  {
+    do {
+      return try body()
+    } catch let error as DatabaseError {
+      let path = folder.appending(databaseName)
+      if error.resultCode == .SQLITE_FULL { throw StorageError(.noSpace, path) }
+      throw JournalError.damaged(path.string, error.message ?? "\(error.resultCode)")
+    }
+  }
+
+  /// What a crash left between writing a file and naming it, or between forgetting and removing.
+  private func removeUnnamedFiles() throws {
+    let named = Set(try records().map(\.fileName))
+    for name in try Folder.entries(of: folder)
+    where !named.contains(name) && !name.hasPrefix(RunJournal.databaseName) {
+      remove(name)
+    }
+  }
+}

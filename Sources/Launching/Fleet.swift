@@ -1,0 +1,134 @@
+internal import Glibc
+public import SystemPackage
+
+/// The processes that a coordinator has started: each stands for a worker, or for those of a host.
+/// One that dies is started again, a few times, each time after a longer pause.
+public struct Fleet: ~Copyable {
+  /// Which of the commands, in their order.
+  public typealias Member = Int
+
+  public enum Event: Hashable, Sendable {
+    case output(Member, line: String)
+    case ended(Member, WorkerProcess.Ending)
+    /// It was started again in place of the one that ended.
+    case restarted(Member)
+    /// It ended too often, or in a way that no restart mends.
+    case gaveUp(Member, WorkerProcess.Ending)
+  }
+
+  /// How often one member is started again before its machine is thought to be at fault.
+  public static let restartsPerMember = 3
+  /// Before the second restart of a member, then twice as long each time; the first is at once.
+  public static let restartPause = Duration.seconds(2)
+  /// The exit code of a worker that would be refused again.
+  public static let finalExitCode: Int32 = 3
+
+  private struct Place: ~Copyable {
+    let command: LaunchCommand
+    var process: WorkerProcess?
+    var restartCount = 0
+    var restartDue: ContinuousClock.Instant?
+
+    init(_ command: LaunchCommand) { self.command = command }
+  }
+
+  /// A reference, so that processes, which have one owner, can stand in an array.
+  private final class Slot {
+    var place: Place
+    init(_ command: LaunchCommand) { place = Place(command) }
+  }
+
+  private let slots: [Slot]
+  private let restartLimit: Int
+
+  /// - Parameter restartsPerMember: 0 for commands that run once.
+  public init(_ commands: [LaunchCommand], restartsPerMember: Int = Fleet.restartsPerMember) {
+    slots = commands.map { Slot($0) }
+    restartLimit = restartsPerMember
+  }
+
+  public var count: Int { slots.count }
+
+  public func label(_ member: Member) -> String { slots[member].place.command.label }
+
+  /// Members that run, or will run again.
+  public var activeCount: Int {
+    slots.count { $0.place.process != nil || $0.place.restartDue != nil }
+  }
+
+  public var runningCount: Int { slots.count { $0.place.process != nil } }
+
+  /// Those of the processes' outputs.
+  public var descriptors: [Int32] { slots.compactMap { $0.place.process?.outputDescriptor } }
+
+  public func processID(of member: Member) -> Int32? { slots[member].place.process?.processID }
+
+  /// Starts every command.
+  public mutating func start() throws(LaunchError) {
+    for slot in slots { slot.place.process = try WorkerProcess(slot.place.command) }
+  }
+
+  /// What has happened since the last call; starts again what is due.
+  public mutating func poll() -> [Event] {
+    var events: [Event] = []
+    for (member, slot) in slots.enumerated() {
+      if slot.place.process != nil { look(at: member, slot, &events) }
+      if let due = slot.place.restartDue, due <= .now { restart(member, slot, &events) }
+    }
+    return events
+  }
+
+  /// Asks every worker to end; none is started again.
+  public mutating func closeInputs() {
+    for slot in slots {
+      slot.place.process?.closeInput()
+      slot.place.restartDue = nil
+      slot.place.restartCount = restartLimit
+    }
+  }
+
+  /// Ends those that are left, at once.
+  public mutating func killAll() {
+    for slot in slots {
+      slot.place.process = nil
+      slot.place.restartDue = nil
+    }
+  }
+
+  public mutating func kill(_ member: Member) { slots[member].place.process?.kill() }
+
+  // MARK: One member
+
+  private func look(at member: Member, _ slot: Slot, _ events: inout [Event]) {
+    let ending = slot.place.process!.checkEnding()
+    events += slot.place.process!.readLines().map { .output(member, line: $0) }
+    guard let ending else { return }
+    slot.place.process = nil
+    events.append(.ended(member, ending))
+    schedule(slot, after: ending, member, &events)
+  }
+
+  private func schedule(
+    _ slot: Slot, after ending: WorkerProcess.Ending, _ member: Member, _ events: inout [Event]
+  ) {
+    guard slot.place.restartCount < restartLimit,
+      ending != .exited(code: Fleet.finalExitCode)
+    else { return events.append(.gaveUp(member, ending)) }
+    let pause =
+      slot.place.restartCount == 0
+      ? .zero : Fleet.restartPause * (1 << (slot.place.restartCount - 1))
+    slot.place.restartDue = .now + pause
+  }
+
+  private func restart(_ member: Member, _ slot: Slot, _ events: inout [Event]) {
+    slot.place.restartDue = nil
+    slot.place.restartCount += 1
+    do {
+      slot.place.process = try WorkerProcess(slot.place.command)
+      events.append(.restarted(member))
+    } catch {
+      // It could be started before: memory or processes are short for a while.
+      schedule(slot, after: .exited(code: 127), member, &events)
+    }
+  }
+}

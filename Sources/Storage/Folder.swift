@@ -1,0 +1,59 @@
+internal import Glibc
+public import SystemPackage
+
+/// Folders and what is in them.
+public enum Folder {
+  /// Makes a folder and those above it that are missing (mkdir).
+  ///
+  /// - Returns: whether the folder is new.
+  /// - Throws: ``StorageError``: a file is in its place, or it cannot be made or written into.
+  @discardableResult
+  public static func make(_ path: FilePath) throws(StorageError) -> Bool {
+    var status = stat()
+    if stat(path.string, &status) == 0 {
+      guard status.st_mode & S_IFMT == S_IFDIR else { throw StorageError(.notADirectory, path) }
+      guard access(path.string, W_OK | X_OK) == 0 else {
+        throw StorageError(.notWritable, path, Errno(rawValue: errno))
+      }
+      return false
+    }
+    let parent = path.removingLastComponent()
+    if !parent.isEmpty, parent != path, !SmallFile.exists(parent) { try make(parent) }
+    guard mkdir(path.string, 0o755) == 0 || errno == EEXIST else {
+      throw StorageError(.notWritable, path, Errno(rawValue: errno))
+    }
+    return true
+  }
+
+  /// The names in a folder (readdir), in no order.
+  public static func entries(of path: FilePath) throws(StorageError) -> [String] {
+    guard let directory = opendir(path.string) else {
+      throw StorageError(.openFailed, path, Errno(rawValue: errno))
+    }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// Removes what is in a folder, as far as that goes.
+  public static func removeContents(of path: FilePath) {
+    for name in (try? entries(of: path)) ?? [] {
+      let entry = path.appending(name)
+      if unlink(entry.string) != 0 { remove(entry) }
+    }
+  }
+
+  /// Removes a folder with what is in it, as far as that goes.
+  public static func remove(_ path: FilePath) {
+    removeContents(of: path)
+    rmdir(path.string)
+  }
+
+  public static func removeFile(_ path: FilePath) { unlink(path.string) }
+}
