@@ -111,7 +111,7 @@ extension HostLine {
     rest = rest[end...]
     guard rest.first == quote else { return word }
     // A quote stands only where a value begins.
-    guard word.firstIndex(of: UInt8(ascii: "=")) == word.indices.last,
+    guard let equals = word.firstIndex(of: UInt8(ascii: "=")), equals == word.count - 1,
       let closing = rest.dropFirst().firstIndex(of: quote)
     else { throw .unbalancedQuote }
     word += rest[(rest.startIndex + 1)..<closing]
