@@ -30,7 +30,7 @@ public struct SlurmCommand: Hashable, Sendable {
     // SLURM_NTASKS of a job with several tasks a node would start as many workers.
     var arguments = [
       "--nodes=\(count)", "--ntasks=\(count)", "--ntasks-per-node=1", "--kill-on-bad-exit=0",
-      "--wait=0", "--input=all", "--label",
+      "--wait=0", "--input=all", "--output=all", "--label",
     ]
     // Since 22.05 srun does not take this over from sbatch: the workers would share one core each.
     if let cpus = allocation.cpusPerTask { arguments.append("--cpus-per-task=\(cpus)") }

@@ -51,8 +51,8 @@ struct SlurmTests {
           label: "slurm job 42", executable: "srun",
           arguments: [
             "--nodes=4", "--ntasks=4", "--ntasks-per-node=1", "--kill-on-bad-exit=0", "--wait=0",
-            "--input=all", "--label", "/opt/flap-worker", "--connect-file", "-", "--model",
-            "/my models",
+            "--input=all", "--output=all", "--label", "/opt/flap-worker", "--connect-file", "-",
+            "--model", "/my models",
           ], standardInput: [7]))
   }
 
@@ -65,7 +65,7 @@ struct SlurmTests {
     ).launchCommand(worker: worker, standardInput: [])
     #expect(command.executable == "/usr/bin/srun")
     #expect(
-      command.arguments.dropFirst(7) == [
+      command.arguments.dropFirst(8) == [
         "--cpus-per-task=16", "--overlap", "/opt/flap-worker", "--connect-file",
         "/shared/connect", "--model", "/my models",
       ])
