@@ -1,0 +1,59 @@
+/// One host of a hosts file, its ranges expanded.
+public struct HostEntry: Hashable, Sendable {
+  /// A variable of the worker's environment. For settings, not secrets: other users of either
+  /// machine can read it in the list of processes.
+  public struct Variable: Hashable, Sendable {
+    public let name: String
+    public let value: String
+
+    public init(name: String, value: String) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  /// The user there; nil for what ssh chooses.
+  public var user: String?
+  /// A name, an IPv4 address, or an IPv6 address without its brackets.
+  public var host: String
+  /// The port of ssh; nil for what ssh chooses.
+  public var port: Int?
+  /// Tasks that the worker there computes at a time.
+  public var slots: Int
+  /// Threads that compute, of all slots together; nil for the worker's own choice.
+  public var threads: Int?
+  /// Memory that the worker there may use; nil when not told.
+  public var memoryBytes: Int?
+  /// `flap-worker` there, an absolute path.
+  public var workerProgram: String?
+  /// The checkpoint's folder there, an absolute path.
+  public var modelDirectory: String?
+  /// In the order of the line.
+  public var environment: [Variable]
+  /// The line of the hosts file, from 1.
+  public var line: Int
+
+  public init(
+    user: String? = nil, host: String, port: Int? = nil, slots: Int = 1, threads: Int? = nil,
+    memoryBytes: Int? = nil, workerProgram: String? = nil, modelDirectory: String? = nil,
+    environment: [Variable] = [], line: Int = 1
+  ) {
+    self.user = user
+    self.host = host
+    self.port = port
+    self.slots = slots
+    self.threads = threads
+    self.memoryBytes = memoryBytes
+    self.workerProgram = workerProgram
+    self.modelDirectory = modelDirectory
+    self.environment = environment
+    self.line = line
+  }
+
+  /// The host as people read it: `node1`, `node1:2222`, `[fe80::1]:2222`. It holds no `/` and does
+  /// not begin with a dot, so that it also names a log file.
+  public var label: String {
+    guard let port else { return host }
+    return host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
+}

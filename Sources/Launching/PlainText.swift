@@ -1,0 +1,34 @@
+/// Foreign text, made fit for one line on a terminal.
+enum PlainText {
+  /// Control and direction characters become blanks, the ends are trimmed, and what goes beyond
+  /// `limit` Unicode scalars is cut.
+  static func line(_ text: String, limit: Int = 300) -> String {
+    var scalars = String.UnicodeScalarView()
+    var count = 0
+    for scalar in text.unicodeScalars {
+      let isBlank = scalar == " " || isUnprintable(scalar)
+      if isBlank, scalars.isEmpty { continue }
+      guard count < limit else {
+        scalars.append("…")
+        break
+      }
+      scalars.append(isBlank ? " " : scalar)
+      count += 1
+    }
+    while scalars.last == " " { scalars.removeLast() }
+    return String(scalars)
+  }
+
+  /// Bytes of a file, to be quoted in an error.
+  static func quotable(_ bytes: some Sequence<UInt8>) -> String {
+    line(String(decoding: Array(bytes.prefix(1024)), as: UTF8.self), limit: 60)
+  }
+
+  /// Whether a terminal would act on it rather than show it.
+  static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0..<0x20, 0x7F..<0xA0, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/// What is known of a host whose preflight failed before or after its report.
+struct PreflightHost {
+  let launcher: PreflightVerdict.Launcher
+  let workerProgram: String
+  /// Made fit to be shown; empty when nothing was printed.
+  let lastLine: String
+  let outputLines: [String]
+
+  /// What is wrong and what to do.
+  func reason(for ending: PreflightVerdict.Ending) -> String {
+    switch ending {
+    case .timedOut(let seconds):
+      "no answer within \(seconds) s\(quotation): check that the host is up and not overloaded"
+        + (launcher == .ssh ? ", and that ssh reaches it" : "")
+    case .killed(let signal):
+      "the preflight was killed by signal \(signal)\(quotation): check the memory of the host"
+    case .exited(code: 0):
+      "the program there printed no report\(quotation): name a flap-worker of this version with "
+        + "worker=/path, and let no start-up file of the shell end or replace it"
+    case .exited(code: 255) where launcher == .ssh: sshReason
+    case .exited(code: 127): missing
+    case .exited(code: 126):
+      "\(program) cannot be run there\(quotation): make it executable (chmod +x) or name another "
+        + "with worker=/path"
+    // srun, where slurmstepd could not run the program.
+    case .exited where launcher == .slurm && said("execve():"): missing
+    case .exited(code: 64):
+      "\(program) there does not know the options of this version\(quotation): install the same "
+        + "version there or name it with worker=/path"
+    case .exited(let code):
+      "the preflight exited with code \(code)\(quotation): run \(program) --help there by hand"
+    }
+  }
+
+  private var missing: String {
+    "\(program) is missing there\(quotation): install flap-worker there or name it with "
+      + "worker=/path"
+  }
+
+  /// The client's own failures (ssh(1): 255 if an error occurred).
+  private var sshReason: String {
+    if said("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+      return "its host key is not the one that is known, which may be an attack: find out why; "
+        + "only then remove the old one with ssh-keygen -R"
+    }
+    if said("Host key verification failed") {
+      return "its host key is not known here: connect once by hand with ssh and confirm it, "
+        + "or add it to known_hosts"
+    }
+    if said("Permission denied") {
+      return "ssh was refused\(quotation): put your public key there with ssh-copy-id, or set "
+        + "User and IdentityFile in ~/.ssh/config"
+    }
+    return "ssh could not connect\(quotation): check the host's name and port, that it is up, and "
+      + "that `host:4` is meant as a port; slots are slots=4"
+  }
+
+  private var program: String { PlainText.line(workerProgram) }
+
+  private var quotation: String { lastLine.isEmpty ? "" : " (\(lastLine))" }
+
+  private func said(_ phrase: String) -> Bool { outputLines.contains { $0.contains(phrase) } }
+}

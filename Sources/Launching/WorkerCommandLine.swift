@@ -1,0 +1,49 @@
+/// How `flap-worker` is called.
+///
+/// What it needs to connect comes over its standard input or from a file that only its owner
+/// reads: an argument or a variable could be read by other users of the machine.
+public struct WorkerCommandLine: Hashable, Sendable {
+  /// `flap-worker` on the host: an absolute path, or a name that is found through PATH there.
+  public var program: String
+  /// The checkpoint's folder on the host.
+  public var modelDirectory: String
+  /// nil for the worker's own choice.
+  public var threadCount: Int?
+  /// Tasks at a time.
+  public var slotCount: Int
+  /// Only look whether the worker could run (``PreflightReport``).
+  public var isPreflight: Bool
+  /// After all others.
+  public var extraArguments: [String]
+
+  public init(
+    program: String, modelDirectory: String, threadCount: Int? = nil, slotCount: Int = 1,
+    isPreflight: Bool = false, extraArguments: [String] = []
+  ) {
+    self.program = program
+    self.modelDirectory = modelDirectory
+    self.threadCount = threadCount
+    self.slotCount = slotCount
+    self.isPreflight = isPreflight
+    self.extraArguments = extraArguments
+  }
+
+  /// - Parameter connectFile: on the host; `-` for standard input.
+  public func arguments(connectFile: String = "-") -> [String] {
+    var arguments = ["--connect-file", connectFile, "--model", modelDirectory]
+    if let threadCount { arguments += ["--threads", String(threadCount)] }
+    if slotCount != 1 { arguments += ["--slots", String(slotCount)] }
+    if isPreflight { arguments.append("--preflight") }
+    return arguments + extraArguments
+  }
+
+  /// What the host's line says goes before what holds for all hosts.
+  public func adjusted(to host: HostEntry) -> WorkerCommandLine {
+    var adjusted = self
+    adjusted.program = host.workerProgram ?? program
+    adjusted.modelDirectory = host.modelDirectory ?? modelDirectory
+    adjusted.threadCount = host.threads ?? threadCount
+    adjusted.slotCount = host.slots
+    return adjusted
+  }
+}
