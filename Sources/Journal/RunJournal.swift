@@ -14,7 +14,7 @@ public final class RunJournal: LedgerStorage {
   public let folder: FilePath
   private let database: DatabaseQueue
 
-  static let databaseName = "journal.sqlite"
+  public static let databaseName = "journal.sqlite"
 
   /// Whether `folder` holds the journal of a run that did not end.
   public static func exists(in folder: FilePath) -> Bool {

@@ -19,14 +19,22 @@ public struct AtomicFile: ~Copyable {
   static let bufferBytes = 1 << 20
   static let syncBytes = 128 << 20
 
+  /// Who may read a file, unless said otherwise.
+  public static let usualPermissions: FilePermissions = [
+    .ownerReadWrite, .groupRead, .otherRead,
+  ]
+
   /// - Parameter attempt: keeps apart writers that try at the same time.
-  public init(destination: FilePath, attempt: String = "0") throws(StorageError) {
+  public init(
+    destination: FilePath, attempt: String = "0",
+    permissions: FilePermissions = AtomicFile.usualPermissions
+  ) throws(StorageError) {
     self.destination = destination
     temporary = FilePath(destination.string + ".tmp." + attempt)
     do {
       file = try FileDescriptor.open(
         temporary, .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        permissions: permissions)
     } catch {
       throw StorageError(.notWritable, temporary, error as? Errno)
     }
@@ -83,10 +91,11 @@ public struct AtomicFile: ~Copyable {
 
   /// Writes a small file at once.
   @discardableResult
-  public static func write(_ bytes: [UInt8], to path: FilePath) throws(StorageError)
-    -> CommittedFile
-  {
-    var file = try AtomicFile(destination: path)
+  public static func write(
+    _ bytes: [UInt8], to path: FilePath,
+    permissions: FilePermissions = AtomicFile.usualPermissions
+  ) throws(StorageError) -> CommittedFile {
+    var file = try AtomicFile(destination: path, permissions: permissions)
     try file.write(bytes)
     return try file.commit()
   }

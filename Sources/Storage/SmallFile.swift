@@ -1,3 +1,4 @@
+public import FlapCore
 internal import Glibc
 public import SystemPackage
 
@@ -30,4 +31,19 @@ public enum SmallFile {
   }
 
   public static func exists(_ path: FilePath) -> Bool { access(path.string, F_OK) == 0 }
+
+  /// The size of a file (open and lseek, so that network file systems look again); nil when it is
+  /// not there.
+  public static func byteCount(_ path: FilePath) -> Int? {
+    guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else {
+      return nil
+    }
+    defer { try? file.close() }
+    return (try? file.seek(offset: 0, from: .end)).map { Int($0) }
+  }
+
+  /// SHA-256 of a file's bytes.
+  public static func digest(_ path: FilePath) throws(StorageError) -> Digest {
+    Digest(hashing: try MappedFile(path: path).bytes)
+  }
 }

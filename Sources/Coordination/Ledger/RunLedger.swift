@@ -43,6 +43,9 @@ public struct RunLedger {
 
   public var isEmpty: Bool { records.isEmpty }
 
+  /// Results kept; merged ones count once.
+  public var count: Int { records.count }
+
   /// The fewest nodes that are not counted yet, from the left.
   public var missingNodes: [TreeNode] { frontier?.missingNodes ?? [] }
 

@@ -1,8 +1,12 @@
 /// Why a cluster cannot go on.
 public enum ClusterError: Error, Hashable, Sendable, CustomStringConvertible {
   case noWorkersLeft(lastEnding: String)
+  /// What is wrong with the hosts, one line each.
+  case unfitHosts([String])
   /// A worker answered with a result of another kind, or twice.
   case unexpectedResult(String)
+  /// A worker wrote a shard that is not here.
+  case shardMissing(String)
   /// Ctrl-C or a request to terminate.
   case interrupted
 
@@ -11,9 +15,14 @@ public enum ClusterError: Error, Hashable, Sendable, CustomStringConvertible {
     case .noWorkersLeft(let lastEnding):
       "every worker died, the last one \(lastEnding): see its messages above; if the system "
         + "killed it for memory, use fewer --local-workers or --leaves-per-block 1"
+    case .unfitHosts(let failures):
+      (["not all hosts are fit:"] + failures.map { "  " + $0 }).joined(separator: "\n")
     case .unexpectedResult(let work):
       "a worker's result for \(work) does not fit: install the same version everywhere"
-    case .interrupted: "interrupted; nothing was written"
+    case .shardMissing(let path):
+      "a worker wrote \(path), but it is not on this machine: use --gather where the hosts share "
+        + "no file system"
+    case .interrupted: "interrupted"
     }
   }
 }

@@ -4,62 +4,64 @@ internal import FlapCore
 internal import Host
 internal import Launching
 internal import Logging
-internal import Storage
 internal import SystemPackage
 internal import Transport
 internal import Wire
 
 /// The workers of one run, from their start to their end.
 ///
-/// The session owns the socket and the worker processes; it asks ``CoordinatorMachine`` what to
-/// do and does it. A run performs its phases one after another with ``perform(_:meter:onResult:)``.
+/// The session owns the socket and the processes; it asks ``CoordinatorMachine`` what to do and
+/// does it. A run performs its phases one after another with ``perform(_:meter:keep:)``.
 struct ClusterSession: ~Copyable {
+  /// Makes a complete result safe.
+  /// - Returns: false when what was received is not what its digest says, or not what it should be.
+  typealias Keep = (Work, TaskAttempt, TaskResult, inout ResultInbox) throws -> Bool
+
   private var machine: CoordinatorMachine
-  private let socket: Socket
-  private var launcher: LocalLauncher
+  private var entrance: Entrance
+  private var fleet: Fleet
+  var inbox = ResultInbox()
   private let log: Logger
-  private let interruption: Interruption
-  /// Which worker a local process is; known once it has said hello.
-  private var workersByProcess: [Int32: WorkerID] = [:]
+  private let interruption = Interruption()
+  private var watch: RunWatch
+  /// Which worker a process is; known once it has said hello.
+  private var workersByMember: [Fleet.Member: WorkerID] = [:]
+  private var tasks: [TaskID: Work] = [:]
+  private let taskRun = UInt32.random(in: .min ... .max)
   private var isCompleted = false
+  private var drain: (deadline: Instant, isOver: Bool)?
   private var failure: RunFailure?
-  private var nextTask: UInt64 = 0
+  private var nextWatch = Instant.now
   /// The most anonymous memory that any worker was seen to hold.
   private(set) var peakWorkerBytes = 0
 
   /// How often the session looks after its processes when nothing else happens.
   private static let watchInterval = Duration.milliseconds(100)
+  /// How long work at hand may take after Ctrl-C.
+  private static let drainLimit = Duration.seconds(30)
 
-  /// Binds a socket and starts the workers.
+  /// Listens, looks whether the hosts are fit, and starts the workers.
   ///
-  /// - Parameter pass: what the workers will run the model over, if they will.
+  /// - Parameters:
+  ///   - pass: what the workers will run the model over, if they will.
+  ///   - logFolder: where the output of each host is kept; nil: nowhere.
   init(
-    _ inputs: RunInputs, _ pass: SampledPass?, _ options: ClusterOptions, _ console: Console
+    _ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, _ console: Console,
+    logFolder: FilePath? = nil
   ) throws {
-    let runID = String(UInt64.random(in: .min ... .max), radix: 16)
-    let terms = pass.map { Welcome(runID: runID, pass: $0) } ?? Welcome(runID: runID)
-    var settings = CoordinatorSettings(
-      welcome: terms, modelDigest: inputs.checkpoint.digest,
-      maximumReportBytes: Payload.largestReportBytes(shape: inputs.shape),
-      digest: { Digest(hashing: $0) })
-    settings.deadAfter = options.deadAfter
-    settings.isStrict = options.isStrict
-    let socket = try Socket(context: MessagingContext(), kind: .router)
-    let endpoint = try socket.bind("tcp://127.0.0.1:*")
-    guard let program = options.workerProgram ?? LocalLauncher.defaultExecutable else {
-      throw UsageError("cannot tell where flap-worker is: name it with --worker-program")
-    }
-    launcher = try LocalLauncher(
-      executable: program,
-      arguments: [
-        "--connect", endpoint, "--model", inputs.directory.string,
-        "--threads", "\(options.threadCount)", "--watch-stdin",
-      ], count: options.workerCount)
-    self.socket = socket
-    machine = CoordinatorMachine(settings: settings)
     log = console.log
-    interruption = Interruption()
-    log.debug("run \(runID) listens on \(endpoint)")
+    for warning in plan.warnings { log.warning("\(warning)") }
+    let runID = String(UInt64.random(in: .min ... .max), radix: 16)
+    entrance = try Entrance(plan, runID: runID)
+    try entrance.writeConnectFile(plan.options.connectFile)
+    machine = CoordinatorMachine(
+      settings: CoordinatorSettings(inputs, pass, plan, runID: runID))
+    let start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
+    log.info("listening at \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
+    try start.checkHosts(&entrance, interruption, log)
+    fleet = Fleet(try start.commands(&entrance))
+    watch = try RunWatch(plan.options, console, logFolder: logFolder)
+    try fleet.start()
   }
 
   /// Runs a part of the run and ends the workers at once when it fails, so that none of them
@@ -68,64 +70,72 @@ struct ClusterSession: ~Copyable {
     do {
       return try body(&self)
     } catch {
-      launcher.killAll()
+      // Those that this program did not start hear it, too.
+      try? handle(.shutdown) { _, _, _, _ in false }
+      fleet.closeInputs()
+      fleet.killAll()
       throw error
     }
   }
 
-  /// Has the workers do some work; hands every result to `onResult`, in the order of arrival.
+  /// Has the workers do some work; hands every result to `keep`, in the order of arrival.
   ///
-  /// - Throws: what `onResult` throws, the run's failure, or ``Interrupted``.
-  mutating func perform(
-    _ work: [Work], meter: consuming ProgressMeter, onResult: (Work, TaskResult) throws -> Void
-  ) throws {
+  /// - Throws: what `keep` throws, the run's failure, or ``ClusterError/interrupted``.
+  mutating func perform(_ work: [Work], meter: consuming ProgressMeter, keep: Keep) throws {
     var meter = meter
-    let first = nextTask
-    nextTask += UInt64(work.count)
-    let tasks = work.enumerated().map {
-      CoordinatorMachine.Task(id: TaskID(first + UInt64($0.offset)), work: $0.element)
+    let submitted = work.enumerated().map {
+      CoordinatorMachine.Task(
+        id: TaskID(run: taskRun, number: tasks.count + $0.offset), work: $0.element)
     }
+    for task in submitted { tasks[task.id] = task.work }
     isCompleted = false
-    func store(_ task: TaskID, _ result: TaskResult) throws {
-      try onResult(work[Int(task.rawValue - first)], result)
-    }
-    try handle(.submit(tasks), store)
+    try handle(.submit(submitted), keep)
     while !isCompleted {
-      try takeTurn(store)
+      try takeTurn(keep)
       let progress = machine.progress
       let done = progress.completedTasks - Double(progress.taskCount - work.count)
-      meter.show(fraction: done / Double(max(work.count, 1)), workerCount: machine.workerCount)
+      let fraction = done / Double(max(work.count, 1))
+      watch.update(machine, phase: meter.label, fraction: fraction)
+      meter.show(fraction: fraction, workers: machine.views(at: .now), machine.counters)
     }
     meter.finish()
   }
 
   /// Tells every worker, also those that join later, what to write.
   mutating func broadcast(_ plan: PlanBroadcast) throws {
-    try handle(.plan(plan)) { _, _ in }
+    try handle(.plan(plan)) { _, _, _, _ in false }
   }
 
   /// Tells the workers to leave and waits for them; those that do not go are ended.
   mutating func end() throws {
-    try handle(.shutdown) { _, _ in }
+    try handle(.shutdown) { _, _, _, _ in false }
     let deadline = Instant.now + .seconds(5)
-    while launcher.runningCount > 0, .now < deadline {
-      _ = launcher.collectDepartures()
-      _ = try Poller.wait(for: socket, descriptors: [], timeout: .milliseconds(10))
-      while try socket.receive() != nil {}
+    while fleet.runningCount > 0, .now < deadline {
+      for case .output(let member, let line) in fleet.poll() {
+        watch.tell(line, of: fleet.label(member))
+      }
+      _ = try Poller.wait(for: entrance.socket, descriptors: [], timeout: .milliseconds(10))
+      while try entrance.socket.receive() != nil {}
     }
-    launcher.killAll()
+    fleet.killAll()
   }
 
   // MARK: One turn of the loop
 
-  private mutating func takeTurn(_ store: (TaskID, TaskResult) throws -> Void) throws {
-    _ = try Poller.wait(for: socket, descriptors: [], timeout: untilTimer())
-    try interruption.check()
-    while let message = try socket.receive() {
-      try handle(event(for: message), store)
+  private mutating func takeTurn(_ keep: Keep) throws {
+    _ = try Poller.wait(
+      for: entrance.socket, descriptors: fleet.descriptors, timeout: untilTimer())
+    try noticeInterruption(keep)
+    while let message = try entrance.socket.receive() {
+      try handle(event(for: message), keep)
+      if failure != nil { break }
     }
-    try watchProcesses(store)
-    if let due = machine.nextTimer, due <= .now { try handle(.timer, store) }
+    if nextWatch <= .now {
+      nextWatch = .now + ClusterSession.watchInterval
+      try watchProcesses(keep)
+      for refusal in entrance.takeRefusals() { log.warning("\(refusal)") }
+    }
+    if let due = machine.nextTimer, due <= .now { try handle(.timer, keep) }
     peakWorkerBytes = max(peakWorkerBytes, machine.peakResidentBytes)
     if let failure { throw failure }
   }
@@ -135,48 +145,68 @@ struct ClusterSession: ~Copyable {
     return min(max(.zero, due - .now), ClusterSession.watchInterval)
   }
 
+  /// The first Ctrl-C lets work at hand be finished; a second one ends the process where it is.
+  private mutating func noticeInterruption(_ keep: Keep) throws {
+    guard interruption.isRequested else { return }
+    guard let drain else {
+      log.notice("interrupted: finishing what is in work; once more to stop at once")
+      drain = (.now + ClusterSession.drainLimit, false)
+      return try handle(.drain, keep)
+    }
+    if drain.isOver || drain.deadline <= .now { throw ClusterError.interrupted }
+  }
+
   private mutating func event(for message: Message) -> CoordinatorMachine.Event {
     let worker = WorkerID(bytes: message.routingID)
     do {
       let decoded = try WireCodec.decodeWorkerMessage(message.frames)
-      if case .hello(let hello) = decoded { workersByProcess[Int32(hello.processID)] = worker }
+      if case .hello = decoded, let member = entrance.member(of: message) {
+        workersByMember[member] = worker
+      }
       return .received(decoded, from: worker)
     } catch {
       return .receivedGarbage(from: worker, reason: "\(error)")
     }
   }
 
-  private mutating func watchProcesses(_ store: (TaskID, TaskResult) throws -> Void) throws {
-    for departure in launcher.collectDepartures() {
-      if let worker = workersByProcess.removeValue(forKey: departure.processID) {
-        try handle(.lost(worker, reason: "\(departure.ending)"), store)
-      } else {
-        log.warning("a worker \(departure.ending) before it joined")
-      }
-      guard failure == nil, !isCompleted else { continue }
-      if try launcher.restart() {
-        log.notice("started another worker in its place")
-      } else if launcher.runningCount == 0 {
-        throw ClusterError.noWorkersLeft(lastEnding: "\(departure.ending)")
+  private mutating func watchProcesses(_ keep: Keep) throws {
+    for event in fleet.poll() {
+      switch event {
+      case .output(let member, let line): watch.tell(line, of: fleet.label(member))
+      case .ended(let member, let ending):
+        let label = fleet.label(member)
+        if let worker = workersByMember.removeValue(forKey: member) {
+          try handle(.lost(worker, reason: "\(label) \(ending)"), keep)
+        } else if drain == nil {
+          log.warning("\(label) \(ending) before its worker joined")
+        }
+      case .restarted(let member): log.notice("\(fleet.label(member)): started again")
+      case .gaveUp(let member, let ending):
+        guard !isCompleted, drain == nil else { continue }
+        log.warning("\(fleet.label(member)): not started again")
+        if fleet.activeCount == 0, machine.workerCount == 0 {
+          throw ClusterError.noWorkersLeft(lastEnding: "\(ending)")
+        }
       }
     }
   }
 
-  private mutating func handle(
-    _ event: CoordinatorMachine.Event, _ store: (TaskID, TaskResult) throws -> Void
-  ) throws {
+  private mutating func handle(_ event: CoordinatorMachine.Event, _ keep: Keep) throws {
     var events = [event]
     while !events.isEmpty {
       for effect in machine.handle(events.removeFirst(), at: .now) {
         switch effect {
         case .send(let message, let worker): try send(message, to: worker)
-        case .store(let task, let result):
-          try store(task, result)
-          events.append(.stored(task))
+        case .append(let attempt, let bytes):
+          try inbox.append(bytes, to: attempt, of: tasks[attempt.task]!)
+        case .discard(let attempt): inbox.discard(attempt)
+        case .store(let attempt, let result):
+          let isKept = try keep(tasks[attempt.task]!, attempt, result, &inbox)
+          events.append(isKept ? .stored(attempt) : .damaged(attempt))
         case .completed: isCompleted = true
+        case .drained: drain?.isOver = true
         case .failed(let failure): self.failure = failure
-        case .log(let event):
-          log.log(level: event.isWarning ? .warning : .debug, "\(event)")
+        case .log(let event): log.log(level: event.isWarning ? .warning : .debug, "\(event)")
         }
       }
     }
@@ -184,8 +214,27 @@ struct ClusterSession: ~Copyable {
 
   private func send(_ message: CoordinatorMessage, to worker: WorkerID) throws {
     // One that cannot be reached is found dead by its lease.
-    if try socket.send(WireCodec.encode(message), to: worker.bytes) != .sent {
+    if try entrance.socket.send(WireCodec.encode(message), to: worker.bytes) != .sent {
       log.debug("worker \(worker) cannot be reached")
     }
+  }
+}
+
+extension CoordinatorSettings {
+  init(_ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, runID: String) {
+    let terms =
+      pass.map { Welcome(runID: runID, pass: $0, workerCount: plan.workerCount) }
+      ?? Welcome(runID: runID, workerCount: plan.workerCount)
+    self.init(
+      welcome: terms, modelDigest: inputs.checkpoint.digest,
+      maximumReportBytes: Payload.largestReportBytes(shape: inputs.shape))
+    // No shard is larger than the weights and the biases that are added.
+    maximumShardBytes = inputs.checkpoint.byteCount * 2
+    deadAfter = max(plan.options.deadAfter, terms.heartbeatInterval * 3)
+    hungAfter = plan.options.hungAfter
+    joinLimit = plan.options.joinLimit
+    isStrict = plan.options.isStrict
+    // Several of the largest reports fit, whatever the model.
+    receiveBudgetBytes = max(receiveBudgetBytes, maximumReportBytes * 2)
   }
 }

@@ -26,8 +26,6 @@ final class Interruption {
 
   deinit { for source in sources { source.cancel() } }
 
-  /// - Throws: ``ClusterError/interrupted`` once a signal has come.
-  func check() throws {
-    if counter.signals.load(ordering: .relaxed) > 0 { throw ClusterError.interrupted }
-  }
+  /// Whether a signal has come.
+  var isRequested: Bool { counter.signals.load(ordering: .relaxed) > 0 }
 }

@@ -7,10 +7,16 @@ public struct Console: Sendable {
   let isQuiet: Bool
   let log: Logger
 
-  public init(isJSON: Bool, isQuiet: Bool, isVerbose: Bool) {
+  private let logsJSON: Bool
+
+  /// - Parameter logsJSON: log lines are JSON objects, one per line.
+  public init(isJSON: Bool, isQuiet: Bool, isVerbose: Bool, logsJSON: Bool = false) {
     self.isJSON = isJSON
     self.isQuiet = isQuiet
-    var log = Logger(label: "flap") { _ in StandardErrorHandler() }
+    self.logsJSON = logsJSON
+    var log = Logger(label: "flap") { _ in
+      logsJSON ? JSONLogHandler() : StandardErrorHandler()
+    }
     log.logLevel = isVerbose ? .debug : isQuiet ? .warning : .info
     self.log = log
   }
@@ -25,7 +31,9 @@ public struct Console: Sendable {
   }
 
   func meter(_ label: String, unit: String, total: Double) -> ProgressMeter {
-    ProgressMeter(label: label, unit: unit, total: total, isSilent: isQuiet)
+    ProgressMeter(
+      label: label, unit: unit, total: total,
+      isTerminal: StandardError.isTerminal && !logsJSON, isSilent: isQuiet, log: log)
   }
 
   /// JSON with sorted keys, so that equal results are equal bytes.

@@ -2,6 +2,7 @@ internal import Checkpoint
 internal import Coordination
 internal import Export
 internal import FlapCore
+internal import Host
 internal import Kernels
 internal import Pruning
 internal import Statistics
@@ -38,7 +39,7 @@ struct ShardSummary: Encodable {
   let bytes: Int
   let sha256: String
 
-  init(_ shard: ShardCommitted) {
+  init(_ shard: LedgerRecord) {
     file = shard.fileName
     bytes = shard.byteCount
     sha256 = shard.digest.hexadecimal
@@ -71,7 +72,7 @@ struct PruneSummary: Encodable {
   let shards: [ShardSummary]
 
   init(
-    search: SearchSummary, shards: [ShardCommitted], tokenCount: Int, modelDigest: Digest,
+    search: SearchSummary, shards: [LedgerRecord], tokenCount: Int, modelDigest: Digest,
     dataDigest: Digest?, compute: ComputeType?, compensates: Bool, peakWorkerBytes: Int,
     seconds: Double
   ) {
@@ -102,7 +103,9 @@ struct DryRunSummary: Encodable {
   let parameters: Int
   let decoderParameters: Int
   let workers: Int
-  let threadsPerWorker: Int
+  let threadsPerWorker: Int?
+  /// What would be run to start them.
+  let commands: [String]
   let compute: String?
   let samples: Int
   let tokens: Int
@@ -114,8 +117,17 @@ struct DryRunSummary: Encodable {
   let statisticsBytes: Int?
   /// Weights, which the page cache holds as far as there is room, once for all workers.
   let weightBytes: Int
+  /// Bytes of results that come over the network, at the most.
+  let reportBytes: Int
+  private let workersText: String
 
-  init(_ inputs: RunInputs, _ pass: SampledPass?, _ cluster: ClusterOptions) {
+  private enum CodingKeys: String, CodingKey {
+    case model, parameters, decoderParameters, workers, threadsPerWorker, commands, compute, samples
+    case tokens, leaves, blocks, workerBytes, scratchBytes, statisticsBytes, weightBytes
+    case reportBytes
+  }
+
+  init(_ inputs: RunInputs, _ pass: SampledPass?, _ cluster: ClusterPlan) throws {
     model = inputs.directory.string
     parameters = inputs.shape.parameterCount
     decoderParameters = inputs.shape.decoderParameterCount
@@ -126,7 +138,13 @@ struct DryRunSummary: Encodable {
     tokens = pass?.tokenCount ?? 0
     leaves = pass?.layout.leafCount ?? 0
     blocks = pass.map { $0.layout.tree.nodeCount(atLevel: $0.blockLevel) } ?? 0
-    let memory = pass.map { WorkerMemory($0, threadCount: cluster.threadCount) }
+    let memory = pass.map { WorkerMemory($0, threadCount: cluster.threadCount ?? Host.coreCount) }
+    commands = try WorkerStart(cluster, model: inputs.directory, digest: inputs.checkpoint.digest)
+      .description
+    workersText = cluster.description
+    reportBytes =
+      blocks * inputs.shape.channelCount * 16
+      + (cluster.options.gathers ? inputs.checkpoint.byteCount : 0)
     workerBytes = memory?.totalBytes
     scratchBytes = memory?.scratchBytes
     statisticsBytes = memory?.statisticsBytes
@@ -137,7 +155,7 @@ struct DryRunSummary: Encodable {
     var lines = [
       "model      \(model): \(Format.count(parameters)) parameters, "
         + "\(Format.count(decoderParameters)) of them in decoder layers, \(Format.bytes(weightBytes))",
-      "workers    \(workers) × \(threadsPerWorker) threads on this machine",
+      "workers    \(workersText)",
     ]
     if let compute, let workerBytes, let scratchBytes, let statisticsBytes {
       lines.append(
@@ -147,7 +165,9 @@ struct DryRunSummary: Encodable {
         "memory     \(Format.bytes(workerBytes)) per worker at most (activations "
           + "\(Format.bytes(scratchBytes)), statistics \(Format.bytes(statisticsBytes))), weights "
           + "mapped besides")
+      lines.append("network    \(Format.bytes(reportBytes)) of results at the most")
     }
+    lines += commands.map { "command    \($0)" }
     return lines.joined(separator: "\n")
   }
 }

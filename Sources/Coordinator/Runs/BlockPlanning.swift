@@ -12,15 +12,19 @@ enum BlockPlanning {
   /// The level of the tree whose nodes are the tasks: large blocks read the weights seldom, small
   /// ones spread evenly.
   ///
-  /// - Parameter leavesPerBlock: what was asked for, rounded down to a power of two; nil leaves
-  ///   it to the number of workers.
-  static func level(leafCount: Int, workerCount: Int, leavesPerBlock: Int?) -> Int {
+  /// - Parameters:
+  ///   - slotsPerWorker: among which a worker shares the leaves of its block.
+  ///   - leavesPerBlock: what was asked for, rounded down to a power of two; nil leaves it to the
+  ///     number of workers.
+  static func level(
+    leafCount: Int, workerCount: Int, slotsPerWorker: Int = 1, leavesPerBlock: Int?
+  ) -> Int {
     let root = CanonicalTree(leafCount: leafCount).rootLevel
     if let leavesPerBlock {
       return min(Int.bitWidth - 1 - leavesPerBlock.leadingZeroBitCount, root)
     }
     var level = 0
-    while 2 << level <= largestDefaultBlock,
+    while 2 << level <= largestDefaultBlock * slotsPerWorker,
       (leafCount + (2 << level) - 1) / (2 << level) >= blocksPerWorker * workerCount
     {
       level += 1

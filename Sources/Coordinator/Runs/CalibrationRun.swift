@@ -25,26 +25,38 @@ public struct CalibrationRun: Sendable {
   }
 
   public func run(_ console: Console) throws {
+    let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
-    let pass = try inputs.pass(over: calibration, forward, workerCount: cluster.workerCount)
+    let pass = try inputs.pass(over: calibration, forward, cluster)
     try OutputFile.check(output)
-    var session = try ClusterSession(inputs, pass, cluster, console)
-    let measurements = try session.guarded { session in
-      try session.measure(pass, shape: inputs.shape, console)
+    // What is done so far lies beside the file until the file is there.
+    var workspace = try RunWorkspace(
+      FilePath(output.string + ".run"), journalFolder: "journal",
+      identity: RunIdentity(inputs, pass), tree: pass.layout.tree, shape: inputs.shape,
+      resuming: cluster.options.resumes)
+    let (measurements, peakWorkerBytes) = try workspace.surviving(console) { workspace in
+      var session = try ClusterSession(
+        inputs, pass, cluster, console, logFolder: workspace.path.appending("logs"))
+      let measurements = try session.guarded { session in
+        try session.measure(pass, shape: inputs.shape, &workspace.ledger, console)
+      }
+      try session.end()
+      return (measurements, session.peakWorkerBytes)
     }
     let file = StatisticsFile(
       measurements, pass: pass, modelDigest: inputs.checkpoint.digest)
     try file.write(to: output)
-    try session.end()
+    try workspace.remove()
     let summary = CalibrationSummary(
-      output: output.string, file: file, peakWorkerBytes: session.peakWorkerBytes)
+      output: output.string, file: file, peakWorkerBytes: peakWorkerBytes)
     try console.show(summary, table: summary.table)
   }
 
   public func describe(_ console: Console) throws {
+    let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
-    let pass = try inputs.pass(over: calibration, forward, workerCount: cluster.workerCount)
-    let summary = DryRunSummary(inputs, pass, cluster)
+    let pass = try inputs.pass(over: calibration, forward, cluster)
+    let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }
 }

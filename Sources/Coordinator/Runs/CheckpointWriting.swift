@@ -38,28 +38,26 @@ struct CheckpointWriting {
     return WritePlan(plan: plan, baselines: baselines)
   }
 
-  /// Has the shards written and compares what the workers report with what must be there.
+  /// Has the shards written that are not there yet.
+  ///
+  /// - Parameter gathering: whether the workers send them.
+  /// - Returns: the ledger's records of all shards, in order.
   func writeShards(
-    into folder: borrowing OutputFolder, _ session: inout ClusterSession, _ console: Console
-  ) throws -> [ShardCommitted] {
+    into folder: FilePath, gathering: Bool, _ ledger: inout RunLedger,
+    _ session: inout ClusterSession, _ console: Console
+  ) throws -> [LedgerRecord] {
     let payload = Payload.encode(writePlan, shape: shape)
     let broadcast = PlanBroadcast(
-      outputDirectory: folder.path.absolute.string,
+      outputDirectory: gathering ? nil : folder.absolute.string,
       maximumShardBytes: options.maximumShardBytes, compensates: compensates,
       digest: Digest(hashing: payload), payload: payload)
     let layout = try self.layout()
-    let shards = try session.writeShards(broadcast, layout, console)
-    for (shard, expected) in zip(shards, layout.shards) {
-      guard shard.fileName == expected.fileName else {
-        throw ClusterError.unexpectedResult(expected.fileName)
-      }
-    }
-    return shards
+    try session.writeShards(broadcast, layout, into: folder, &ledger, console)
+    return layout.shards.indices.map { ledger.record(of: .shard(index: $0))! }
   }
 
   /// Writes all but the shards. - Precondition: every shard is committed.
-  func finish(_ folder: borrowing OutputFolder) throws {
-    let path = folder.path
+  func finish(_ path: FilePath) throws {
     try SideFiles.copy(from: inputs.directory, to: path)
     for file in RemoteCode.files {
       try AtomicFile.write(file.bytes, to: path.appending(file.name))

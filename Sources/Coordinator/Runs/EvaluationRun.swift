@@ -20,13 +20,15 @@ public struct EvaluationRun: Sendable {
   }
 
   public func run(_ console: Console) throws {
+    let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
-    let pass = try inputs.pass(over: data, forward, workerCount: cluster.workerCount)
+    let pass = try inputs.pass(over: data, forward, cluster)
     guard pass.tokens.tokensPerSample > 1 else {
       throw UsageError("\(data): samples of one token predict nothing; give longer ones")
     }
     var session = try ClusterSession(inputs, pass, cluster, console)
-    let loss = try session.guarded { session in try session.evaluate(pass, console) }
+    let loss = try session.guarded { session in
+      try session.evaluate(pass, shape: inputs.shape, console) }
     try session.end()
     let summary = EvaluationSummary(
       perplexity: exp(loss.meanNegativeLogLikelihood), tokens: loss.tokenCount)

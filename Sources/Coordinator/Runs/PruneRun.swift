@@ -1,6 +1,7 @@
 internal import Checkpoint
 internal import Export
 internal import FlapCore
+internal import Journal
 internal import Pruning
 internal import Storage
 public import SystemPackage
@@ -30,63 +31,75 @@ public struct PruneRun: Sendable {
 
   public func run(_ console: Console) throws {
     let start = ContinuousClock.now
-    let (inputs, pass) = try open()
-    let folder = try OutputFolder(output)
-    var session = try ClusterSession(inputs, pass, cluster, console)
-
-    let (result, shards) = try session.guarded { session in
-      let measurements = try session.measure(pass, shape: inputs.shape, console)
-      let result = try search.run(
-        moments: measurements.moments, norms: measurements.norms, shape: inputs.shape,
-        compensating: compensates)
-      let writing = CheckpointWriting(
-        inputs: inputs, plan: result.plan, moments: compensates ? measurements.moments : nil,
-        options: write)
-      let shards = try writing.writeShards(into: folder, &session, console)
-      try writeRecords(measurements, result, inputs, pass, folder)
-      try writing.finish(folder)
-      return (result, shards)
+    let cluster = try ClusterPlan(cluster)
+    let (inputs, pass) = try open(cluster)
+    var identity = RunIdentity(inputs, pass)
+    identity.add(search)
+    identity.add(write)
+    var workspace = try RunWorkspace(
+      output, journalFolder: "flap/journal", identity: identity, tree: pass?.layout.tree,
+      shape: inputs.shape, resuming: cluster.options.resumes)
+    let (result, shards, peakWorkerBytes) = try workspace.surviving(console) { workspace in
+      var session = try ClusterSession(
+        inputs, pass, cluster, console, logFolder: output.pushing("flap/logs"))
+      let (result, shards) = try session.guarded { session in
+        let measurements = try session.measure(
+          pass, shape: inputs.shape, &workspace.ledger, console)
+        let result = try search.run(
+          moments: measurements.moments, norms: measurements.norms, shape: inputs.shape,
+          compensating: compensates)
+        let writing = CheckpointWriting(
+          inputs: inputs, plan: result.plan, moments: compensates ? measurements.moments : nil,
+          options: write)
+        let shards = try writing.writeShards(
+          into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
+        try writeRecords(measurements, result, inputs, pass)
+        try writing.finish(output)
+        return (result, shards)
+      }
+      try session.end()
+      return (result, shards, session.peakWorkerBytes)
     }
-    try session.end()
 
     let summary = PruneSummary(
       search: SearchSummary(result, search, shape: inputs.shape, output: output.string),
       shards: shards, tokenCount: pass?.tokenCount ?? 0,
       modelDigest: inputs.checkpoint.digest, dataDigest: pass?.tokens.digest,
       compute: pass?.compute, compensates: compensates,
-      peakWorkerBytes: session.peakWorkerBytes, seconds: (.now - start) / .seconds(1))
+      peakWorkerBytes: peakWorkerBytes, seconds: (.now - start) / .seconds(1))
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
-    folder.finish()
+    try workspace.finish()
     summary.search.warn(console.log)
     try console.show(summary, table: summary.table)
   }
 
   public func describe(_ console: Console) throws {
-    let (inputs, pass) = try open()
-    let summary = DryRunSummary(inputs, pass, cluster)
+    let cluster = try ClusterPlan(cluster)
+    let (inputs, pass) = try open(cluster)
+    let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }
 
   /// Removed channels can leave a bias behind where their means are known.
   private var compensates: Bool { write.compensates && search.metric.needsMoments }
 
-  private func open() throws -> (RunInputs, SampledPass?) {
+  private func open(_ cluster: ClusterPlan) throws -> (RunInputs, SampledPass?) {
     let inputs = try RunInputs(model: model)
     try search.check(inputs.shape)
     guard search.metric.needsMoments else { return (inputs, nil) }
     guard let calibration else {
       throw UsageError("--metric \(search.metric.rawValue) needs --calibration")
     }
-    return (inputs, try inputs.pass(over: calibration, forward, workerCount: cluster.workerCount))
+    return (inputs, try inputs.pass(over: calibration, forward, cluster))
   }
 
   /// The folder `flap/`: what was measured and decided.
   private func writeRecords(
     _ measurements: Measurements, _ result: SearchResult, _ inputs: RunInputs,
-    _ pass: SampledPass?, _ folder: borrowing OutputFolder
+    _ pass: SampledPass?
   ) throws {
-    let records = try folder.makeFolder("flap")
+    let records = output.appending("flap")
     let digest = inputs.checkpoint.digest
     if let pass {
       try StatisticsFile(measurements, pass: pass, modelDigest: digest)

@@ -17,7 +17,8 @@ struct RunInputs {
   }
 
   /// A pass over the token ids of a file, checked against the model's vocabulary.
-  func pass(over path: FilePath, _ options: ForwardOptions, workerCount: Int) throws -> SampledPass
+  func pass(over path: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan) throws
+    -> SampledPass
   {
     var tokens = try TokenMatrix(path: path)
     if let limit = options.sampleLimit {
@@ -27,6 +28,6 @@ struct RunInputs {
       tokens = tokens.prefix(sampleCount: limit)
     }
     try tokens.validate(vocabularySize: shape.vocabularySize)
-    return SampledPass(shape: shape, tokens: tokens, options: options, workerCount: workerCount)
+    return SampledPass(shape: shape, tokens: tokens, options: options, cluster)
   }
 }

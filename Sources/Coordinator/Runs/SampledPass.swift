@@ -13,15 +13,17 @@ struct SampledPass {
   /// The level of the tree whose nodes are the tasks.
   let blockLevel: Int
 
-  init(shape: ModelShape, tokens: TokenMatrix, options: ForwardOptions, workerCount: Int) {
+  init(
+    shape: ModelShape, tokens: TokenMatrix, options: ForwardOptions, _ cluster: ClusterPlan
+  ) {
     self.shape = shape
     self.tokens = tokens
     layout = LeafLayout(
       sampleCount: tokens.sampleCount, tokensPerSample: tokens.tokensPerSample,
       targetTokensPerLeaf: options.tokensPerLeaf)
     blockLevel = BlockPlanning.level(
-      leafCount: layout.leafCount, workerCount: workerCount,
-      leavesPerBlock: options.leavesPerBlock)
+      leafCount: layout.leafCount, workerCount: cluster.workerCount,
+      slotsPerWorker: cluster.slotsPerWorker, leavesPerBlock: options.leavesPerBlock)
     compute =
       switch options.compute {
       case .auto: KernelFingerprint.supportsBFloat16InHardware ? .bfloat16 : .float32
@@ -36,9 +38,9 @@ struct SampledPass {
 
   var leavesPerBlock: Int { min(1 << blockLevel, layout.leafCount) }
 
-  /// One task per node, in the order of the samples.
-  var blocks: [TokenBlock] {
-    layout.tree.nodes(atLevel: blockLevel).map { node in
+  /// The tasks that cover some nodes, in the order of the samples.
+  func blocks(in nodes: [TreeNode]) -> [TokenBlock] {
+    nodes.flatMap { layout.tree.nodes(in: $0, upToLevel: blockLevel) }.map { node in
       let leaves = layout.tree.leaves(of: node)
       return TokenBlock(
         node: node, samplesPerLeaf: leaves.map { layout.samples(ofLeaf: $0).count },
@@ -49,21 +51,25 @@ struct SampledPass {
 }
 
 extension Welcome {
-  /// How often workers say that they are alive, and how long they wait for an answer.
-  private static let heartbeatInterval = Duration.seconds(1)
+  /// How long workers wait for an answer.
   private static let lease = Duration.seconds(30)
 
-  init(runID: String, pass: SampledPass) {
+  /// How often workers say that they are alive: so that there are at most 200 heartbeats a second.
+  private static func heartbeatInterval(_ workerCount: Int) -> Duration {
+    .seconds(max(1, (workerCount + 199) / 200))
+  }
+
+  init(runID: String, pass: SampledPass, workerCount: Int) {
     self.init(
       runID: runID, compute: pass.compute, tokensPerSample: pass.tokens.tokensPerSample,
       samplesPerLeaf: pass.samplesPerLeaf, leavesPerBlock: pass.leavesPerBlock,
-      heartbeatInterval: Welcome.heartbeatInterval, lease: Welcome.lease)
+      heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease)
   }
 
   /// The terms of a run without a forward pass.
-  init(runID: String) {
+  init(runID: String, workerCount: Int) {
     self.init(
       runID: runID, compute: .float32, tokensPerSample: 1, samplesPerLeaf: 1, leavesPerBlock: 1,
-      heartbeatInterval: Welcome.heartbeatInterval, lease: Welcome.lease)
+      heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease)
   }
 }

@@ -1,6 +1,7 @@
 internal import Checkpoint
 internal import Export
 internal import FlapCore
+internal import Journal
 internal import Pruning
 internal import Storage
 public import SystemPackage
@@ -31,24 +32,41 @@ public struct WriteRun: Sendable {
     let planFile = try PlanFile(path: plan)
     try check(planFile.modelDigest, of: plan, inputs)
     let statisticsFile = try openStatistics(inputs)
-    let folder = try OutputFolder(output)
-    var session = try ClusterSession(inputs, nil, cluster, console)
-    let shards = try session.guarded { session in
-      let writing = CheckpointWriting(
-        inputs: inputs, plan: planFile.plan, moments: statisticsFile?.moments, options: write)
-      let shards = try writing.writeShards(into: folder, &session, console)
-      let records = try folder.makeFolder("flap")
-      try statisticsFile?.write(to: records.appending("statistics.safetensors"))
-      try planFile.write(to: records.appending("plan.safetensors"))
-      try writing.finish(folder)
+    let cluster = try ClusterPlan(cluster)
+    var identity = RunIdentity(inputs, nil)
+    identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
+    identity.add("statistics digest", try statisticsDigest())
+    identity.add(write)
+    var workspace = try RunWorkspace(
+      output, journalFolder: "flap/journal", identity: identity, tree: nil, shape: inputs.shape,
+      resuming: cluster.options.resumes)
+    let shards = try workspace.surviving(console) { workspace in
+      var session = try ClusterSession(
+        inputs, nil, cluster, console, logFolder: output.pushing("flap/logs"))
+      let shards = try session.guarded { session in
+        let writing = CheckpointWriting(
+          inputs: inputs, plan: planFile.plan, moments: statisticsFile?.moments, options: write)
+        let shards = try writing.writeShards(
+          into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
+        let records = output.appending("flap")
+        try statisticsFile?.write(to: records.appending("statistics.safetensors"))
+        try planFile.write(to: records.appending("plan.safetensors"))
+        try writing.finish(output)
+        return shards
+      }
+      try session.end()
       return shards
     }
-    try session.end()
     let summary = WriteSummary(output: output.string, shards: shards.map(ShardSummary.init))
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
-    folder.finish()
+    try workspace.finish()
     try console.show(summary, table: summary.table)
+  }
+
+  private func statisticsDigest() throws -> String {
+    guard write.compensates, let statistics else { return "not set" }
+    return try SmallFile.digest(statistics).hexadecimal
   }
 
   private func openStatistics(_ inputs: RunInputs) throws -> StatisticsFile? {

@@ -1,0 +1,98 @@
+internal import Foundation
+internal import Host
+internal import Launching
+internal import Storage
+
+/// Which workers a run starts: the options, checked and with their defaults resolved.
+struct ClusterPlan {
+  enum Launcher {
+    case local(count: Int)
+    case ssh([HostEntry])
+    case slurm(SlurmAllocation)
+    case none
+  }
+
+  let options: ClusterOptions
+  let launcher: Launcher
+  /// What is odd in the hosts file, though no error.
+  let warnings: [String]
+
+  /// Cores for which one worker is enough: more threads than this wait for one another too often.
+  static let coresPerWorker = 4
+  /// Assumed where nobody says how many will join.
+  static let unknownWorkerCount = 8
+
+  /// - Throws: what is wrong with the options or the hosts file.
+  init(_ options: ClusterOptions) throws {
+    self.options = options
+    let choice = options.launcher ?? (options.hostsFile == nil ? .local : .ssh)
+    if options.hostsFile != nil, choice != .ssh {
+      throw UsageError("--workers goes with --launcher ssh, not \(choice.rawValue)")
+    }
+    if options.localWorkerCount != nil, choice != .local {
+      throw UsageError("--local-workers goes with --launcher local, not \(choice.rawValue)")
+    }
+    if options.isInsecure, options.keyFile != nil {
+      throw UsageError("--key-file and --insecure exclude each other")
+    }
+    var warnings: [String] = []
+    switch choice {
+    case .local:
+      let count = max(1, Host.coreCount / ClusterPlan.coresPerWorker)
+      launcher = .local(count: options.localWorkerCount ?? count)
+    case .ssh:
+      guard let path = options.hostsFile else {
+        throw UsageError("--launcher ssh needs --workers HOSTS.txt")
+      }
+      let bytes = try SmallFile.read(path, limit: HostsFile.fileByteLimit + 1)
+      do throws(HostsFileError) {
+        let file = try HostsFile(bytes: bytes)
+        launcher = .ssh(file.hosts)
+        warnings = file.warnings
+      } catch {
+        throw UsageError("\(path): \(error)")
+      }
+    case .slurm:
+      launcher = .slurm(try SlurmAllocation(environment: ProcessInfo.processInfo.environment))
+    case .none: launcher = .none
+    }
+    self.warnings = warnings
+  }
+
+  /// Workers that are expected; others may join.
+  var workerCount: Int {
+    switch launcher {
+    case .local(let count): count
+    case .ssh(let hosts): hosts.count
+    case .slurm(let allocation): allocation.nodeCount
+    case .none: ClusterPlan.unknownWorkerCount
+    }
+  }
+
+  /// Tasks that one worker computes at a time, at the most.
+  var slotsPerWorker: Int {
+    if case .ssh(let hosts) = launcher { hosts.map(\.slots).max() ?? 1 } else { 1 }
+  }
+
+  /// Threads of each worker of this machine; nil elsewhere, where each worker knows its cores.
+  var threadCount: Int? {
+    if let count = options.threadsPerWorker { return count }
+    guard case .local(let count) = launcher else { return nil }
+    return max(1, Host.coreCount / count)
+  }
+
+  /// For people: "3 × 4 threads on this machine".
+  var description: String {
+    switch launcher {
+    case .local(let count): "\(count) × \(threadCount!) threads on this machine"
+    case .ssh(let hosts):
+      "\(hosts.count) hosts over ssh: "
+        + hosts.map { $0.label + ($0.slots > 1 ? " (\($0.slots) slots)" : "") }
+        .joined(separator: ", ")
+    case .slurm(let allocation):
+      "\(allocation.nodeCount) nodes of Slurm job \(allocation.jobID): "
+        + allocation.nodeNames.joined(separator: ", ")
+    case .none: "whoever joins"
+    }
+  }
+}

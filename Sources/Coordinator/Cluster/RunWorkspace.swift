@@ -1,0 +1,85 @@
+internal import Coordination
+internal import FlapCore
+internal import Journal
+internal import Statistics
+internal import Storage
+internal import SystemPackage
+internal import Wire
+
+/// Where a run puts what it makes: its folder, the journal in it, and the ledger of what is done.
+struct RunWorkspace: ~Copyable {
+  private var folder: OutputFolder
+  private let journal: RunJournal
+  var ledger: RunLedger
+
+  /// - Parameters:
+  ///   - journalFolder: relative to the folder.
+  ///   - tree: of the samples; nil for a run without a pass.
+  init(
+    _ path: FilePath, journalFolder: String, identity: RunIdentity, tree: CanonicalTree?,
+    shape: ModelShape, resuming: Bool
+  ) throws {
+    let marker = journalFolder + "/" + RunJournal.databaseName
+    folder = try OutputFolder(path, marker: marker, resuming: resuming)
+    let journalPath = path.pushing(FilePath(journalFolder))
+    journal =
+      try folder.isResumed
+      ? RunJournal(resuming: journalPath, as: identity)
+      : RunJournal(creating: journalPath, for: identity)
+    ledger = try RunLedger(
+      storage: journal, records: try journal.records(), tree: tree,
+      merge: LedgerMerge.moments(shape), digest: { Digest(hashing: $0) })
+  }
+
+  var path: FilePath { folder.path }
+
+  var isResumed: Bool { folder.isResumed }
+
+  /// Does a part of the run. When it fails, what was computed stays for `--resume`; where nothing
+  /// was, nothing is left.
+  mutating func surviving<Result>(
+    _ console: Console, _ body: (inout RunWorkspace) throws -> Result
+  ) throws -> Result {
+    if isResumed {
+      console.log.notice("going on with what was done before: \(ledger.count) results")
+    }
+    do {
+      return try body(&self)
+    } catch {
+      if !ledger.isEmpty {
+        folder.keep()
+        console.log.notice("what was done is kept in \(path): go on with --resume")
+      }
+      throw error
+    }
+  }
+
+  /// The run has come to its end: the folder stays, the journal goes.
+  consuming func finish() throws {
+    try journal.removeAll()
+    folder.finish()
+  }
+
+  /// The run's result stands elsewhere: the folder goes, too.
+  consuming func remove() throws {
+    try journal.removeAll()
+    folder.remove()
+  }
+}
+
+/// How encoded values of sibling nodes are merged.
+enum LedgerMerge {
+  static func moments(_ shape: ModelShape) -> RunLedger.Merge {
+    { left, right in
+      var merged = try Payload.decodeMoments(left, shape: shape)
+      merged.merge(try Payload.decodeMoments(right, shape: shape))
+      return Payload.encode(merged)
+    }
+  }
+
+  static let loss: RunLedger.Merge = { left, right in
+    var merged = try Payload.decodeLoss(left)
+    merged.merge(try Payload.decodeLoss(right))
+    return Payload.encode(merged)
+  }
+}

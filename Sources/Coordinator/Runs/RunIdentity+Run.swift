@@ -1,0 +1,28 @@
+internal import FlapCore
+internal import Journal
+
+extension RunIdentity {
+  /// What decides the bits of a calibration.
+  init(_ inputs: RunInputs, _ pass: SampledPass?) {
+    self.init()
+    add("version", SoftwareVersion.current)
+    add("model digest", inputs.checkpoint.digest.hexadecimal)
+    guard let pass else { return }
+    add("data digest", pass.tokens.digest.hexadecimal)
+    add("--samples", "\(pass.tokens.sampleCount)")
+    add("--compute", pass.compute.rawValue)
+    add("--tokens-per-leaf", "\(pass.layout.samplesPerLeaf * pass.tokens.tokensPerSample)")
+  }
+
+  mutating func add(_ search: SearchOptions) {
+    add("--metric", search.metric.rawValue)
+    add("--structure", search.search.structure.rawValue)
+    add("--ratio", "\(search.search.ratio)")
+    add("--groups-removed", search.search.groupsRemoved.map(String.init) ?? "not set")
+  }
+
+  mutating func add(_ write: WriteOptions) {
+    add("--compensation", "\(write.compensates)")
+    add("--max-shard-size", "\(write.maximumShardBytes)")
+  }
+}

@@ -1,0 +1,93 @@
+internal import Coordination
+internal import Logging
+
+/// How far a phase is, with rate and time left: on a terminal a few lines that are drawn anew, one
+/// per worker; elsewhere a line every few seconds.
+struct ProgressMeter {
+  let label: String
+  private let unit: String
+  /// Units (tokens, shards) of the whole phase.
+  private let total: Double
+  private let start: ContinuousClock.Instant
+  private var lastShown: ContinuousClock.Instant
+  private let isTerminal: Bool
+  private let isSilent: Bool
+  private let log: Logger
+  private var drawnLines = 0
+
+  static let terminalInterval = Duration.milliseconds(200)
+  static let plainInterval = Duration.seconds(10)
+  /// Workers that are shown one by one.
+  static let shownWorkers = 12
+
+  init(
+    label: String, unit: String, total: Double, isTerminal: Bool, isSilent: Bool, log: Logger
+  ) {
+    self.label = label
+    self.unit = unit
+    self.total = total
+    self.isTerminal = isTerminal
+    self.isSilent = isSilent
+    self.log = log
+    start = .now
+    lastShown = start
+  }
+
+  /// - Parameters:
+  ///   - fraction: of the phase, 0…1.
+  ///   - workers: asked for only when something is shown.
+  mutating func show(
+    fraction: Double, workers: @autoclosure () -> [WorkerView], _ counters: RunCounters
+  ) {
+    let interval = isTerminal ? ProgressMeter.terminalInterval : ProgressMeter.plainInterval
+    guard !isSilent, .now - lastShown >= interval else { return }
+    lastShown = .now
+    let workers = workers()
+    var line = self.line(fraction: fraction) + ", workers \(workers.count)"
+    if counters.retries > 0 { line += ", retries \(counters.retries)" }
+    if counters.losses > 0 { line += ", lost workers \(counters.losses)" }
+    guard isTerminal else { return log.info("\(line)") }
+    draw([line] + workers.prefix(ProgressMeter.shownWorkers).map(ProgressMeter.line) + rest(workers))
+  }
+
+  mutating func finish() {
+    guard !isSilent, total > 0 else { return }
+    let seconds = max(elapsedSeconds, 1e-9)
+    draw([])
+    log.info(
+      "\(label): \(Int(total)) \(unit) in \(Format.seconds(seconds)), \(Format.rate(total / seconds)) \(unit)/s"
+    )
+  }
+
+  private var elapsedSeconds: Double { (ContinuousClock.now - start) / .seconds(1) }
+
+  private func line(fraction: Double) -> String {
+    let percent = Int(fraction * 100)
+    guard fraction > 0 else { return "\(label): \(percent) %" }
+    let rate = Format.rate(total * fraction / max(elapsedSeconds, 1e-9))
+    let left = Format.seconds(elapsedSeconds / fraction - elapsedSeconds)
+    return "\(label): \(percent) %, \(rate) \(unit)/s, \(left) left"
+  }
+
+  private static func line(_ worker: WorkerView) -> String {
+    let state = worker.task.map { "\($0), \(Int(worker.fraction * 100)) %" } ?? "idle"
+    let silence = worker.silence > .seconds(3) ? ", silent \(Int(worker.silence.seconds)) s" : ""
+    return "  \(worker.host) × \(worker.threadCount): \(state), done \(worker.completedTaskCount), "
+      + Format.bytes(worker.residentBytes) + silence
+  }
+
+  private func rest(_ workers: [WorkerView]) -> [String] {
+    let hidden = workers.dropFirst(ProgressMeter.shownWorkers)
+    guard !hidden.isEmpty else { return [] }
+    let busy = hidden.count { $0.task != nil }
+    return ["  and \(hidden.count) more, \(busy) of them at work"]
+  }
+
+  /// The lines take the place of those drawn before.
+  private mutating func draw(_ lines: [String]) {
+    guard isTerminal else { return }
+    let up = drawnLines > 0 ? "\u{1B}[\(drawnLines)A" : ""
+    StandardError.write("\r" + up + "\u{1B}[J" + lines.map { $0 + "\n" }.joined())
+    drawnLines = lines.count
+  }
+}
