@@ -31,6 +31,11 @@ public struct TicketError: Error, Hashable, Sendable {
   /// Counted from 1; nil when the problem is in no single line.
   public let line: Int?
   public let problem: Problem
+
+  public init(line: Int?, problem: Problem) {
+    self.line = line
+    self.problem = problem
+  }
 }
 
 extension TicketError: CustomStringConvertible {
@@ -50,7 +55,8 @@ extension TicketError.Problem {
       "it does not begin with \"\(ConnectionTicket.firstLine)\"; "
         + "give the file that flap-coord of this version wrote"
     case .unknownField:
-      "unknown field; known are \(TicketError.Field.allCases.map(\.rawValue).joined(separator: ", "))"
+      "unknown field; known are "
+        + TicketError.Field.allCases.map(\.rawValue).joined(separator: ", ")
     case .doubledField(let field): "\(field.rawValue) is given twice; remove one"
     case .missingField(let field): "\(field.rawValue) is missing; copy the whole ticket"
     case .missingKey(let field): "\(field.rawValue) is missing; give all three keys, or none"

@@ -13,27 +13,24 @@ struct TicketFields {
     guard text.utf8.count <= ConnectionTicket.byteLimit else {
       throw TicketError(line: nil, problem: .tooLong)
     }
-    let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    for (index, bytes) in lines.enumerated() {
-      let number = index + 1
+    var lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    // What follows the line feed that ends the last line is none.
+    if lines.last?.isEmpty ?? false { lines.removeLast() }
+    guard let first = lines.first, first.elementsEqual(ConnectionTicket.firstLine.utf8) else {
+      throw TicketError(line: 1, problem: .otherFormat)
+    }
+    for (number, bytes) in zip(2..., lines.dropFirst()) {
       guard bytes.allSatisfy({ (0x20...0x7E).contains($0) }) else {
         throw TicketError(line: number, problem: .strangeCharacter)
       }
       let line = String(decoding: bytes, as: UTF8.self)
-      if index == 0 {
-        guard line == ConnectionTicket.firstLine else {
-          throw TicketError(line: number, problem: .otherFormat)
-        }
-      } else if line == ConnectionTicket.lastLine {
-        // Only the line feed that ends the last line may follow.
-        let rest = lines[number...]
-        guard rest.count <= 1, rest.allSatisfy(\.isEmpty) else {
+      if line == ConnectionTicket.lastLine {
+        guard number == lines.count else {
           throw TicketError(line: number + 1, problem: .textAfterEnd)
         }
         return
-      } else {
-        try add(line, number: number)
       }
+      try add(line, number: number)
     }
     throw TicketError(line: nil, problem: .noEnd)
   }
