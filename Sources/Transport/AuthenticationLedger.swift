@@ -6,6 +6,7 @@ final class AuthenticationLedger: Sendable {
     var allowed: Set<CurveKey>
     var refusalCount = 0
     var refusals: [Refusal] = []
+    var failure: TransportError?
 
     mutating func record(_ refusal: Refusal) {
       refusalCount += 1
@@ -41,6 +42,10 @@ final class AuthenticationLedger: Sendable {
   }
 
   func record(_ refusal: Refusal) { entries.withLock { $0.record(refusal) } }
+
+  func record(_ failure: TransportError) { entries.withLock { $0.failure = failure } }
+
+  var failure: TransportError? { entries.withLock(\.failure) }
 
   var refusalCount: Int { entries.withLock(\.refusalCount) }
 

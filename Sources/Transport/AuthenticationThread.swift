@@ -57,8 +57,12 @@ private final class AuthenticationLoop {
     pthread_sigmask(SIG_BLOCK, &all, nil)
     // Unbound at once, where closing alone would leave it to ZeroMQ's reaper when.
     defer { socket.unbind(AuthenticationRequest.endpoint) }
-    // An error ends the loop too: without it, every handshake fails.
-    try? answerUntilSignalled()
+    do throws(TransportError) {
+      try answerUntilSignalled()
+    } catch {
+      // Nothing answers from here on, so every handshake fails.
+      ledger.record(error)
+    }
   }
 
   private func answerUntilSignalled() throws(TransportError) {

@@ -35,6 +35,9 @@ public final class Authenticator: Sendable {
     }
   }
 
+  /// What ended the thread, other than ``stop()``: nobody can join any more. nil while it runs.
+  public var failure: TransportError? { ledger.failure }
+
   // MARK: The list
 
   /// Replaces the list of clients that may join from now on; who has joined stays.

@@ -49,11 +49,11 @@ import Transport
 
   /// Other mechanisms, other versions, and messages before the handshake.
   @Test(arguments: [
-    ZMTP.greeting(mechanism: "NULL") + ZMTP.ready + ZMTP.shortFrame([1]),
+    ZMTP.greeting(mechanism: "NULL") + ZMTP.ready() + ZMTP.shortFrame([1]),
     ZMTP.greeting(mechanism: "PLAIN") + ZMTP.shortFrame([5] + Array("HELLO\u{1}a\u{1}b".utf8)),
-    ZMTP.greeting(mechanism: "") + ZMTP.ready,
+    ZMTP.greeting(mechanism: "") + ZMTP.ready(),
     ZMTP.greeting(mechanism: "CURVE") + ZMTP.shortFrame([1]),
-    ZMTP.greeting(mechanism: "CURVE") + ZMTP.ready + ZMTP.shortFrame([1]),
+    ZMTP.greeting(mechanism: "CURVE") + ZMTP.ready() + ZMTP.shortFrame([1]),
     ZMTP.greeting(mechanism: "CURVE")
       + ZMTP.shortFrame([5] + Array("HELLO".utf8) + [UInt8](repeating: 0, count: 194)),
     // ZMTP 2.0 has a greeting of 12 bytes and an identity, and no mechanism.

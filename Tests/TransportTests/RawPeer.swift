@@ -46,6 +46,18 @@ final class RawPeer {
 
   func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
+  /// - Returns: whether as many bytes, or more, arrive.
+  func receives(_ byteCount: Int) -> Bool {
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    var received = 0
+    while received < byteCount {
+      let count = recv(descriptor, &bytes, bytes.count, 0)
+      guard count > 0 else { return false }
+      received += count
+    }
+    return true
+  }
+
   /// - Returns: whether the other side closes the connection within 5 seconds of silence.
   func isClosed() -> Bool {
     var bytes = [UInt8](repeating: 0, count: 4096)
@@ -59,6 +71,8 @@ final class RawPeer {
 
 /// Bytes of ZMTP 3.0 (RFC 23).
 enum ZMTP {
+  static let greetingByteCount = 64
+
   static func greeting(mechanism: String, version: UInt8 = 3) -> [UInt8] {
     let name = Array(mechanism.utf8)
     let signature: [UInt8] = [0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0x7F]
@@ -76,8 +90,12 @@ enum ZMTP {
     [isCommand ? 0x04 : 0x00, UInt8(bytes.count)] + bytes
   }
 
-  /// READY, which would end the handshake of a peer without encryption.
-  static let ready = shortFrame(
-    [5] + Array("READY".utf8) + [11] + Array("Socket-Type".utf8) + [0, 0, 0, 6]
-      + Array("DEALER".utf8), isCommand: true)
+  /// READY, which ends the handshake of a peer without encryption.
+  static func ready(properties: [String: String] = [:]) -> [UInt8] {
+    let all = properties.merging(["Socket-Type": "DEALER"]) { own, _ in own }
+    let fields = all.flatMap { name, value in
+      [UInt8(name.utf8.count)] + name.utf8 + [0, 0, 0, UInt8(value.utf8.count)] + value.utf8
+    }
+    return shortFrame([5] + Array("READY".utf8) + fields, isCommand: true)
+  }
 }

@@ -30,6 +30,19 @@ final class Server {
     return client
   }
 
+  /// Waits until as many were refused, receiving all the while.
+  ///
+  /// - Returns: whether nothing came through until then, or shortly after.
+  func refuses(_ count: Int) throws -> Bool {
+    let deadline = ContinuousClock.now + .seconds(20)
+    while authenticator.refusalCount < count {
+      guard ContinuousClock.now < deadline, try router.nothingArrives(within: .milliseconds(20))
+      else { return false }
+    }
+    return try router.nothingArrives(within: .milliseconds(100))
+      && authenticator.refusalCount == count
+  }
+
   func expectGoodClientGetsThrough(sourceLocation: SourceLocation = #_sourceLocation) throws {
     let good = try CurveKeyPair.generate()
     authenticator.allow(good.publicKey)
@@ -44,7 +57,7 @@ final class Server {
 extension Socket {
   /// - Returns: whether nothing arrived for a while, or what did was dropped.
   borrowing func nothingArrives(
-    within duration: Duration = .milliseconds(300)
+    within duration: Duration = .milliseconds(200)
   ) throws -> Bool {
     let deadline = ContinuousClock.now + duration
     while ContinuousClock.now < deadline {
