@@ -55,7 +55,7 @@ private final class AuthenticationLoop {
     var all = sigset_t()
     sigfillset(&all)
     pthread_sigmask(SIG_BLOCK, &all, nil)
-    // Unbound at once, where closing alone would leave it to ZeroMQ's reaper when.
+    // Unbound at once; closing alone leaves the time of it to ZeroMQ's reaper thread.
     defer { socket.unbind(AuthenticationRequest.endpoint) }
     do throws(TransportError) {
       try answerUntilSignalled()
@@ -67,14 +67,14 @@ private final class AuthenticationLoop {
 
   private func answerUntilSignalled() throws(TransportError) {
     while true {
-      while let message = try socket.receive() {
-        // The envelope of RFC 27's REQ: an empty frame before the question and its answer.
-        let request = AuthenticationRequest(frames: Array(message.frames.dropFirst()))
-        _ = try socket.send([[]] + ledger.answer(request), to: message.routingID)
-      }
       let ready = try Poller.wait(
         for: socket, descriptors: [wakeUp.descriptor], timeout: .seconds(3600))
       guard ready.isEmpty else { return }
+      // One at a time: a flood of questions does not keep the thread from ending.
+      guard let message = try socket.receive() else { continue }
+      // The envelope of RFC 27's REQ: an empty frame before the question and its answer.
+      let request = AuthenticationRequest(frames: Array(message.frames.dropFirst()))
+      _ = try socket.send([[]] + ledger.answer(request), to: message.routingID)
     }
   }
 }
