@@ -4,10 +4,14 @@ public struct Message: Hashable, Sendable {
   public var routingID: [UInt8]
   /// Its frames; none when it had more than `Limits.framesPerMessage` and was dropped.
   public var frames: [[UInt8]]
+  /// The public key, in Z85, that the sender has proven to own: never nil at a CURVE server,
+  /// always nil elsewhere.
+  public var userID: String?
 
-  public init(routingID: [UInt8] = [], frames: [[UInt8]]) {
+  public init(routingID: [UInt8] = [], frames: [[UInt8]], userID: String? = nil) {
     self.routingID = routingID
     self.frames = frames
+    self.userID = userID
   }
 }
 

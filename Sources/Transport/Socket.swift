@@ -1,5 +1,4 @@
 internal import CZeroMQ
-internal import FlapCore
 
 /// A ZeroMQ socket (`zmq_socket`); one thread at a time may use it.
 public struct Socket: ~Copyable {
@@ -12,18 +11,30 @@ public struct Socket: ~Copyable {
 
   let handle: UnsafeMutableRawPointer
   let kind: Kind
+  /// Who checks the keys of a CURVE server's clients; nil for other sockets.
+  let authenticator: Authenticator?
   // Keeps the context: deinit closes the socket before this is released.
   private let context: MessagingContext
 
-  /// - Parameter routingID: a dealer's name at its router: 1…255 bytes, the first not zero; by
-  ///   default the router picks one.
+  /// - Parameters:
+  ///   - routingID: a dealer's name at its router: 1…255 bytes, the first not zero; by default the
+  ///     router picks one.
+  ///   - security: a server's authenticator is kept for as long as the socket.
+  /// - Precondition: a server's authenticator is of the same `context`.
   public init(
-    context: MessagingContext, kind: Kind, routingID: [UInt8]? = nil
+    context: MessagingContext, kind: Kind, routingID: [UInt8]? = nil,
+    security: SocketSecurity = .plain
   ) throws(TransportError) {
+    var authenticator: Authenticator?
+    if case .curveServer(_, let given) = security {
+      precondition(given.context === context, "ZeroMQ asks the socket's own context only.")
+      authenticator = given
+    }
     guard let handle = zmq_socket(context.handle, kind == .router ? ZMQ_ROUTER : ZMQ_DEALER)
     else { throw .last("create a socket") }
     do throws(TransportError) {
-      try Socket.configure(handle, kind: kind, routingID: routingID)
+      try Socket.configure(
+        handle, kind: kind, routingID: routingID, security: security)
     } catch {
       zmq_close(handle)
       throw error
@@ -31,6 +42,7 @@ public struct Socket: ~Copyable {
     self.handle = handle
     self.kind = kind
     self.context = context
+    self.authenticator = authenticator
   }
 
   deinit { zmq_close(handle) }
@@ -54,46 +66,9 @@ public struct Socket: ~Copyable {
   public func connect(_ endpoint: String) throws(TransportError) {
     guard zmq_connect(handle, endpoint) == 0 else { throw .last("connect to", endpoint: endpoint) }
   }
-}
 
-extension Socket {
-  private static func configure(
-    _ handle: UnsafeMutableRawPointer, kind: Kind, routingID: [UInt8]?
-  ) throws(TransportError) {
-    func set(_ option: Int32, _ name: String, _ value: Int32) throws(TransportError) {
-      var value = value
-      guard zmq_setsockopt(handle, option, &value, MemoryLayout<Int32>.size) == 0 else {
-        throw .last("set the socket option \(name)")
-      }
-    }
-    // What was sent last (a goodbye) gets a second to leave.
-    try set(ZMQ_LINGER, "LINGER", 1000)
-    // Flow is controlled by credits. A high-water mark would drop or block on top of them, and
-    // a small one together with a stalled reader was measured to lose data.
-    try set(ZMQ_SNDHWM, "SNDHWM", 0)
-    try set(ZMQ_RCVHWM, "RCVHWM", 0)
-    // A peer that fails is tried again after 100 ms, then ever later up to 30 s.
-    try set(ZMQ_RECONNECT_IVL, "RECONNECT_IVL", 100)
-    try set(ZMQ_RECONNECT_IVL_MAX, "RECONNECT_IVL_MAX", 30_000)
-    // Off: a hello is queued although the connection is still being made.
-    try set(ZMQ_IMMEDIATE, "IMMEDIATE", 0)
-    // A larger frame ends the connection before it takes memory; the default is no bound.
-    var largestFrame = Int64(Limits.chunkBytes + Limits.headerFrameBytes)
-    guard zmq_setsockopt(handle, ZMQ_MAXMSGSIZE, &largestFrame, MemoryLayout<Int64>.size) == 0
-    else { throw .last("set the socket option MAXMSGSIZE") }
-    if kind == .router {
-      // Without it, a message to a peer that is gone is dropped and called sent.
-      try set(ZMQ_ROUTER_MANDATORY, "ROUTER_MANDATORY", 1)
-    }
-    if let routingID {
-      // ZeroMQ takes a first zero here, though names that begin so are its own.
-      guard routingID.first != 0 else {
-        throw TransportError(
-          operation: "set the routing identity", code: EINVAL, text: "it begins with a zero byte")
-      }
-      guard zmq_setsockopt(handle, ZMQ_ROUTING_ID, routingID, routingID.count) == 0 else {
-        throw .last("set the routing identity")
-      }
-    }
+  /// Stops listening at once (`zmq_unbind`); what is not bound to stays so.
+  func unbind(_ endpoint: String) {
+    zmq_unbind(handle, endpoint)
   }
 }

@@ -25,26 +25,6 @@ extension Socket {
     return try sendParts(frames)
   }
 
-  /// The next message that has arrived, or nil; never waits.
-  public func receive() throws(TransportError) -> Message? {
-    guard let first = try receivePart() else { return nil }
-    var message = Message(frames: [])
-    var hasMore = first.hasMore
-    if kind == .router {
-      message.routingID = first.bytes
-    } else {
-      message.frames.append(first.bytes)
-    }
-    var isTooLong = false
-    while hasMore, let part = try receivePart() {
-      hasMore = part.hasMore
-      isTooLong = isTooLong || message.frames.count >= Limits.framesPerMessage
-      // What is too long is read to its end, so that the next message starts at its start.
-      if isTooLong { message.frames = [] } else { message.frames.append(part.bytes) }
-    }
-    return message
-  }
-
   // MARK: Parts
 
   private func sendParts(_ frames: [[UInt8]]) throws(TransportError) -> SendStatus {
@@ -70,21 +50,5 @@ extension Socket {
       }
     }
     return .sent
-  }
-
-  /// `zmq_msg_recv`; the bytes are copied once.
-  private func receivePart() throws(TransportError) -> (bytes: [UInt8], hasMore: Bool)? {
-    var part = zmq_msg_t()
-    zmq_msg_init(&part)
-    defer { zmq_msg_close(&part) }
-    while zmq_msg_recv(&part, handle, ZMQ_DONTWAIT) < 0 {
-      switch zmq_errno() {
-      case EINTR: continue
-      case EAGAIN: return nil
-      default: throw .last("receive a message")
-      }
-    }
-    let bytes = UnsafeRawBufferPointer(start: zmq_msg_data(&part), count: zmq_msg_size(&part))
-    return (Array(bytes), zmq_msg_more(&part) != 0)
   }
 }

@@ -1,0 +1,90 @@
+internal import CZeroMQ
+internal import FlapCore
+
+extension Socket {
+  static func configure(
+    _ handle: UnsafeMutableRawPointer, kind: Kind, routingID: [UInt8]?, security: SocketSecurity
+  ) throws(TransportError) {
+    // What was sent last (a goodbye) gets a second to leave.
+    try set(handle, ZMQ_LINGER, "LINGER", 1000)
+    // Flow is controlled by credits. A high-water mark would drop or block on top of them, and
+    // a small one together with a stalled reader was measured to lose data.
+    try set(handle, ZMQ_SNDHWM, "SNDHWM", 0)
+    try set(handle, ZMQ_RCVHWM, "RCVHWM", 0)
+    // A peer that fails is tried again after 100 ms, then ever later up to 30 s.
+    try set(handle, ZMQ_RECONNECT_IVL, "RECONNECT_IVL", 100)
+    try set(handle, ZMQ_RECONNECT_IVL_MAX, "RECONNECT_IVL_MAX", 30_000)
+    // A peer that connects and says nothing is dropped.
+    try set(handle, ZMQ_HANDSHAKE_IVL, "HANDSHAKE_IVL", 10_000)
+    // Off: a hello is queued although the connection is still being made.
+    try set(handle, ZMQ_IMMEDIATE, "IMMEDIATE", 0)
+    // A larger frame ends the connection before it takes memory, also before the peer has shown
+    // a key; the default is no bound.
+    var largestFrame = Int64(Limits.chunkBytes + Limits.headerFrameBytes)
+    guard zmq_setsockopt(handle, ZMQ_MAXMSGSIZE, &largestFrame, MemoryLayout<Int64>.size) == 0
+    else { throw .last("set the socket option MAXMSGSIZE") }
+    if kind == .router {
+      // Without it, a message to a peer that is gone is dropped and called sent.
+      try set(handle, ZMQ_ROUTER_MANDATORY, "ROUTER_MANDATORY", 1)
+    }
+    if let routingID { try setRoutingIdentity(handle, routingID) }
+    try secure(handle, with: security)
+  }
+
+  private static func setRoutingIdentity(
+    _ handle: UnsafeMutableRawPointer, _ routingID: [UInt8]
+  ) throws(TransportError) {
+    // ZeroMQ takes a first zero here, though names that begin so are its own.
+    guard routingID.first != 0 else {
+      throw TransportError(
+        operation: "set the routing identity", code: EINVAL, text: "it begins with a zero byte")
+    }
+    guard zmq_setsockopt(handle, ZMQ_ROUTING_ID, routingID, routingID.count) == 0 else {
+      throw .last("set the routing identity")
+    }
+  }
+
+  // MARK: Security
+
+  private static func secure(
+    _ handle: UnsafeMutableRawPointer, with security: SocketSecurity
+  ) throws(TransportError) {
+    switch security {
+    case .plain: break
+    case .curveServer(let secretKey, _):
+      try set(handle, ZMQ_CURVE_SERVER, "CURVE_SERVER", 1)
+      try set(handle, ZMQ_CURVE_SECRETKEY, "CURVE_SECRETKEY", secretKey.bytes)
+      try set(handle, ZMQ_ZAP_DOMAIN, "ZAP_DOMAIN", Array(AuthenticationRequest.domain.utf8))
+      // Without it, ZeroMQ accepts every key while nothing answers its questions (measured).
+      guard (try? set(handle, ZMQ_ZAP_ENFORCE_DOMAIN, "ZAP_ENFORCE_DOMAIN", 1)) != nil else {
+        throw TransportError(
+          operation: "listen with CURVE", code: ENOTSUP,
+          text: "this libzmq cannot refuse clients while their keys cannot be checked "
+            + "(ZAP_ENFORCE_DOMAIN); install libzmq 4.3.1 or later")
+      }
+    case .curveClient(let server, let pair):
+      try set(handle, ZMQ_CURVE_SERVERKEY, "CURVE_SERVERKEY", server.bytes)
+      try set(handle, ZMQ_CURVE_PUBLICKEY, "CURVE_PUBLICKEY", pair.publicKey.bytes)
+      try set(handle, ZMQ_CURVE_SECRETKEY, "CURVE_SECRETKEY", pair.secretKey.bytes)
+    }
+  }
+
+  // MARK: zmq_setsockopt
+
+  private static func set(
+    _ handle: UnsafeMutableRawPointer, _ option: Int32, _ name: String, _ value: Int32
+  ) throws(TransportError) {
+    var value = value
+    guard zmq_setsockopt(handle, option, &value, MemoryLayout<Int32>.size) == 0 else {
+      throw .last("set the socket option \(name)")
+    }
+  }
+
+  private static func set(
+    _ handle: UnsafeMutableRawPointer, _ option: Int32, _ name: String, _ value: [UInt8]
+  ) throws(TransportError) {
+    guard zmq_setsockopt(handle, option, value, value.count) == 0 else {
+      throw .last("set the socket option \(name)")
+    }
+  }
+}
