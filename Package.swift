@@ -15,6 +15,9 @@ let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let sqlite = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let http = Target.Dependency.product(name: "FlyingFox", package: "FlyingFox")
+let sockets = Target.Dependency.product(name: "FlyingSocks", package: "FlyingFox")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [])
@@ -48,26 +51,30 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
   ],
   targets: [
     // Programs and shells.
     program("flap-coord", ["Coordinator", argumentParser, system]),
-    program("flap-worker", ["Worker", argumentParser, logging, system]),
+    program("flap-worker", ["Worker", "Transport", argumentParser, logging, system]),
     library(
       "Coordinator",
       [
-        "Launching", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
-        "Transformer",
-        "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", logging, system,
+        "Launching", "Journal", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
+        "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", http,
+        sockets, logging, system,
       ]),
     library(
       "Worker",
       [
-        "Host", "Export", "Wire", "Transport", "Coordination", "Pruning", "Transformer", "Kernels",
-        "Checkpoint", "Storage", "Statistics", "FlapCore", logging, system,
+        "Launching", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
+        "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", logging,
+        system,
       ]),
     library("Launching", ["FlapCore", system]),
-    library("Host", ["Coordination"]),
+    library("Journal", ["Coordination", "Storage", "Statistics", "FlapCore", sqlite, system]),
+    library("Host", ["Coordination", system]),
 
     // Formats and wires.
     library(
@@ -123,6 +130,8 @@ let package = Package(
       of: "Pruning", ["Statistics", "FlapCore"], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),
     tests(of: "Coordination", ["Statistics", "FlapCore"]),
+    tests(of: "Launching", ["FlapCore"]),
+    tests(of: "Journal", ["Coordination", "Storage", "Statistics", "FlapCore", system]),
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "Statistics", "FlapCore"]),
     tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),

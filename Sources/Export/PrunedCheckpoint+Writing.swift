@@ -12,15 +12,18 @@ extension PrunedCheckpoint {
   /// Writes shard `index` into a folder, under its final name.
   ///
   /// - Parameters:
+  ///   - fileName: nil: the shard's own.
   ///   - attempt: keeps apart workers that try at the same time.
   ///   - onTensor: called after each tensor; what it throws ends the writing, and nothing stays.
   /// - Throws: ``StorageError``, ``CheckpointError``.
   public func writeShard(
-    _ index: Int, into directory: FilePath, attempt: String, onTensor: () throws -> Void
+    _ index: Int, into directory: FilePath, as fileName: String? = nil, attempt: String,
+    onTensor: () throws -> Void
   ) throws -> CommittedFile {
     let shard = layout.shards[index]
     var writer = try SafetensorsWriter(
-      destination: directory.appending(shard.fileName), attempt: attempt, tensors: shard.tensors)
+      destination: directory.appending(fileName ?? shard.fileName), attempt: attempt,
+      tensors: shard.tensors)
     for tensor in shard.tensors {
       try write(tensor, to: &writer)
       try onTensor()

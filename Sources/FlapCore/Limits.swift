@@ -4,6 +4,8 @@ public enum Limits {
   public static let safetensorsHeaderBytes = 100_000_000
   /// Largest `config.json` or index file that is read.
   public static let jsonFileBytes = 64 << 20
+  /// Largest file of keys.
+  public static let keyFileBytes = 1 << 20
   /// Largest protobuf header frame of a message.
   public static let headerFrameBytes = 64 << 10
   /// Largest raw frame of a message.

@@ -1,4 +1,5 @@
 internal import Glibc
+public import SystemPackage
 
 /// What this machine is.
 public enum Host {
@@ -19,6 +20,11 @@ public enum Host {
 
   /// getpid.
   public static var processID: Int { Int(getpid()) }
+
+  /// Where large temporary files belong: `TMPDIR`, else a folder that is no memory.
+  public static var temporaryFolder: FilePath {
+    FilePath(getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp")
+  }
 
   /// The folder that relative paths start from (getcwd).
   public static var workingDirectory: String {

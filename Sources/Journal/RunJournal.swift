@@ -1,8 +1,8 @@
 public import Coordination
-public import FlapCore
+internal import FlapCore
 internal import GRDB
 internal import Statistics
-public import Storage
+internal import Storage
 public import SystemPackage
 
 /// The journal of a run: a SQLite database of what was computed, and the results as files beside
@@ -66,7 +66,9 @@ public final class RunJournal: LedgerStorage {
     let rows = try RunJournal.wrapping(folder) {
       try database.read { database in
         try Row.fetchAll(database, sql: "SELECT key, file, bytes, digest FROM result")
-          .map { ($0["key"] as String, $0["file"] as String, $0["bytes"] as Int, $0["digest"] as String) }
+          .map {
+            ($0["key"] as String, $0["file"] as String, $0["bytes"] as Int, $0["digest"] as String)
+          }
       }
     }
     return try rows.map { key, file, bytes, digest in

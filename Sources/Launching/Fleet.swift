@@ -1,5 +1,3 @@
-internal import Glibc
-public import SystemPackage
 
 /// The processes that a coordinator has started: each stands for a worker, or for those of a host.
 /// One that dies is started again, a few times, each time after a longer pause.
@@ -20,8 +18,8 @@ public struct Fleet: ~Copyable {
   public static let restartsPerMember = 3
   /// Before the second restart of a member, then twice as long each time; the first is at once.
   public static let restartPause = Duration.seconds(2)
-  /// The exit code of a worker that would be refused again.
-  public static let finalExitCode: Int32 = 3
+  /// The exit codes of a worker that was told to leave, and of one that would be refused again.
+  public static let finalExitCodes: [Int32] = [0, 3]
 
   private struct Place: ~Copyable {
     let command: LaunchCommand
@@ -111,9 +109,9 @@ public struct Fleet: ~Copyable {
   private func schedule(
     _ slot: Slot, after ending: WorkerProcess.Ending, _ member: Member, _ events: inout [Event]
   ) {
-    guard slot.place.restartCount < restartLimit,
-      ending != .exited(code: Fleet.finalExitCode)
-    else { return events.append(.gaveUp(member, ending)) }
+    guard slot.place.restartCount < restartLimit, !ending.isFinal else {
+      return events.append(.gaveUp(member, ending))
+    }
     let pause =
       slot.place.restartCount == 0
       ? .zero : Fleet.restartPause * (1 << (slot.place.restartCount - 1))
@@ -131,4 +129,8 @@ public struct Fleet: ~Copyable {
       schedule(slot, after: .exited(code: 127), member, &events)
     }
   }
+}
+
+extension WorkerProcess.Ending {
+  fileprivate var isFinal: Bool { Fleet.finalExitCodes.contains { self == .exited(code: $0) } }
 }

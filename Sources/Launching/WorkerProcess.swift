@@ -1,5 +1,5 @@
 internal import Glibc
-public import SystemPackage
+internal import SystemPackage
 
 /// A process that the coordinator has started and watches: a worker of this machine, or the ssh or
 /// srun that stands for workers elsewhere.

@@ -23,11 +23,12 @@ public struct OutputFolder: ~Copyable {
   public init(_ path: FilePath, marker: String, resuming: Bool = false) throws(StorageError) {
     let wasCreated = try Folder.make(path)
     let isUnfinished = SmallFile.exists(path.pushing(FilePath(marker)))
-    lock = try OutputFolder.lock(path, isUnfinished: isUnfinished)
+    let lock = try OutputFolder.lock(path, isUnfinished: isUnfinished)
     if isUnfinished, !resuming {
       try? lock.close()
       throw StorageError(.unfinished, path)
     }
+    self.lock = lock
     self.path = path
     self.wasCreated = wasCreated
     isResumed = isUnfinished

@@ -41,6 +41,14 @@ public struct ConnectionTicket: Hashable, Sendable {
     keys.map { .curveClient(server: $0.server, $0.client) } ?? .plain
   }
 
+  /// The endpoint's parts; an IPv6 address without its brackets.
+  public var hostAndPort: (host: String, port: String) {
+    let place = endpoint.dropFirst("tcp://".count)
+    let colon = place.lastIndex(of: ":")!
+    let host = place[..<colon].filter { $0 != "[" && $0 != "]" }
+    return (String(host), String(place[place.index(after: colon)...]))
+  }
+
   // MARK: Forms
 
   /// A name or address (IPv6 in brackets) and a port from 1 to 65535 without leading zeros;

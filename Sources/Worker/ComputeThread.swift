@@ -17,7 +17,7 @@ final class ComputeThread: Sendable {
 
   struct Finished: Sendable {
     let attempt: TaskAttempt
-    let outcome: WorkerMachine.Outcome
+    let outcome: ComputeOutcome
   }
 
   let progress = TaskProgress()
@@ -40,6 +40,17 @@ final class ComputeThread: Sendable {
     ordersWaiting.signal()
   }
 
+  /// Waits for abandoned work to stop; drops what came of it.
+  func becomesIdle(within limit: Duration) -> Bool {
+    let deadline = ContinuousClock.now + limit
+    while progress.isBusy || orders.withLock({ !$0.isEmpty }) {
+      guard ContinuousClock.now < deadline else { return false }
+      usleep(10_000)
+    }
+    _ = takeOutcomes()
+    return true
+  }
+
   func takeOutcomes() -> [Finished] {
     outcomes.withLock { outcomes in
       defer { outcomes = [] }
@@ -55,7 +66,9 @@ final class ComputeThread: Sendable {
       case .adopt(let plan): runner.adopt(plan)
       case .begin(let assignment):
         progress.begin(assignment.attempt)
-        guard let outcome = runner.perform(assignment) else { continue }
+        let outcome = runner.perform(assignment)
+        progress.end()
+        guard let outcome else { continue }
         outcomes.withLock { $0.append(Finished(attempt: assignment.attempt, outcome: outcome)) }
         wakeUp.signal()
       case .stop: return

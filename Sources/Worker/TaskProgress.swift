@@ -17,6 +17,10 @@ final class TaskProgress: Sendable {
     current.store(TaskProgress.key(attempt), ordering: .relaxed)
   }
 
+  func end() { current.store(0, ordering: .relaxed) }
+
+  var isBusy: Bool { current.load(ordering: .relaxed) != 0 }
+
   func expect(steps: Int) { total.store(steps, ordering: .relaxed) }
 
   /// Counts one step.

@@ -9,9 +9,13 @@ internal import Transformer
 extension TaskRunner {
   /// The merged moments of a block: leaf by leaf from the taps, merged along the canonical tree.
   func calibrate(_ block: TokenBlock) throws -> ModelMoments {
-    let model = try model()
-    var reducers = shape.layers.map { _ in LayerReducers(block) }
+    let models = try models()
     progress.expect(steps: shape.layers.count * Tap.allCases.count * block.samplesPerLeaf.count)
+    return try slots.reduce(block) { part, slot in try calibrate(part, models[slot]) }
+  }
+
+  private func calibrate(_ block: TokenBlock, _ model: Llama) throws -> ModelMoments {
+    var reducers = shape.layers.map { _ in LayerReducers(block) }
     try model.forward(block: block.leaves) { input in
       let moments = try moments(of: input, block, model)
       reducers[input.layer].accept(moments, of: input.tap, leaf: block.firstLeaf + input.leafIndex)
@@ -40,9 +44,13 @@ extension TaskRunner {
 
   /// The merged loss of a block.
   func evaluate(_ block: TokenBlock) throws -> LossSum {
-    let model = try model()
-    var reducer = block.makeReducer(of: LossSum.self)
+    let models = try models()
     progress.expect(steps: shape.layers.count * block.samplesPerLeaf.count)
+    return try slots.reduce(block) { part, slot in try evaluate(part, models[slot]) }
+  }
+
+  private func evaluate(_ block: TokenBlock, _ model: Llama) throws -> LossSum {
+    var reducer = block.makeReducer(of: LossSum.self)
     let losses = try model.negativeLogLikelihood(block: block.leaves) { try progress.step() }
     for (index, loss) in losses.enumerated() {
       let sum = LossSum(negativeLogLikelihood: loss.sum, tokenCount: loss.tokenCount)

@@ -2,6 +2,7 @@ internal import Checkpoint
 internal import Coordination
 internal import Export
 internal import FlapCore
+internal import Host
 internal import Storage
 internal import SystemPackage
 internal import Transformer
@@ -11,15 +12,18 @@ internal import Wire
 final class TaskRunner {
   let checkpoint: Checkpoint
   let progress: TaskProgress
-  private let threadCount: Int
-  private var terms: Welcome?
-  private var madeModel: Llama?
+  /// Models that compute at the same time, each with threads and scratch of its own.
+  let slots: SlotTeam
+  private let threadsPerSlot: Int
+  private(set) var terms: Welcome?
+  private var madeModels: [Llama] = []
   private var broadcast: PlanBroadcast?
   private var madePruned: PrunedCheckpoint?
 
-  init(checkpoint: Checkpoint, threadCount: Int, progress: TaskProgress) {
+  init(checkpoint: Checkpoint, slotCount: Int, threadCount: Int, progress: TaskProgress) {
     self.checkpoint = checkpoint
-    self.threadCount = threadCount
+    slots = SlotTeam(slotCount: slotCount)
+    threadsPerSlot = max(1, threadCount / slotCount)
     self.progress = progress
   }
 
@@ -28,7 +32,11 @@ final class TaskRunner {
   /// Samples of every leaf of the run but perhaps the last.
   var samplesPerLeaf: Int { terms?.samplesPerLeaf ?? 1 }
 
-  func configure(_ terms: Welcome) { self.terms = terms }
+  /// The run's terms. A worker that joins again gets the same, or those of another run.
+  func configure(_ terms: Welcome) {
+    if self.terms?.hasSameScratch(as: terms) != true { madeModels = [] }
+    self.terms = terms
+  }
 
   func adopt(_ plan: PlanBroadcast) {
     broadcast = plan
@@ -36,7 +44,7 @@ final class TaskRunner {
   }
 
   /// - Returns: nil when the attempt was abandoned.
-  func perform(_ assignment: Assignment) -> WorkerMachine.Outcome? {
+  func perform(_ assignment: Assignment) -> ComputeOutcome? {
     do {
       switch assignment.work {
       case .calibrate(let block): return report(Payload.encode(try calibrate(block)))
@@ -51,33 +59,39 @@ final class TaskRunner {
     }
   }
 
-  private func report(_ bytes: [UInt8]) -> WorkerMachine.Outcome {
-    .report(bytes, Digest(hashing: bytes))
-  }
+  private func report(_ bytes: [UInt8]) -> ComputeOutcome { .result(HeldResult(report: bytes)) }
 
-  /// Scratch is allocated when the first block comes: shards are written without it.
-  func model() throws -> Llama {
-    if let madeModel { return madeModel }
+  /// One model per slot. Scratch is allocated when the first block comes: shards are written
+  /// without it.
+  func models() throws -> [Llama] {
+    if !madeModels.isEmpty { return madeModels }
     guard let terms else { preconditionFailure("work comes after the welcome") }
-    let model = try Llama(
-      checkpoint: checkpoint, compute: terms.compute, threadCount: threadCount,
-      limits: BlockLimits(
-        tokensPerSample: terms.tokensPerSample, samplesPerLeaf: terms.samplesPerLeaf,
-        leavesPerBlock: terms.leavesPerBlock))
-    madeModel = model
-    return model
+    let limits = BlockLimits(
+      tokensPerSample: terms.tokensPerSample, samplesPerLeaf: terms.samplesPerLeaf,
+      leavesPerBlock: slots.largestPart(ofLeaves: terms.leavesPerBlock))
+    madeModels = try (0..<slots.slotCount).map { _ in
+      try Llama(
+        checkpoint: checkpoint, compute: terms.compute, threadCount: threadsPerSlot,
+        limits: limits)
+    }
+    return madeModels
   }
 
-  private func writeShard(_ index: Int, _ attempt: TaskAttempt) throws -> WorkerMachine.Outcome {
+  private func writeShard(_ index: Int, _ attempt: TaskAttempt) throws -> ComputeOutcome {
     guard let broadcast else { throw PlanError.missing }
     let pruned = try prunedCheckpoint(broadcast)
     guard pruned.layout.shards.indices.contains(index) else { throw PlanError.noSuchShard(index) }
     let shard = pruned.layout.shards[index]
     progress.expect(steps: shard.tensors.count)
+    let directory = broadcast.outputDirectory.map { FilePath($0) } ?? Host.temporaryFolder
+    let fileName =
+      broadcast.outputDirectory == nil ? "flap-\(Host.processID)-\(index)" : shard.fileName
     let file = try pruned.writeShard(
-      index, into: FilePath(broadcast.outputDirectory), attempt: "\(attempt.attempt)"
+      index, into: directory, as: fileName, attempt: attempt.fileSuffix
     ) { try progress.step() }
-    return .shard(fileName: shard.fileName, byteCount: file.byteCount, digest: file.digest)
+    guard broadcast.outputDirectory == nil else { return .shard(fileName: fileName, file) }
+    return .result(
+      HeldResult(try TemporaryFile(path: directory.appending(fileName)), file))
   }
 
   private func prunedCheckpoint(_ broadcast: PlanBroadcast) throws -> PrunedCheckpoint {
@@ -114,5 +128,13 @@ enum PlanError: Error, CustomStringConvertible {
     case .damaged: "the plan was damaged on the way"
     case .noSuchShard(let index): "the plan has no shard \(index)"
     }
+  }
+}
+
+extension Welcome {
+  /// Whether the models that were made for these terms serve the others, too.
+  fileprivate func hasSameScratch(as other: Welcome) -> Bool {
+    compute == other.compute && tokensPerSample == other.tokensPerSample
+      && samplesPerLeaf == other.samplesPerLeaf && leavesPerBlock == other.leavesPerBlock
   }
 }

@@ -1,21 +1,26 @@
 public import SystemPackage
+public import Transport
 
 /// What a worker is told when it is started; all else comes from its coordinator.
 public struct WorkerOptions: Sendable {
-  /// The coordinator's endpoint, as ZeroMQ writes it: `tcp://127.0.0.1:40001`.
-  public var endpoint: String
+  /// Where the coordinator is, and the keys to join it.
+  public var ticket: ConnectionTicket
   /// The checkpoint's folder on this machine.
   public var modelDirectory: FilePath
-  /// Threads that compute.
+  /// Blocks of samples that are computed at a time.
+  public var slotCount: Int
+  /// Threads that compute, of all slots together.
   public var threadCount: Int
   /// End when standard input closes, as it does when the coordinator's process ends.
   public var watchesStandardInput: Bool
 
   public init(
-    endpoint: String, modelDirectory: FilePath, threadCount: Int, watchesStandardInput: Bool
+    ticket: ConnectionTicket, modelDirectory: FilePath, slotCount: Int, threadCount: Int,
+    watchesStandardInput: Bool
   ) {
-    self.endpoint = endpoint
+    self.ticket = ticket
     self.modelDirectory = modelDirectory
+    self.slotCount = slotCount
     self.threadCount = threadCount
     self.watchesStandardInput = watchesStandardInput
   }

@@ -1,3 +1,4 @@
+internal import Storage
 internal import Coordination
 internal import FlapCore
 internal import Glibc
@@ -15,13 +16,9 @@ struct WorkerShell: ~Copyable {
   private var memory = ProcessMemory()
   private var watchesStandardInput: Bool
   private let log: Logger
-  private var ending: Ending?
-
-  /// How the process ends.
-  struct Ending {
-    let reason: String
-    let isFailure: Bool
-  }
+  /// The result that is offered, until the coordinator has it.
+  private var held: (attempt: TaskAttempt, result: HeldResult)?
+  private var ending: WorkerMachine.Ending?
 
   init(
     hello: Hello, socket: consuming Socket, compute: ComputeThread, wakeUp: WakeUp,
@@ -36,23 +33,33 @@ struct WorkerShell: ~Copyable {
   }
 
   /// Talks until there is a reason to end.
-  consuming func run() throws -> Ending {
+  consuming func run() throws -> WorkerMachine.Ending {
     try handle(.started)
     while ending == nil {
       let ready = try Poller.wait(
         for: socket, descriptors: descriptors, timeout: untilTimer())
       wakeUp.drain()
-      for finished in compute.takeOutcomes() {
-        try handle(.finished(finished.attempt, finished.outcome, status()))
-      }
+      for finished in compute.takeOutcomes() { try take(finished) }
       try receiveAll()
       if watchesStandardInput, ready.contains(STDIN_FILENO), standardInputIsClosed() {
         try handle(.stop(reason: "standard input was closed"))
       }
       if let due = machine.nextTimer, due <= .now { try handle(.timer(status())) }
     }
-    compute.post(.stop)
     return ending!
+  }
+
+  private mutating func take(_ finished: ComputeThread.Finished) throws {
+    let outcome: WorkerMachine.Outcome
+    switch finished.outcome {
+    case .result(let result):
+      held = (finished.attempt, result)
+      outcome = .report(byteCount: result.byteCount, result.digest)
+    case .shard(let name, let file):
+      outcome = .shard(fileName: name, byteCount: file.byteCount, digest: file.digest)
+    case .failed(let failureClass, let reason): outcome = .failed(failureClass, reason: reason)
+    }
+    try handle(.finished(finished.attempt, outcome, status()))
   }
 
   private var descriptors: [Int32] {
@@ -78,14 +85,24 @@ struct WorkerShell: ~Copyable {
     for effect in machine.handle(event, at: .now) {
       switch effect {
       case .send(let message): try socket.send(WireCodec.encode(message))
+      case .sendChunk(let attempt, let range): try sendChunk(attempt, range)
+      case .forget: held = nil
       case .configure(let welcome): compute.post(.configure(welcome))
       case .adopt(let plan): compute.post(.adopt(plan))
       case .begin(let assignment): compute.post(.begin(assignment))
       case .abandon(let attempt): compute.progress.abandon(attempt)
-      case .exit(let reason, let isFailure):
-        ending = Ending(reason: reason, isFailure: isFailure)
+      case .exit(let ending): self.ending = ending
       }
     }
+  }
+
+  private func sendChunk(_ attempt: TaskAttempt, _ range: Range<Int>) throws {
+    guard let held, held.attempt == attempt else {
+      preconditionFailure("a result is kept until the machine forgets it")
+    }
+    let bytes = try held.result.bytes(in: range)
+    let chunk = ReportChunk(attempt: attempt, offset: range.lowerBound, bytes: bytes)
+    try socket.send(WireCodec.encode(.reportChunk(chunk)))
   }
 
   private mutating func status() -> WorkerStatus {

@@ -115,6 +115,25 @@ struct Eval: ParsableCommand {
   }
 }
 
+struct Keys: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make keys for workers that are started independently of flap-coord.")
+
+  @Option(help: "Where flap-coord will listen, as the workers reach it: tcp://HOST:PORT.")
+  var endpoint: String
+  @Option(
+    help: "The file to write for flap-coord --key-file.", completion: .file(), transform: path)
+  var coordinator: FilePath
+  @Option(
+    help: "The file to write for flap-worker --connect-file.", completion: .file(),
+    transform: path)
+  var worker: FilePath
+
+  func run() throws {
+    try KeyMaking(endpoint: endpoint, coordinator: coordinator, worker: worker).run()
+  }
+}
+
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a statistics file, a plan, a safetensors file or a checkpoint holds.")

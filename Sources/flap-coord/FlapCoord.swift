@@ -21,6 +21,9 @@ struct FlapCoord: ParsableCommand {
         flap-coord eval --model OUT --data test.npy
       """,
     version: CoordinatorProgram.version,
-    subcommands: [Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Inspect.self],
+    subcommands: [
+      Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Inspect.self,
+      Keys.self,
+    ],
     defaultSubcommand: Prune.self)
 }

@@ -4,33 +4,95 @@ import SystemPackage
 
 /// How workers are started.
 struct ClusterArguments: ParsableArguments {
+  @Option(
+    name: .customLong("workers"),
+    help: "The hosts file: one host per line; workers start there over ssh.",
+    completion: .file(), transform: path)
+  var hostsFile: FilePath?
+
+  @Option(help: "How workers start: local, ssh, slurm, or none (they join on their own).")
+  var launcher: LauncherChoice?
+
   @Option(help: "Worker processes on this machine (default: one for every four cores).")
   var localWorkers: Int?
 
-  @Option(help: "Threads of each worker (default: the cores shared among the workers).")
+  @Option(help: "Threads of each worker (default: its machine's cores).")
   var threads: Int?
 
-  @Option(help: "The worker program (default: flap-worker beside this program).")
+  @Option(help: "The worker program, here and on the hosts (default: beside this program).")
   var workerProgram: String?
+
+  @Option(help: "An option for ssh, Name=value; may be given again.")
+  var sshOption: [String] = []
+
+  @Option(help: "The private key for ssh.", completion: .file()) var sshIdentity: String?
+
+  @Option(help: "An option for srun; may be given again.", completion: .file())
+  var srunOption: [String] = []
+
+  @Option(help: "Where to listen: an address or interface of this host, with or without :PORT.")
+  var listen: String?
+
+  @Option(
+    help: "Write the ticket with which any worker may join (only its owner can read it).",
+    completion: .file(), transform: path)
+  var connectFile: FilePath?
+
+  @Option(
+    help: "Keys made by flap-coord keys (default: new ones for each run).", completion: .file(),
+    transform: path)
+  var keyFile: FilePath?
+
+  @Flag(help: "No encryption and no keys: anybody who reaches the port can take part.")
+  var insecure = false
+
+  @Flag(help: "Go on with what an unfinished run has left; begin anew where there is none.")
+  var resume = false
+
+  @Flag(help: "Workers send their shards: for hosts that share no file system.")
+  var gather = false
 
   @Option(help: "Seconds of silence after which a worker is given up.")
   var deadAfter = 10
 
-  @Flag(help: "End the run when two workers compute different bits.")
+  @Option(help: "Seconds without progress after which a worker is given up.")
+  var hungAfter = 25
+
+  @Option(help: "Seconds that a run waits for a worker.") var joinTimeout = 600
+
+  @Flag(help: "End the run when workers compute with different kernels or different bits.")
   var strict = false
+
+  @Option(help: "Serve Prometheus metrics at http://ADDRESS:PORT/metrics.") var metrics: String?
 
   func validate() throws {
     guard localWorkers ?? 1 >= 1 else { throw ValidationError("--local-workers is at least 1") }
     guard threads ?? 1 >= 1 else { throw ValidationError("--threads is at least 1") }
     guard deadAfter >= 2 else { throw ValidationError("--dead-after is at least 2 (seconds)") }
+    guard hungAfter >= 2 else { throw ValidationError("--hung-after is at least 2 (seconds)") }
+    guard joinTimeout >= 1 else { throw ValidationError("--join-timeout is at least 1 (second)") }
   }
 
   var options: ClusterOptions {
     var options = ClusterOptions()
     options.localWorkerCount = localWorkers
     options.threadsPerWorker = threads
-    options.workerProgram = workerProgram.map { FilePath($0) }
+    options.launcher = launcher
+    options.hostsFile = hostsFile
+    options.workerProgram = workerProgram
+    options.sshOptions = sshOption
+    options.sshIdentity = sshIdentity
+    options.srunOptions = srunOption
+    options.listen = listen
+    options.connectFile = connectFile
+    options.keyFile = keyFile
+    options.isInsecure = insecure
+    options.resumes = resume
+    options.gathers = gather
+    options.metrics = metrics
     options.deadAfter = .seconds(deadAfter)
+    options.hungAfter = .seconds(hungAfter)
+    options.joinLimit = .seconds(joinTimeout)
     options.isStrict = strict
     return options
   }
@@ -122,12 +184,20 @@ struct OutputArguments: ParsableArguments {
   @Flag(help: "Say more of what goes on.")
   var verbose = false
 
+  @Option(help: "How logs look: text or json (one object per line).")
+  var logFormat = LogFormat.text
+
   var console: Console {
-    Console(isJSON: json, isQuiet: quiet, isVerbose: verbose)
+    Console(isJSON: json, isQuiet: quiet, isVerbose: verbose, logsJSON: logFormat == .json)
   }
 }
 
+enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+  case text, json
+}
+
 extension ComputeChoice: ExpressibleByArgument {}
+extension LauncherChoice: ExpressibleByArgument {}
 
 /// How the command line makes a path of an argument.
 func path(_ argument: String) -> FilePath { FilePath(argument) }

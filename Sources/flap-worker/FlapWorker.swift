@@ -2,42 +2,74 @@ import ArgumentParser
 import Foundation
 import Logging
 import SystemPackage
+import Transport
 import Worker
 
-/// Computes for a `flap-coord`, which starts it.
+/// Computes for a `flap-coord`, which starts it or whose ticket it is given.
 @main
 struct FlapWorker: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "flap-worker",
     abstract: "Compute for a flap-coord.",
-    discussion: "flap-coord starts its workers itself; this program is rarely started by hand.",
+    discussion: """
+      flap-coord starts the workers of this machine, of a hosts file and of a
+      Slurm allocation itself. By hand, with the file that flap-coord wrote:
+
+        flap-worker --connect-file FILE --model DIR
+
+      It ends with code 0 when the run is over, with 1 when it lost its
+      coordinator (start it again), with 3 when it would be refused again.
+      """,
     version: WorkerProgram.version)
 
-  @Option(help: "The coordinator's endpoint, such as tcp://127.0.0.1:40001.")
-  var connect: String
+  @Option(
+    help: "The ticket that flap-coord wrote; - reads it from standard input and ends with that.")
+  var connectFile: String?
+
+  @Option(help: "The endpoint of a flap-coord --insecure, such as tcp://10.0.0.1:40001.")
+  var connect: String?
 
   @Option(help: "The checkpoint's folder on this machine.")
   var model: String
 
-  @Option(help: "Threads that compute.")
-  var threads = 1
+  @Option(help: "Blocks of samples computed at a time, each with its share of the threads.")
+  var slots = 1
 
-  @Flag(help: "End when standard input closes, as it does when the coordinator ends.")
+  @Option(help: "Threads that compute, of all slots together (default: the cores).")
+  var threads: Int?
+
+  @Flag(help: "End when standard input closes.")
   var watchStdin = false
 
+  @Flag(help: "Only look whether a worker could run here, and print what is found.")
+  var preflight = false
+
   func validate() throws {
-    guard threads >= 1 else { throw ValidationError("--threads is at least 1") }
+    guard slots >= 1 else { throw ValidationError("--slots is at least 1") }
+    guard threads ?? 1 >= 1 else { throw ValidationError("--threads is at least 1") }
+    guard (connect == nil) != (connectFile == nil) else {
+      throw ValidationError("give --connect-file, or --connect for a flap-coord --insecure")
+    }
   }
 
   func run() throws {
-    let options = WorkerOptions(
-      endpoint: connect, modelDirectory: FilePath(model), threadCount: threads,
-      watchesStandardInput: watchStdin)
     do {
+      let options = WorkerOptions(
+        ticket: try ticket(), modelDirectory: FilePath(model), slotCount: slots,
+        threadCount: threads ?? WorkerProgram.defaultThreadCount,
+        watchesStandardInput: watchStdin || connectFile == "-")
+      guard !preflight else { return WorkerProgram.preflight(options) }
       try WorkerProgram.run(options, log: Logger(label: "flap-worker"))
     } catch {
       FileHandle.standardError.write(Data("flap-worker: \(error)\n".utf8))
-      throw ExitCode.failure
+      let isFinal = (error as? WorkerEnded)?.isFinal ?? true
+      throw isFinal ? ExitCode(3) : ExitCode.failure
     }
+  }
+
+  private func ticket() throws -> ConnectionTicket {
+    if let connect { return try ConnectionTicket(endpoint: connect, run: "any", keys: nil) }
+    return connectFile == "-"
+      ? try TicketReader.readStandardInput() : try TicketReader.read(FilePath(connectFile!))
   }
 }

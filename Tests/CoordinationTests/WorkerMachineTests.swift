@@ -65,7 +65,7 @@ struct WorkerMachineTests {
     var machine = computing()
     let rejection = Rejection(reason: "r", isFinal: isFinal)
     let effects = machine.handle(.received(.reject(rejection)), at: .start)
-    let ending = WorkerMachine.Ending(kind: isFinal ? .failure : .rejoin, reason: "r")
+    let ending = WorkerMachine.Ending(kind: isFinal ? .refused : .rejoin, reason: "r")
     #expect(effects == [.abandon(attempt), .exit(ending)])
   }
 

@@ -38,7 +38,10 @@ public struct WorkerMachine: Sendable {
     public enum Kind: Hashable, Sendable {
       /// The run is over, or whoever started the worker wants it gone.
       case done
+      /// The coordinator is silent: perhaps a later one is not.
       case failure
+      /// The coordinator does not want this worker, now or later.
+      case refused
       /// The coordinator gave this worker up: it may join again, as another.
       case rejoin
     }
@@ -158,7 +161,7 @@ public struct WorkerMachine: Sendable {
       state = .idle
       effects.append(.configure(welcome))
     case .reject(let rejection):
-      end(rejection.isFinal ? .failure : .rejoin, rejection.reason, &effects)
+      end(rejection.isFinal ? .refused : .rejoin, rejection.reason, &effects)
     case .leaseRenewed: break
     case .assign(let assignment): begin(assignment, &effects)
     case .credit(let attempt, let chunks): sendChunks(of: attempt, credit: chunks, &effects)

@@ -22,7 +22,7 @@ struct ClusterSession: ~Copyable {
   private var fleet: Fleet
   var inbox = ResultInbox()
   private let log: Logger
-  private let interruption = Interruption()
+  private let interruption: Interruption
   private var watch: RunWatch
   /// Which worker a process is; known once it has said hello.
   private var workersByMember: [Fleet.Member: WorkerID] = [:]
@@ -49,19 +49,25 @@ struct ClusterSession: ~Copyable {
     _ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, _ console: Console,
     logFolder: FilePath? = nil
   ) throws {
-    log = console.log
+    let log = console.log
     for warning in plan.warnings { log.warning("\(warning)") }
+    let interruption = Interruption()
     let runID = String(UInt64.random(in: .min ... .max), radix: 16)
-    entrance = try Entrance(plan, runID: runID)
+    var entrance = try Entrance(plan, runID: runID)
     try entrance.writeConnectFile(plan.options.connectFile)
+    log.info("listening at \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
+    let start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
+    try start.checkHosts(&entrance, interruption, log)
+    var fleet = Fleet(try start.commands(&entrance))
+    let watch = try RunWatch(plan.options, console, logFolder: logFolder)
+    try fleet.start()
     machine = CoordinatorMachine(
       settings: CoordinatorSettings(inputs, pass, plan, runID: runID))
-    let start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
-    log.info("listening at \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
-    try start.checkHosts(&entrance, interruption, log)
-    fleet = Fleet(try start.commands(&entrance))
-    watch = try RunWatch(plan.options, console, logFolder: logFolder)
-    try fleet.start()
+    self.log = log
+    self.interruption = interruption
+    self.watch = watch
+    self.fleet = fleet
+    self.entrance = entrance
   }
 
   /// Runs a part of the run and ends the workers at once when it fails, so that none of them

@@ -1,3 +1,4 @@
+internal import FlapCore
 internal import Host
 internal import Launching
 internal import Storage
@@ -18,26 +19,30 @@ struct Entrance: ~Copyable {
   private struct Lock {
     let authenticator: Authenticator
     let keys: CurveKeyPair
+
+    init(_ plan: ClusterPlan, _ context: MessagingContext) throws {
+      let file = try plan.options.keyFile.map { path in
+        let bytes = try SmallFile.read(path, limit: Limits.keyFileBytes)
+        return try CoordinatorKeys(text: String(decoding: bytes, as: UTF8.self))
+      }
+      keys = try file?.server ?? CurveKeyPair.generate()
+      authenticator = try Authenticator(
+        context: context, allowing: file?.allowedClients ?? [])
+    }
   }
 
   /// Listens; with keys unless the plan says otherwise.
   init(_ plan: ClusterPlan, runID: String) throws {
-    self.runID = runID
     Host.raiseDescriptorLimit()
     let context = try MessagingContext()
-    if plan.options.isInsecure {
-      lock = nil
-      socket = try Socket(context: context, kind: .router)
-    } else {
-      let file = try plan.options.keyFile.map { try KeyFile(reading: $0) }
-      let keys = try file?.server ?? CurveKeyPair.generate()
-      let authenticator = try Authenticator(
-        context: context, allowing: Set(file?.allowedClients ?? []))
-      lock = Lock(authenticator: authenticator, keys: keys)
-      socket = try Socket(
-        context: context, kind: .router, security: .curveServer(keys.secretKey, authenticator))
-    }
+    let lock = try plan.options.isInsecure ? nil : Lock(plan, context)
+    let socket = try Socket(
+      context: context, kind: .router,
+      security: lock.map { .curveServer($0.keys.secretKey, $0.authenticator) } ?? .plain)
     endpoint = try socket.bind(try ListenAddress(plan).endpoint)
+    self.runID = runID
+    self.lock = lock
+    self.socket = socket
   }
 
   /// What a worker needs to join: keys of its own.
@@ -80,7 +85,7 @@ struct ListenAddress {
   /// - Throws: ``UsageError``.
   init(_ text: String) throws {
     let parts = text.hasPrefix("[") ? ListenAddress.bracketed(text) : ListenAddress.plain(text)
-    guard let (host, port) = parts, !host.isEmpty else {
+    guard case (let host, let port)? = parts, !host.isEmpty else {
       throw UsageError("--listen \(text): write ADDRESS:PORT, INTERFACE:PORT or either alone")
     }
     guard !["*", "0.0.0.0", "[::]"].contains(host) else {
@@ -100,7 +105,10 @@ struct ListenAddress {
 
   /// What the options say, or what the launcher needs.
   init(_ plan: ClusterPlan) throws {
-    if let listen = plan.options.listen { return self = try ListenAddress(listen) }
+    if let listen = plan.options.listen {
+      self = try ListenAddress(listen)
+      return
+    }
     switch plan.launcher {
     case .local, .none: host = "127.0.0.1"
     case .ssh(let hosts): host = try ListenAddress.address(towards: hosts[0].host)

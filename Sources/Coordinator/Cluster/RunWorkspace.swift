@@ -1,3 +1,4 @@
+internal import Logging
 internal import Coordination
 internal import FlapCore
 internal import Journal
@@ -20,15 +21,17 @@ struct RunWorkspace: ~Copyable {
     shape: ModelShape, resuming: Bool
   ) throws {
     let marker = journalFolder + "/" + RunJournal.databaseName
-    folder = try OutputFolder(path, marker: marker, resuming: resuming)
+    let folder = try OutputFolder(path, marker: marker, resuming: resuming)
     let journalPath = path.pushing(FilePath(journalFolder))
-    journal =
+    let journal =
       try folder.isResumed
       ? RunJournal(resuming: journalPath, as: identity)
       : RunJournal(creating: journalPath, for: identity)
     ledger = try RunLedger(
       storage: journal, records: try journal.records(), tree: tree,
       merge: LedgerMerge.moments(shape), digest: { Digest(hashing: $0) })
+    self.journal = journal
+    self.folder = folder
   }
 
   var path: FilePath { folder.path }
@@ -77,7 +80,7 @@ enum LedgerMerge {
     }
   }
 
-  static let loss: RunLedger.Merge = { left, right in
+  @Sendable static func loss(_ left: [UInt8], _ right: [UInt8]) throws -> [UInt8] {
     var merged = try Payload.decodeLoss(left)
     merged.merge(try Payload.decodeLoss(right))
     return Payload.encode(merged)

@@ -14,7 +14,7 @@ public struct Console: Sendable {
     self.isJSON = isJSON
     self.isQuiet = isQuiet
     self.logsJSON = logsJSON
-    var log = Logger(label: "flap") { _ in
+    var log = Logger(label: "flap") { _ -> any LogHandler in
       logsJSON ? JSONLogHandler() : StandardErrorHandler()
     }
     log.logLevel = isVerbose ? .debug : isQuiet ? .warning : .info

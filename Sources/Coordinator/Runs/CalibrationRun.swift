@@ -1,6 +1,7 @@
 internal import Checkpoint
 internal import Export
 internal import FlapCore
+internal import Journal
 internal import Statistics
 internal import Storage
 public import SystemPackage

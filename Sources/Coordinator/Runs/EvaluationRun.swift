@@ -28,7 +28,8 @@ public struct EvaluationRun: Sendable {
     }
     var session = try ClusterSession(inputs, pass, cluster, console)
     let loss = try session.guarded { session in
-      try session.evaluate(pass, shape: inputs.shape, console) }
+      try session.evaluate(pass, shape: inputs.shape, console)
+    }
     try session.end()
     let summary = EvaluationSummary(
       perplexity: exp(loss.meanNegativeLogLikelihood), tokens: loss.tokenCount)

@@ -1,3 +1,4 @@
+internal import Statistics
 internal import Checkpoint
 internal import Export
 internal import FlapCore

@@ -1,3 +1,6 @@
+internal import Statistics
+internal import Checkpoint
+internal import Pruning
 internal import FlapCore
 internal import Journal
 

@@ -47,7 +47,8 @@ struct ProgressMeter {
     if counters.retries > 0 { line += ", retries \(counters.retries)" }
     if counters.losses > 0 { line += ", lost workers \(counters.losses)" }
     guard isTerminal else { return log.info("\(line)") }
-    draw([line] + workers.prefix(ProgressMeter.shownWorkers).map(ProgressMeter.line) + rest(workers))
+    draw(
+      [line] + workers.prefix(ProgressMeter.shownWorkers).map(ProgressMeter.line) + rest(workers))
   }
 
   mutating func finish() {

@@ -1,0 +1,58 @@
+internal import Coordination
+internal import FlapCore
+internal import Storage
+internal import SystemPackage
+
+/// What came of a computation.
+enum ComputeOutcome: Sendable {
+  /// To be sent to the coordinator.
+  case result(HeldResult)
+  /// Stands in the output folder.
+  case shard(fileName: String, CommittedFile)
+  case failed(TaskFailure.Class, reason: String)
+}
+
+/// A result that waits to be sent: a report in memory, or a shard in a temporary file.
+struct HeldResult: Sendable {
+  private enum Body: Sendable {
+    case report([UInt8])
+    case file(TemporaryFile)
+  }
+
+  private let body: Body
+  let byteCount: Int
+  let digest: Digest
+
+  init(report: [UInt8]) {
+    body = .report(report)
+    byteCount = report.count
+    digest = Digest(hashing: report)
+  }
+
+  init(_ file: TemporaryFile, _ facts: CommittedFile) {
+    body = .file(file)
+    byteCount = facts.byteCount
+    digest = facts.digest
+  }
+
+  func bytes(in range: Range<Int>) throws -> [UInt8] {
+    switch body {
+    case .report(let bytes): Array(bytes[range])
+    case .file(let file): try file.bytes(in: range)
+    }
+  }
+}
+
+/// A file that is removed when nobody needs it any more.
+final class TemporaryFile: Sendable {
+  private let file: MappedFile
+
+  /// - Parameter path: of a file that stands.
+  init(path: FilePath) throws {
+    file = try MappedFile(path: path)
+    // The mapping keeps it; the name is not needed any more.
+    Folder.removeFile(path)
+  }
+
+  func bytes(in range: Range<Int>) throws -> [UInt8] { Array(file.bytes[range]) }
+}
