@@ -1,4 +1,3 @@
-
 /// The processes that a coordinator has started: each stands for a worker, or for those of a host.
 /// One that dies is started again, a few times, each time after a longer pause.
 public struct Fleet: ~Copyable {

@@ -44,6 +44,7 @@ public enum SmallFile {
 
   /// SHA-256 of a file's bytes.
   public static func digest(_ path: FilePath) throws(StorageError) -> Digest {
-    Digest(hashing: try MappedFile(path: path).bytes)
+    let file = try MappedFile(path: path)
+    return withExtendedLifetime(file) { Digest(hashing: file.bytes) }
   }
 }

@@ -54,5 +54,7 @@ final class TemporaryFile: Sendable {
     Folder.removeFile(path)
   }
 
-  func bytes(in range: Range<Int>) throws -> [UInt8] { Array(file.bytes[range]) }
+  func bytes(in range: Range<Int>) throws -> [UInt8] {
+    withExtendedLifetime(file) { Array(file.bytes[range]) }
+  }
 }

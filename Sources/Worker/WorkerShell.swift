@@ -1,9 +1,9 @@
-internal import Storage
 internal import Coordination
 internal import FlapCore
 internal import Glibc
 internal import Host
 internal import Logging
+internal import Storage
 internal import Transport
 internal import Wire
 

@@ -5,7 +5,7 @@ import Testing
 /// How runs end before their time: nothing stays behind, neither files nor processes.
 @Suite(.serialized)
 struct EndingTests {
-  @Test("Ctrl-C ends the run and its workers and removes what was begun")
+  @Test("Ctrl-C finishes what is in work, keeps it, and ends the workers")
   func interruption() throws {
     let folder = try TemporaryFolder()
     var workers: [Int32] = []
@@ -15,7 +15,8 @@ struct EndingTests {
     }
     #expect(outcome.exitCode != 0)
     #expect(outcome.standardError.contains("interrupted"))
-    #expect(!FileManager.default.fileExists(atPath: folder.path("pruned")))
+    #expect(outcome.standardError.contains("go on with --resume"))
+    #expect(FileManager.default.fileExists(atPath: folder.path("pruned/flap/journal")))
     #expect(waitForEnd(of: workers))
   }
 

@@ -1,6 +1,9 @@
+import FlapCore
 import FlapTestKit
 import Foundation
+import Storage
 import Synchronization
+import SystemPackage
 
 /// The built programs, run as users run them.
 enum Programs {
@@ -52,6 +55,25 @@ enum Programs {
     return Outcome(
       exitCode: process.terminationStatus, standardOutput: String(decoding: data, as: UTF8.self),
       standardError: errorText.withLock { $0 })
+  }
+
+  /// Starts a flap-worker by hand.
+  static func worker(_ arguments: [String]) throws -> Process {
+    let process = Process()
+    process.executableURL = folder.appending(path: "flap-worker")
+    process.arguments = ["--model", model] + arguments
+    try process.run()
+    return process
+  }
+
+  /// The SHA-256 of every safetensors file below a folder, by its name.
+  static func digests(below folder: String) throws -> [String: Digest] {
+    let names = try FileManager.default.subpathsOfDirectory(atPath: folder)
+    var digests: [String: Digest] = [:]
+    for name in names where name.hasSuffix(".safetensors") {
+      digests[name] = try SmallFile.digest(FilePath(folder + "/" + name))
+    }
+    return digests
   }
 
   /// Processes that a process has started and that still run.

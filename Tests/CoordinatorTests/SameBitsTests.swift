@@ -1,8 +1,6 @@
 import FlapCore
 import FlapTestKit
 import Foundation
-import Storage
-import SystemPackage
 import Testing
 
 /// The promise: every safetensors file has the same SHA-256, whoever computed it, whatever died.
@@ -24,6 +22,32 @@ struct SameBitsTests {
         ])
       #expect(digests == expected, "\(workers) workers of \(threads) threads")
     }
+  }
+
+  @Test("shards that workers send are those that they write")
+  func gathered() throws {
+    let folder = try TemporaryFolder()
+    let expected = try prune(folder, "written", ["--local-workers", "2"])
+    #expect(try prune(folder, "sent", ["--local-workers", "2", "--gather"]) == expected)
+    #expect(try prune(folder, "plain", ["--insecure", "--local-workers", "3"]) == expected)
+  }
+
+  @Test("slots of one worker", arguments: [2, 3])
+  func slots(count: Int) throws {
+    let folder = try TemporaryFolder()
+    let expected = try prune(folder, "reference", ["--local-workers", "1"])
+    let ticket = folder.path("ticket")
+    var worker: Process?
+    let digests = try prune(
+      folder, "slots", ["--launcher", "none", "--connect-file", ticket]
+    ) { _ in
+      while !FileManager.default.fileExists(atPath: ticket) { usleep(10_000) }
+      worker = try Programs.worker(
+        ["--connect-file", ticket, "--slots", "\(count)", "--threads", "2"])
+    }
+    #expect(digests == expected)
+    worker?.waitUntilExit()
+    #expect(worker?.terminationStatus == 0)
   }
 
   /// Two workers with small tasks, slow enough that there is a middle to disturb.
@@ -78,13 +102,10 @@ struct SameBitsTests {
       ["--model", Programs.model, "--calibration", Programs.calibration, "--output", output]
         + SameBitsTests.options + arguments, whileRunning: whileRunning)
     #expect(outcome.exitCode == 0, "\(outcome.standardError)")
-    var digests: [String: Digest] = [:]
     for file in try FileManager.default.subpathsOfDirectory(atPath: output) {
       #expect(!file.contains(".tmp."), "leftover of a writer")
-      guard file.hasSuffix(".safetensors") else { continue }
-      let bytes = try MappedFile(path: FilePath(output + "/" + file))
-      digests[file] = Digest(hashing: bytes.bytes)
+      #expect(!file.contains("journal"), "leftover of the journal")
     }
-    return digests
+    return try Programs.digests(below: output)
   }
 }

@@ -1,7 +1,7 @@
-internal import Logging
 internal import Coordination
 internal import FlapCore
 internal import Journal
+internal import Logging
 internal import Statistics
 internal import Storage
 internal import SystemPackage

@@ -1,9 +1,9 @@
-internal import Statistics
 internal import Checkpoint
 internal import Export
 internal import FlapCore
 internal import Journal
 internal import Pruning
+internal import Statistics
 internal import Storage
 public import SystemPackage
 

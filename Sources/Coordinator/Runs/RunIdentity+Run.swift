@@ -1,8 +1,8 @@
-internal import Statistics
 internal import Checkpoint
-internal import Pruning
 internal import FlapCore
 internal import Journal
+internal import Pruning
+internal import Statistics
 
 extension RunIdentity {
   /// What decides the bits of a calibration.
