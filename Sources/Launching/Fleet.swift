@@ -9,21 +9,29 @@ public struct Fleet: ~Copyable {
     case ended(Member, WorkerProcess.Ending)
     /// It was started again in place of the one that ended.
     case restarted(Member)
-    /// It ended too often, or in a way that no restart mends.
-    case gaveUp(Member, WorkerProcess.Ending)
+    /// It failed ``restartsPerMember`` times in a row; it is tried on all the same, ever slower.
+    case failed(Member, WorkerProcess.Ending)
+    /// No member runs, and each has failed so often, or in a way that no restart mends.
+    case hopeless(lastEnding: WorkerProcess.Ending)
   }
 
-  /// How often one member is started again before its machine is thought to be at fault.
+  /// How often a member is started again without joining before its machine is thought to be at
+  /// fault.
   public static let restartsPerMember = 3
-  /// Before the second restart of a member, then twice as long each time; the first is at once.
-  public static let restartPause = Duration.seconds(2)
+  /// Before the second restart in a row, then twice as long each time, up to the longest; the
+  /// first is at once.
+  public static let restartPause = Duration.seconds(1)
+  public static let longestRestartPause = Duration.seconds(60)
   /// The exit codes of a worker that was told to leave, and of one that would be refused again.
   public static let finalExitCodes: [Int32] = [0, 3]
 
   private struct Place: ~Copyable {
     let command: LaunchCommand
     var process: WorkerProcess?
-    var restartCount = 0
+    /// Ends in a row without a worker that joined.
+    var failureCount = 0
+    /// Not to be started again.
+    var isOver = false
     var restartDue: ContinuousClock.Instant?
 
     init(_ command: LaunchCommand) { self.command = command }
@@ -58,6 +66,9 @@ public struct Fleet: ~Copyable {
   /// Those of the processes' outputs.
   public var descriptors: [Int32] { slots.compactMap { $0.place.process?.outputDescriptor } }
 
+  /// Its worker has joined the run: what failed before does not count any more.
+  public mutating func noteJoined(_ member: Member) { slots[member].place.failureCount = 0 }
+
   public func processID(of member: Member) -> Int32? { slots[member].place.process?.processID }
 
   /// Starts every command.
@@ -80,7 +91,7 @@ public struct Fleet: ~Copyable {
     for slot in slots {
       slot.place.process?.closeInput()
       slot.place.restartDue = nil
-      slot.place.restartCount = restartLimit
+      slot.place.isOver = true
     }
   }
 
@@ -108,18 +119,26 @@ public struct Fleet: ~Copyable {
   private func schedule(
     _ slot: Slot, after ending: WorkerProcess.Ending, _ member: Member, _ events: inout [Event]
   ) {
-    guard slot.place.restartCount < restartLimit, !ending.isFinal else {
-      return events.append(.gaveUp(member, ending))
+    slot.place.failureCount += 1
+    let failures = slot.place.failureCount
+    if ending.isFinal || restartLimit == 0 { slot.place.isOver = true }
+    if !slot.place.isOver {
+      let pause = Fleet.restartPause * (1 << min(failures, 10)) / 4
+      slot.place.restartDue = .now + (failures == 1 ? .zero : min(pause, Fleet.longestRestartPause))
+      if failures == restartLimit + 1 { events.append(.failed(member, ending)) }
     }
-    let pause =
-      slot.place.restartCount == 0
-      ? .zero : Fleet.restartPause * (1 << (slot.place.restartCount - 1))
-    slot.place.restartDue = .now + pause
+    if isHopeless { events.append(.hopeless(lastEnding: ending)) }
+  }
+
+  private var isHopeless: Bool {
+    slots.allSatisfy { slot in
+      slot.place.process == nil
+        && (slot.place.isOver || slot.place.failureCount > restartLimit)
+    }
   }
 
   private func restart(_ member: Member, _ slot: Slot, _ events: inout [Event]) {
     slot.place.restartDue = nil
-    slot.place.restartCount += 1
     do {
       slot.place.process = try WorkerProcess(slot.place.command)
       events.append(.restarted(member))

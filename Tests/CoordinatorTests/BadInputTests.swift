@@ -133,7 +133,7 @@ struct BadInputTests {
     #expect(system.standardError.contains("cannot write into"))
   }
 
-  @Test("a full disk while writing leaves nothing")
+  @Test("a full disk ends the run, and --resume goes on when there is space")
   func fullDisk() throws {
     // A file system of its own needs the right to mount one.
     let folder = try TemporaryFolder()
@@ -147,7 +147,11 @@ struct BadInputTests {
     let outcome = try prune(into: disk + "/out")
     #expect(outcome.exitCode != 0)
     #expect(outcome.standardError.contains("the disk is full while writing"))
-    #expect(try FileManager.default.contentsOfDirectory(atPath: disk).isEmpty)
+    #expect(outcome.standardError.contains("go on with --resume"))
+    #expect(!FileManager.default.fileExists(atPath: disk + "/out/config.json"))
+    #expect(mount("tmpfs", disk, "tmpfs", UInt(MS_REMOUNT), "size=16m") == 0)
+    let resumed = try prune(into: disk + "/out", ["--resume"])
+    #expect(resumed.exitCode == 0, "\(resumed.standardError)")
   }
 
   @Test("two runs into one folder: one of them wins, the other says why it cannot")
@@ -200,8 +204,8 @@ struct BadInputTests {
     ]
   }
 
-  private func prune(into output: String) throws -> Programs.Outcome {
-    try Programs.coordinator(arguments(output))
+  private func prune(into output: String, _ more: [String] = []) throws -> Programs.Outcome {
+    try Programs.coordinator(arguments(output) + more)
   }
 
   private func refuse(_ arguments: [String], output: String, saying parts: [String]) throws {

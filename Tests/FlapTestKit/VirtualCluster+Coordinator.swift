@@ -152,6 +152,7 @@ extension VirtualCluster {
       case .store(let attempt, let result):
         let delay = Duration.milliseconds(Int.random(in: 0...300, using: &generator))
         queue.add(.store(attempt, result, epoch: epoch), at: now + delay)
+      case .removed: break
       case .completed: completePhase()
       case .drained: violations.append("nobody asked to drain")
       case .failed(let failure): violations.append("failed: \(failure)")

@@ -98,6 +98,7 @@ extension CoordinatorMachine {
     case .left: break
     case .died, .hung, .misbehaved:
       counters.losses += 1
+      effects.append(.removed(id))
       // It may be alive behind a slow link: it must not go on with work that is another's now.
       effects.append(
         .send(.reject(Rejection(reason: departure.reason, isFinal: false)), to: id))

@@ -42,6 +42,8 @@ public struct CoordinatorMachine: Sendable {
     /// Check a complete result against its digest and make it safe, then answer with
     /// ``Event/stored(_:)`` or ``Event/damaged(_:)``.
     case store(TaskAttempt, TaskResult)
+    /// The worker was given up: end its process, if that can be done, so that another may start.
+    case removed(WorkerID)
     /// Every submitted task is done and stored.
     case completed
     /// The run was to end early, and nothing is in work any more.

@@ -168,6 +168,7 @@ struct ClusterSession: ~Copyable {
       let decoded = try WireCodec.decodeWorkerMessage(message.frames)
       if case .hello = decoded, let member = entrance.member(of: message) {
         workersByMember[member] = worker
+        fleet.noteJoined(member)
       }
       return .received(decoded, from: worker)
     } catch {
@@ -187,10 +188,11 @@ struct ClusterSession: ~Copyable {
           log.warning("\(label) \(ending) before its worker joined")
         }
       case .restarted(let member): log.notice("\(fleet.label(member)): started again")
-      case .gaveUp(let member, let ending):
+      case .failed(let member, let ending):
+        log.warning("\(fleet.label(member)): \(ending) again and again; trying on, ever slower")
+      case .hopeless(let ending):
         guard !isCompleted, drain == nil else { continue }
-        log.warning("\(fleet.label(member)): not started again")
-        if fleet.activeCount == 0, machine.workerCount == 0 {
+        if machine.workerCount == 0 {
           throw ClusterError.noWorkersLeft(lastEnding: "\(ending)")
         }
       }
@@ -209,6 +211,7 @@ struct ClusterSession: ~Copyable {
         case .store(let attempt, let result):
           let isKept = try keep(tasks[attempt.task]!, attempt, result, &inbox)
           events.append(isKept ? .stored(attempt) : .damaged(attempt))
+        case .removed(let worker): endProcess(of: worker)
         case .completed: isCompleted = true
         case .drained: drain?.isOver = true
         case .failed(let failure): self.failure = failure
@@ -216,6 +219,14 @@ struct ClusterSession: ~Copyable {
         }
       }
     }
+  }
+
+  /// A worker that was given up may be stopped or stuck: only when its process is gone is there
+  /// room for another.
+  private mutating func endProcess(of worker: WorkerID) {
+    guard let member = workersByMember.first(where: { $0.value == worker })?.key else { return }
+    workersByMember[member] = nil
+    fleet.kill(member)
   }
 
   private func send(_ message: CoordinatorMessage, to worker: WorkerID) throws {

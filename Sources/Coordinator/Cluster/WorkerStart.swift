@@ -136,7 +136,7 @@ struct WorkerStart {
         case .ended(let member, .exited(let code)): outcomes[member].ending = .exited(code: code)
         case .ended(let member, .killed(let signal)):
           outcomes[member].ending = .killed(signal: signal)
-        case .restarted, .gaveUp: break
+        case .restarted, .failed, .hopeless: break
         }
       }
     }
