@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing and builds the release programs.
+# Installs the Debian packages that are missing, and those named as arguments, and builds the
+# release programs.
 # Needs Debian 12 or later (or Ubuntu 24.04) and a Swift toolchain, 6.2 or later, on the PATH.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-packages=(libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libdnnl-dev libsqlite3-dev)
+packages=(libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libdnnl-dev libsqlite3-dev "$@")
 
 command -v swift >/dev/null || {
   echo "setup: no swift on the PATH: install Swift 6.2 or later from https://swift.org/install" >&2

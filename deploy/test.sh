@@ -1,26 +1,27 @@
 #!/usr/bin/env bash
-# Everything that is checked before a change lands: format, generated code, the Swift suite, and
-# the written checkpoints in two major versions of transformers.
+# Everything that is checked before a change lands: format, generated code, the Swift suite, the
+# written checkpoints in two major versions of transformers, the files of deploy/, and runs on
+# real hosts (network namespaces with OpenSSH) and a real Slurm; these two need the super-user and
+# are skipped without.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-deploy/setup.sh
+cluster_packages=()
+((EUID == 0)) && cluster_packages=(openssh-server openssh-client iproute2 slurm-wlm munge)
+deploy/setup.sh python3-venv "${cluster_packages[@]}"
 
 swift format lint --strict -r Sources Tests Package.swift
 proto/generate.sh --check
 
 # PyTorch and transformers, in folders of their own (about 6 GB); kept between runs.
 if [[ ! -x .venv/bin/pytest ]]; then
-  if ! python3 -m venv .venv; then
-    as_root=()
-    ((EUID == 0)) || as_root=(sudo)
-    "${as_root[@]}" apt-get install -y -qq python3-venv
-    python3 -m venv .venv
-  fi
+  python3 -m venv .venv
   .venv/bin/pip install -q -r deploy/requirements.txt
   .venv/bin/pip install -q --target .venv-transformers-5 -r deploy/requirements-transformers-5.txt
 fi
 
 .venv/bin/pytest -q Tests/transformers Tests/oracle
 PYTHONPATH=.venv-transformers-5 .venv/bin/pytest -q Tests/transformers
+
+.venv/bin/pytest -q Tests/deploy Tests/cluster
 
 swift test -c release

@@ -51,8 +51,11 @@ struct SampledPass {
 }
 
 extension Welcome {
-  /// How long workers wait for an answer.
-  private static let lease = Duration.seconds(30)
+  /// How long workers wait for an answer before they end: no process is left for longer on a host
+  /// that is cut off.
+  private static func lease(_ workerCount: Int) -> Duration {
+    max(.seconds(12), heartbeatInterval(workerCount) * 4)
+  }
 
   /// How often workers say that they are alive: so that there are at most 200 heartbeats a second.
   private static func heartbeatInterval(_ workerCount: Int) -> Duration {
@@ -63,13 +66,13 @@ extension Welcome {
     self.init(
       runID: runID, compute: pass.compute, tokensPerSample: pass.tokens.tokensPerSample,
       samplesPerLeaf: pass.samplesPerLeaf, leavesPerBlock: pass.leavesPerBlock,
-      heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease)
+      heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease(workerCount))
   }
 
   /// The terms of a run without a forward pass.
   init(runID: String, workerCount: Int) {
     self.init(
       runID: runID, compute: .float32, tokensPerSample: 1, samplesPerLeaf: 1, leavesPerBlock: 1,
-      heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease)
+      heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease(workerCount))
   }
 }
