@@ -1,5 +1,6 @@
 import Checkpoint
 import FlapCore
+import FlapTestKit
 import Foundation
 import Testing
 
@@ -91,5 +92,40 @@ struct ConfigurationTests {
 
   private func parse(_ json: String) throws -> ModelConfiguration {
     try ModelConfiguration(json: Array(json.utf8), path: "m/config.json")
+  }
+
+  @Test("a configuration changed at random is read or refused")
+  func fuzz() {
+    let valid = Array(
+      #"""
+      {"model_type":"llama","hidden_act":"silu","hidden_size":64,"num_attention_heads":4,
+      "num_key_value_heads":2,"head_dim":16,"num_hidden_layers":2,"intermediate_size":96,
+      "vocab_size":128,"rms_norm_eps":1e-5,"rope_theta":10000.0,"tie_word_embeddings":false,
+      "attention_bias":false,"rope_scaling":{"rope_type":"llama3","factor":8.0,
+      "low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":64}}
+      """#.utf8)
+    let pieces = [
+      "9223372036854775807", "-1", "1e400", "null", "[", "{}", "\"", "0", "1e-320", "]]",
+    ]
+    var generator = SeededGenerator(seed: 3)
+    var readCount = 0
+    for _ in 0..<FuzzCount.perTest {
+      var json = valid
+      for _ in 0..<Int.random(in: 1...4, using: &generator) {
+        let index = Int.random(in: 0..<json.count, using: &generator)
+        switch Int.random(in: 0..<4, using: &generator) {
+        case 0: json[index] = UInt8.random(in: 0...255, using: &generator)
+        case 1:
+          json[index] = Array("{}[]\":,0123456789\\-.e".utf8).randomElement(using: &generator)!
+        case 2:
+          json.insert(contentsOf: Array(pieces.randomElement(using: &generator)!.utf8), at: index)
+        default: json.removeSubrange(index..<min(json.count, index + 3))
+        }
+      }
+      guard let read = try? ModelConfiguration(json: json, path: "fuzz") else { continue }
+      readCount += 1
+      #expect(read.shape.layers.allSatisfy { $0.headCount > 0 && $0.intermediateSize > 0 })
+    }
+    #expect(readCount > 0, "some changes do no harm")
   }
 }

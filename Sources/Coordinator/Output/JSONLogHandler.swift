@@ -19,7 +19,7 @@ struct JSONLogHandler: LogHandler {
 
   func log(event: LogEvent) {
     let line = Line(
-      time: Date.now.formatted(.iso8601.time(includingFractionalSeconds: true)),
+      time: Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)),
       level: event.level.rawValue, message: "\(event.message)")
     guard let bytes = try? Console.encode(line, pretty: false) else { return }
     StandardError.write(String(decoding: bytes, as: UTF8.self) + "\n")

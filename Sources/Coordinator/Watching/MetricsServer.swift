@@ -40,21 +40,18 @@ final class MetricsServer: Sendable {
       throw UsageError("--metrics \(address): \(listen.host) is no IP address")
     }
     let outcome = Outcome()
+    let server = HTTPServer(address: socketAddress, logger: .disabled)
     task = Task {
-      let server = HTTPServer(address: socketAddress)
       await server.appendRoute("GET /metrics") { _ in
         HTTPResponse(
           statusCode: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
           body: Data(text.current.withLock { $0 }.utf8))
       }
-      async let serving: Void = server.run()
-      do {
-        try await server.waitUntilListening()
-        outcome.report(nil)
-        try await serving
-      } catch {
-        outcome.report("\(error)")
-      }
+      do { try await server.run() } catch { outcome.report("\(error)") }
+    }
+    Task {
+      try await server.waitUntilListening()
+      outcome.report(nil)
     }
     if let failure = outcome.wait() {
       throw UsageError("--metrics \(address): cannot listen there: \(failure)")
