@@ -8,10 +8,15 @@ public struct RunIdentity: Sendable {
   /// - Parameter name: as people know it: an option's name, or "model digest".
   public mutating func add(_ name: String, _ value: String) { facts.append((name, value)) }
 
+  /// The facts by their names.
+  public var dictionary: [String: String] {
+    Dictionary(facts, uniquingKeysWith: { first, _ in first })
+  }
+
   /// One line per fact that differs.
-  func differences(from earlier: RunIdentity) -> [String] {
-    let now = Dictionary(facts, uniquingKeysWith: { first, _ in first })
-    let then = Dictionary(earlier.facts, uniquingKeysWith: { first, _ in first })
+  public func differences(from earlier: RunIdentity) -> [String] {
+    let now = dictionary
+    let then = earlier.dictionary
     return (facts.map(\.name) + earlier.facts.map(\.name)).uniqued().compactMap { name in
       now[name] == then[name]
         ? nil : "\(name) was \(then[name] ?? "not set"), is \(now[name] ?? "not set")"

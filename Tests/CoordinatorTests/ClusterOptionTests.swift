@@ -32,6 +32,7 @@ struct ClusterOptionTests {
     arguments: [
       ("# nothing\n", "names no host"), ("node1\nnode1\n", "line 2"), ("node1 slots=0\n", "line 1"),
       ("\nnode1 gpus=4\n", "line 2"),
+      ("node1 memory=8MB\n", "node1, line 1"),
     ])
   func hostsFile(text: String, reason: String) throws {
     let folder = try TemporaryFolder()

@@ -40,6 +40,14 @@ struct ResumeTests {
     // 256 samples of 128 tokens are 32768; some of them were counted before.
     #expect(!resumed.standardError.contains("calibration: 32768 tokens"))
     #expect(!FileManager.default.fileExists(atPath: folder.path("out/flap/journal")))
+
+    // A batch system that starts the command once more does no harm.
+    let finished = try Programs.coordinator(arguments + ["--resume"])
+    #expect(finished.exitCode == 0)
+    #expect(finished.standardError.contains("is complete: there is nothing to resume"))
+    let changed = try Programs.coordinator(arguments.dropLast() + ["0.3", "--resume"])
+    #expect(changed.exitCode != 0)
+    #expect(changed.standardError.contains("--ratio was 0.2, is 0.3"))
   }
 
   @Test("--resume begins anew where there is nothing to go on with")

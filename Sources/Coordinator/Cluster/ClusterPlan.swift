@@ -81,6 +81,20 @@ struct ClusterPlan {
     return max(1, Host.coreCount / count)
   }
 
+  /// - Throws: ``UsageError`` for a host whose `memory=` a worker would exceed.
+  func checkMemory(of pass: SampledPass) throws {
+    guard case .ssh(let hosts) = launcher else { return }
+    for host in hosts {
+      guard let limit = host.memoryBytes else { continue }
+      let needed = WorkerMemory(pass, threadCount: host.threads ?? Host.coreCount).totalBytes
+      guard needed > limit else { continue }
+      throw UsageError(
+        "\(host.label), line \(host.line) of \(options.hostsFile!): a worker takes "
+          + "\(Format.bytes(needed)), more than memory=\(Format.bytes(limit)): use fewer threads "
+          + "there or a smaller --leaves-per-block")
+    }
+  }
+
   /// For people: "3 × 4 threads on this machine".
   var description: String {
     switch launcher {

@@ -51,6 +51,8 @@ struct WriteSummary: Encodable {
   var version = SoftwareVersion.current
   let output: String
   let shards: [ShardSummary]
+  /// What decided the result.
+  let terms: [String: String]
 
   var table: String {
     "\(shards.count) shards, \(Format.bytes(shards.reduce(0) { $0 + $1.bytes }))\n→ \(output)"
@@ -70,12 +72,15 @@ struct PruneSummary: Encodable {
   let peakWorkerBytes: Int
   let seconds: Double
   let shards: [ShardSummary]
+  /// What decided the result.
+  let terms: [String: String]
 
   init(
     search: SearchSummary, shards: [LedgerRecord], tokenCount: Int, modelDigest: Digest,
     dataDigest: Digest?, compute: ComputeType?, compensates: Bool, peakWorkerBytes: Int,
-    seconds: Double
+    seconds: Double, terms: [String: String]
   ) {
+    self.terms = terms
     version = SoftwareVersion.current
     self.search = search
     self.compute = compute?.rawValue

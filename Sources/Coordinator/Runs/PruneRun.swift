@@ -2,6 +2,7 @@ internal import Checkpoint
 internal import Export
 internal import FlapCore
 internal import Journal
+internal import Logging
 internal import Pruning
 internal import Statistics
 internal import Storage
@@ -37,6 +38,9 @@ public struct PruneRun: Sendable {
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
     identity.add(write)
+    if cluster.options.resumes, try FinishedRun.isThere(output, as: identity) {
+      return console.log.notice("\(output) is complete: there is nothing to resume")
+    }
     var workspace = try RunWorkspace(
       output, journalFolder: "flap/journal", identity: identity, tree: pass?.layout.tree,
       shape: inputs.shape, resuming: cluster.options.resumes)
@@ -67,7 +71,8 @@ public struct PruneRun: Sendable {
       shards: shards, tokenCount: pass?.tokenCount ?? 0,
       modelDigest: inputs.checkpoint.digest, dataDigest: pass?.tokens.digest,
       compute: pass?.compute, compensates: compensates,
-      peakWorkerBytes: peakWorkerBytes, seconds: (.now - start) / .seconds(1))
+      peakWorkerBytes: peakWorkerBytes, seconds: (.now - start) / .seconds(1),
+      terms: identity.dictionary)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()

@@ -28,6 +28,8 @@ struct RunInputs {
       tokens = tokens.prefix(sampleCount: limit)
     }
     try tokens.validate(vocabularySize: shape.vocabularySize)
-    return SampledPass(shape: shape, tokens: tokens, options: options, cluster)
+    let pass = SampledPass(shape: shape, tokens: tokens, options: options, cluster)
+    try cluster.checkMemory(of: pass)
+    return pass
   }
 }

@@ -2,6 +2,7 @@ internal import Checkpoint
 internal import Export
 internal import FlapCore
 internal import Journal
+internal import Logging
 internal import Pruning
 internal import Storage
 public import SystemPackage
@@ -37,6 +38,9 @@ public struct WriteRun: Sendable {
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
     identity.add("statistics digest", try statisticsDigest())
     identity.add(write)
+    if cluster.options.resumes, try FinishedRun.isThere(output, as: identity) {
+      return console.log.notice("\(output) is complete: there is nothing to resume")
+    }
     var workspace = try RunWorkspace(
       output, journalFolder: "flap/journal", identity: identity, tree: nil, shape: inputs.shape,
       resuming: cluster.options.resumes)
@@ -57,7 +61,9 @@ public struct WriteRun: Sendable {
       try session.end()
       return shards
     }
-    let summary = WriteSummary(output: output.string, shards: shards.map(ShardSummary.init))
+    let summary = WriteSummary(
+      output: output.string, shards: shards.map(ShardSummary.init),
+      terms: identity.dictionary)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()
