@@ -9,8 +9,8 @@ internal import SystemPackage
 /// line from ``readLines()``.
 public struct WorkerProcess: ~Copyable {
   public let processID: Int32
-  /// Ready to read when there is output.
-  public let outputDescriptor: Int32
+  /// Ready to read when there is output; nil after its end.
+  public private(set) var outputDescriptor: Int32?
   private var standardInput: FileDescriptor?
   private let output: FileDescriptor
   private var lines = LineBuffer()
@@ -58,8 +58,12 @@ public struct WorkerProcess: ~Copyable {
   deinit {
     if ending == nil {
       Glibc.kill(processID, SIGKILL)
-      var status: Int32 = 0
-      while waitpid(processID, &status, 0) == -1 && errno == EINTR {}
+      // One that is stuck in the kernel (a dead file server) may take long to go: not waited for.
+      for _ in 0..<100 {
+        var status: Int32 = 0
+        if waitpid(processID, &status, WNOHANG) != 0 { break }
+        usleep(5000)
+      }
     }
     try? standardInput?.close()
     try? output.close()
@@ -81,6 +85,8 @@ public struct WorkerProcess: ~Copyable {
     while true {
       let count = read(output.rawValue, &bytes, bytes.count)
       if count > 0 { lines.append(bytes[..<count]) }
+      // From here on it would always be ready.
+      if count == 0 { outputDescriptor = nil }
       if count < bytes.count, !(count < 0 && errno == EINTR) { break }
     }
     if ending != nil { lines.finish() }
