@@ -117,7 +117,14 @@ public final class RunJournal: LedgerStorage {
   private static func open(_ folder: FilePath) throws -> DatabaseQueue {
     var configuration = Configuration()
     configuration.prepareDatabase { database in
-      try database.execute(sql: "PRAGMA synchronous = FULL")
+      // The run's folder is locked: nobody else comes here, and the rollback journal can stay
+      // where it is instead of being removed, and the folder synced, with every commit.
+      try database.execute(
+        sql: """
+          PRAGMA locking_mode = EXCLUSIVE;
+          PRAGMA journal_mode = PERSIST;
+          PRAGMA synchronous = FULL;
+          """)
     }
     return try wrapping(folder) {
       try DatabaseQueue(

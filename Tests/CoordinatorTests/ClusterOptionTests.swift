@@ -75,7 +75,7 @@ struct ClusterOptionTests {
   @Test("--log-format json: every line is an object")
   func jsonLogs() throws {
     let folder = try TemporaryFolder()
-    let outcome = try run(folder, ["--log-format", "json"])
+    let outcome = try run(folder, ["--log-format", "json", "--verbose"])
     #expect(outcome.exitCode == 0)
     let lines = outcome.standardError.split(separator: "\n")
     #expect(lines.count >= 2)

@@ -69,6 +69,8 @@ struct ClusterPlan {
     }
   }
 
+  var isLocal: Bool { if case .local = launcher { true } else { false } }
+
   /// Tasks that one worker computes at a time, at the most.
   var slotsPerWorker: Int {
     if case .ssh(let hosts) = launcher { hosts.map(\.slots).max() ?? 1 } else { 1 }

@@ -55,7 +55,9 @@ struct ClusterSession: ~Copyable {
     let runID = String(UInt64.random(in: .min ... .max), radix: 16)
     var entrance = try Entrance(plan, runID: runID)
     try entrance.writeConnectFile(plan.options.connectFile)
-    log.info("listening at \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
+    log.log(
+      level: plan.isLocal ? .debug : .info,
+      "listening at \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
     let start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
     try start.checkHosts(&entrance, interruption, log)
     var fleet = Fleet(try start.commands(&entrance))
