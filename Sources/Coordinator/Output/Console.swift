@@ -7,15 +7,16 @@ public struct Console: Sendable {
   let isQuiet: Bool
   let log: Logger
 
-  private let logsJSON: Bool
+  private let screen: Screen
 
   /// - Parameter logsJSON: log lines are JSON objects, one per line.
   public init(isJSON: Bool, isQuiet: Bool, isVerbose: Bool, logsJSON: Bool = false) {
     self.isJSON = isJSON
     self.isQuiet = isQuiet
-    self.logsJSON = logsJSON
+    let screen = Screen(isTerminal: StandardError.isTerminal && !logsJSON)
+    self.screen = screen
     var log = Logger(label: "flap") { _ -> any LogHandler in
-      logsJSON ? JSONLogHandler() : StandardErrorHandler()
+      logsJSON ? JSONLogHandler() : StandardErrorHandler(screen: screen)
     }
     log.logLevel = isVerbose ? .debug : isQuiet ? .warning : .info
     self.log = log
@@ -32,8 +33,7 @@ public struct Console: Sendable {
 
   func meter(_ label: String, unit: String, total: Double) -> ProgressMeter {
     ProgressMeter(
-      label: label, unit: unit, total: total,
-      isTerminal: StandardError.isTerminal && !logsJSON, isSilent: isQuiet, log: log)
+      label: label, unit: unit, total: total, screen: screen, isSilent: isQuiet, log: log)
   }
 
   /// JSON with sorted keys, so that equal results are equal bytes.
@@ -50,6 +50,7 @@ public struct Console: Sendable {
 
 /// One line per message on standard error; the level is named where it is not the usual one.
 private struct StandardErrorHandler: LogHandler {
+  let screen: Screen
   var metadata: Logger.Metadata = [:]
   var logLevel = Logger.Level.info
 
@@ -60,6 +61,6 @@ private struct StandardErrorHandler: LogHandler {
 
   func log(event: LogEvent) {
     let prefix = event.level >= .warning ? "\(event.level): " : ""
-    StandardError.write("\(prefix)\(event.message)\n")
+    screen.write("\(prefix)\(event.message)")
   }
 }

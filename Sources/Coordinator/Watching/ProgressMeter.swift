@@ -10,10 +10,9 @@ struct ProgressMeter {
   private let total: Double
   private let start: ContinuousClock.Instant
   private var lastShown: ContinuousClock.Instant
-  private let isTerminal: Bool
+  private let screen: Screen
   private let isSilent: Bool
   private let log: Logger
-  private var drawnLines = 0
 
   static let terminalInterval = Duration.milliseconds(200)
   static let plainInterval = Duration.seconds(10)
@@ -21,12 +20,12 @@ struct ProgressMeter {
   static let shownWorkers = 12
 
   init(
-    label: String, unit: String, total: Double, isTerminal: Bool, isSilent: Bool, log: Logger
+    label: String, unit: String, total: Double, screen: Screen, isSilent: Bool, log: Logger
   ) {
     self.label = label
     self.unit = unit
     self.total = total
-    self.isTerminal = isTerminal
+    self.screen = screen
     self.isSilent = isSilent
     self.log = log
     start = .now
@@ -39,22 +38,22 @@ struct ProgressMeter {
   mutating func show(
     fraction: Double, workers: @autoclosure () -> [WorkerView], _ counters: RunCounters
   ) {
-    let interval = isTerminal ? ProgressMeter.terminalInterval : ProgressMeter.plainInterval
+    let interval = screen.isTerminal ? ProgressMeter.terminalInterval : ProgressMeter.plainInterval
     guard !isSilent, .now - lastShown >= interval else { return }
     lastShown = .now
     let workers = workers()
     var line = self.line(fraction: fraction) + ", workers \(workers.count)"
     if counters.retries > 0 { line += ", retries \(counters.retries)" }
     if counters.losses > 0 { line += ", lost workers \(counters.losses)" }
-    guard isTerminal else { return log.info("\(line)") }
-    draw(
+    guard screen.isTerminal else { return log.info("\(line)") }
+    screen.draw(
       [line] + workers.prefix(ProgressMeter.shownWorkers).map(ProgressMeter.line) + rest(workers))
   }
 
   mutating func finish() {
     guard !isSilent, total > 0 else { return }
     let seconds = max(elapsedSeconds, 1e-9)
-    draw([])
+    screen.draw([])
     log.info(
       "\(label): \(Int(total)) \(unit) in \(Format.seconds(seconds)), \(Format.rate(total / seconds)) \(unit)/s"
     )
@@ -82,13 +81,5 @@ struct ProgressMeter {
     guard !hidden.isEmpty else { return [] }
     let busy = hidden.count { $0.task != nil }
     return ["  and \(hidden.count) more, \(busy) of them at work"]
-  }
-
-  /// The lines take the place of those drawn before.
-  private mutating func draw(_ lines: [String]) {
-    guard isTerminal else { return }
-    let up = drawnLines > 0 ? "\u{1B}[\(drawnLines)A" : ""
-    StandardError.write("\r" + up + "\u{1B}[J" + lines.map { $0 + "\n" }.joined())
-    drawnLines = lines.count
   }
 }
