@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-packages=(libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libdnnl-dev libsqlite3-dev "$@")
+packages=(libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libdnnl-dev libsqlite3-dev)
+packages+=("$@")
 
 command -v swift >/dev/null || {
   echo "setup: no swift on the PATH: install Swift 6.2 or later from https://swift.org/install" >&2
