@@ -137,6 +137,9 @@ let package = Package(
     tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
     tests(
       of: "Coordinator",
-      ["flap-coord", "flap-worker", "Checkpoint", "Storage", "Statistics", "FlapCore", system]),
+      [
+        "flap-coord", "flap-worker", "Wire", "Transport", "Coordination", "Checkpoint", "Storage",
+        "Statistics", "FlapCore", system,
+      ]),
   ]
 )

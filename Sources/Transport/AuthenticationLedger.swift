@@ -5,13 +5,12 @@ final class AuthenticationLedger: Sendable {
   private struct Entries {
     var allowed: Set<CurveKey>
     var refusalCount = 0
-    var refusals: [Refusal] = []
+    var untold = RefusalQueue()
     var failure: TransportError?
 
     mutating func record(_ refusal: Refusal) {
       refusalCount += 1
-      if refusals.count == Authenticator.keptRefusalCount { refusals.removeFirst() }
-      refusals.append(refusal)
+      untold.append(refusal)
     }
   }
 
@@ -49,10 +48,6 @@ final class AuthenticationLedger: Sendable {
 
   var refusalCount: Int { entries.withLock(\.refusalCount) }
 
-  func takeRefusals() -> [Refusal] {
-    entries.withLock { entries in
-      defer { entries.refusals = [] }
-      return entries.refusals
-    }
-  }
+  /// The last refusals since the last call, and the count of all since then.
+  func take() -> (refusals: [Refusal], count: Int) { entries.withLock { $0.untold.take() } }
 }

@@ -1,39 +1,18 @@
-internal import Glibc
-
-/// Answers the handshakes' questions until it is told to end (pthread_create(3)).
+/// Answers the handshakes' questions until it is told to end.
 struct AuthenticationThread: Sendable {
-  private let handle: pthread_t
-  private let wakeUp: WakeUp
+  private let thread: ServiceThread
 
   /// When this returns, the questions of every handshake find the thread.
   init(context: MessagingContext, ledger: AuthenticationLedger) throws(TransportError) {
     let socket = try Socket(context: context, kind: .router)
     _ = try socket.bind(AuthenticationRequest.endpoint)
-    wakeUp = try WakeUp()
-    let loop = Unmanaged.passRetained(
-      AuthenticationLoop(socket: socket, ledger: ledger, wakeUp: wakeUp))
-    var handle = pthread_t()
-    let code = pthread_create(
-      &handle, nil,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<AuthenticationLoop>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, loop.toOpaque())
-    guard code == 0 else {
-      loop.release()
-      throw TransportError(
-        operation: "start the thread that checks keys", code: code,
-        text: String(cString: strerror(code)))
-    }
-    self.handle = handle
+    let wakeUp = try WakeUp()
+    let loop = AuthenticationLoop(socket: socket, ledger: ledger, wakeUp: wakeUp)
+    thread = try ServiceThread(purpose: "checks keys", wakeUp: wakeUp) { loop.run() }
   }
 
-  /// Ends the thread and waits for it: pthread_join(3), hence once only.
-  func end() {
-    wakeUp.signal()
-    pthread_join(handle, nil)
-  }
+  /// Ends the thread and waits for it; once only.
+  func end() { thread.end() }
 }
 
 /// What the thread runs. It owns the socket; the context outlives it, held by who ends the thread.
@@ -51,10 +30,6 @@ private final class AuthenticationLoop {
   }
 
   func run() {
-    // Signals are for the threads that the program made.
-    var all = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_BLOCK, &all, nil)
     // Unbound at once; closing alone leaves the time of it to ZeroMQ's reaper thread.
     defer { socket.unbind(AuthenticationRequest.endpoint) }
     do throws(TransportError) {

@@ -4,6 +4,7 @@ internal import Synchronization
 /// Authentication Protocol (RFC 27), on a thread of its own.
 ///
 /// A client gets in when it proves that it owns a key on the list; everything else is refused.
+/// Whom ZeroMQ turns away before it asks for a decision is counted among the refused.
 /// All methods may be called from any thread.
 public final class Authenticator: Sendable {
   /// Refusals that are kept for ``takeRefusals()``.
@@ -11,7 +12,7 @@ public final class Authenticator: Sendable {
 
   /// ZeroMQ looks for the handler in the context of the socket that asks.
   let context: MessagingContext
-  private let ledger: AuthenticationLedger
+  let ledger: AuthenticationLedger
   private let thread: Mutex<AuthenticationThread?>
 
   /// Starts with `keys` allowed.
@@ -56,7 +57,7 @@ public final class Authenticator: Sendable {
   public var refusalCount: Int { ledger.refusalCount }
 
   /// The last refusals since the last call, oldest first, at most ``keptRefusalCount``.
-  public func takeRefusals() -> [Refusal] { ledger.takeRefusals() }
+  public func takeRefusals() -> [Refusal] { ledger.take().refusals }
 
   /// Counts a message that a server socket drops for want of a proven key.
   func recordUnidentifiedMessage(from address: String) {

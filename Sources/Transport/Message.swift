@@ -8,10 +8,16 @@ public struct Message: Hashable, Sendable {
   /// always nil elsewhere.
   public var userID: String?
 
-  public init(routingID: [UInt8] = [], frames: [[UInt8]], userID: String? = nil) {
+  /// The sender's IP address, on a router; empty when it is not known.
+  public var address: String
+
+  public init(
+    routingID: [UInt8] = [], frames: [[UInt8]], userID: String? = nil, address: String = ""
+  ) {
     self.routingID = routingID
     self.frames = frames
     self.userID = userID
+    self.address = address
   }
 }
 

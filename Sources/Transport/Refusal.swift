@@ -1,4 +1,4 @@
-/// One attempt to join, or one message, that ``Authenticator`` turned away.
+/// One attempt to join, or one message, that was turned away.
 public struct Refusal: Hashable, Sendable {
   public enum Reason: Hashable, Sendable {
     /// The client proved that it owns this key, which is not allowed.
@@ -9,9 +9,24 @@ public struct Refusal: Hashable, Sendable {
     case malformedRequest
     /// A message arrived by a way that no client can be authenticated on.
     case unidentifiedMessage
+    /// A message of a client that may talk says nothing that can be understood.
+    case unreadableMessage(String)
+    /// ZeroMQ ended the handshake before a key was shown.
+    case handshakeFailed(HandshakeFailure)
   }
 
-  /// The peer's IP address, or empty when it is not known.
+  public enum HandshakeFailure: Hashable, Sendable {
+    /// What the client sent was not sealed for this server's key.
+    case keyDiffers
+    /// The client asks for another mechanism, such as none.
+    case mechanismDiffers
+    /// The client speaks another protocol, or breaks this one: also by a frame above the limit.
+    case protocolBroken
+    /// The client was not done in 10 seconds, or nobody checks keys any more.
+    case timedOut
+  }
+
+  /// The peer's IP address; empty when it is not known, as that of a peer that was gone at once.
   public let address: String
   public let reason: Reason
 
@@ -23,7 +38,7 @@ public struct Refusal: Hashable, Sendable {
 
 extension Refusal: CustomStringConvertible {
   public var description: String {
-    "refused \(address.isEmpty ? "a peer" : address): \(reason.text)"
+    "refused \(address.isEmpty ? "a peer of unknown address" : address): \(reason.text)"
   }
 }
 
@@ -34,6 +49,22 @@ extension Refusal.Reason {
     case .otherMechanism: "it does not use CURVE"
     case .malformedRequest: "its request to join is malformed"
     case .unidentifiedMessage: "its message comes without a proven key"
+    case .unreadableMessage(let why): Refusal.line(why)
+    case .handshakeFailed(.keyDiffers):
+      "it knows another server's key; give it the connection file of this run"
+    case .handshakeFailed(.mechanismDiffers):
+      "it does not encrypt; give it the connection file of this run"
+    case .handshakeFailed(.protocolBroken):
+      "what it sends is no handshake of this program, or announces too large a frame"
+    case .handshakeFailed(.timedOut): "its handshake took more than 10 seconds"
     }
+  }
+}
+
+extension Refusal {
+  /// Fit for a log, whatever a peer may have put into it.
+  fileprivate static func line(_ text: String) -> String {
+    let bytes = text.utf8.prefix(300).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -2,20 +2,31 @@ internal import CZeroMQ
 internal import FlapCore
 
 extension Socket {
+  /// A peer that has not shown its key by then is dropped.
+  static let handshakeLimit = Duration.seconds(10)
+
+  /// Messages of one dealer that a router holds or has under way before the dealer must wait.
+  /// An honest worker stays far below: it sends what it has credit for and a few words beside.
+  static let receiveLimit: Int32 = 64
+  /// Messages to one dealer that a router holds while the dealer takes none.
+  static let sendLimit: Int32 = 1024
+
   static func configure(
     _ handle: UnsafeMutableRawPointer, kind: Kind, routingID: [UInt8]?, security: SocketSecurity
   ) throws(TransportError) {
     // What was sent last (a goodbye) gets a second to leave.
     try set(handle, ZMQ_LINGER, "LINGER", 1000)
-    // Flow is controlled by credits. A high-water mark would drop or block on top of them, and
-    // a small one together with a stalled reader was measured to lose data.
-    try set(handle, ZMQ_SNDHWM, "SNDHWM", 0)
-    try set(handle, ZMQ_RCVHWM, "RCVHWM", 0)
+    // Flow is controlled by credits. A router's marks are above them, for peers that do not keep
+    // to them: such a one is no longer read from (TCP holds it up, nothing is lost), and what it
+    // does not read is not sent. They lose data only together with ZMQ_HEARTBEAT_IVL (measured),
+    // which takes a peer that is held up for a dead one and is left off.
+    try set(handle, ZMQ_SNDHWM, "SNDHWM", kind == .router ? sendLimit : 0)
+    try set(handle, ZMQ_RCVHWM, "RCVHWM", kind == .router ? receiveLimit : 0)
     // A peer that fails is tried again after 100 ms, then ever later up to 30 s.
     try set(handle, ZMQ_RECONNECT_IVL, "RECONNECT_IVL", 100)
     try set(handle, ZMQ_RECONNECT_IVL_MAX, "RECONNECT_IVL_MAX", 30_000)
-    // A peer that connects and says nothing is dropped.
-    try set(handle, ZMQ_HANDSHAKE_IVL, "HANDSHAKE_IVL", 10_000)
+    try set(
+      handle, ZMQ_HANDSHAKE_IVL, "HANDSHAKE_IVL", Int32(handshakeLimit / .milliseconds(1)))
     // Off: a hello is queued although the connection is still being made.
     try set(handle, ZMQ_IMMEDIATE, "IMMEDIATE", 0)
     // A larger frame ends the connection before it takes memory, also before the peer has shown
@@ -29,6 +40,13 @@ extension Socket {
     }
     if let routingID { try setRoutingIdentity(handle, routingID) }
     try secure(handle, with: security)
+  }
+
+  /// An IPv6 address is taken only by a socket that is told so; a name stays one of IPv4.
+  static func allowAddresses(
+    of endpoint: String, at handle: UnsafeMutableRawPointer
+  ) throws(TransportError) {
+    if endpoint.hasPrefix("tcp://[") { try set(handle, ZMQ_IPV6, "IPV6", 1) }
   }
 
   private static func setRoutingIdentity(

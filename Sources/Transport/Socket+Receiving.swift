@@ -7,22 +7,22 @@ extension Socket {
   /// A CURVE server's messages carry the key of their sender; one that does not is dropped, and
   /// its ``Authenticator`` counts it.
   public func receive() throws(TransportError) -> Message? {
-    while let (message, address) = try receiveAny() {
+    while let message = try receiveAny() {
       guard let authenticator, message.userID == nil else { return message }
-      authenticator.recordUnidentifiedMessage(from: address)
+      authenticator.recordUnidentifiedMessage(from: message.address)
     }
     return nil
   }
 
-  /// - Returns: also the IP address of the sender, or nothing where it is not needed or known.
-  private func receiveAny() throws(TransportError) -> (message: Message, address: String)? {
+  private func receiveAny() throws(TransportError) -> Message? {
     guard var part = try receivePart() else { return nil }
     var message = Message(frames: [])
     if kind == .router {
       message.routingID = part.bytes
-      guard part.hasMore, let body = try receivePart() else { return (message, part.address) }
+      guard part.hasMore, let body = try receivePart(of: kind) else { return message }
       part = body
     }
+    message.address = part.address
     message.frames.append(part.bytes)
     message.userID = part.userID
     var isTooLong = false
@@ -33,7 +33,7 @@ extension Socket {
       if isTooLong { message.frames = [] } else { message.frames.append(part.bytes) }
       if part.userID != message.userID { message.userID = nil }
     }
-    return (message, part.address)
+    return message
   }
 
   private struct Part {
@@ -44,7 +44,9 @@ extension Socket {
   }
 
   /// `zmq_msg_recv`; the bytes are copied once.
-  private func receivePart() throws(TransportError) -> Part? {
+  ///
+  /// - Parameter kind: a router's, to read also the sender's address.
+  private func receivePart(of kind: Kind? = nil) throws(TransportError) -> Part? {
     var part = zmq_msg_t()
     zmq_msg_init(&part)
     defer { zmq_msg_close(&part) }
@@ -59,10 +61,8 @@ extension Socket {
     var copy = Part(bytes: Array(bytes), hasMore: zmq_msg_more(&part) != 0)
     // Elsewhere there is nothing to read: a client may claim any User-Id in its own greeting,
     // and only the authenticator's answer, which a CURVE server waits for, goes before that.
-    if authenticator != nil {
-      copy.userID = Socket.property("User-Id", of: &part)
-      if copy.userID == nil { copy.address = Socket.property("Peer-Address", of: &part) ?? "" }
-    }
+    if authenticator != nil { copy.userID = Socket.property("User-Id", of: &part) }
+    if kind == .router { copy.address = Socket.property("Peer-Address", of: &part) ?? "" }
     return copy
   }
 

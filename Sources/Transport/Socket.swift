@@ -2,17 +2,23 @@ internal import CZeroMQ
 
 /// A ZeroMQ socket (`zmq_socket`); one thread at a time may use it.
 public struct Socket: ~Copyable {
-  public enum Kind: Hashable, Sendable {
+  public struct Kind: Hashable, Sendable {
     /// Talks to many dealers, by their routing identities.
-    case router
+    public static let router = Kind(type: ZMQ_ROUTER)
     /// Talks to one router.
-    case dealer
+    public static let dealer = Kind(type: ZMQ_DEALER)
+    /// Talks to one of its kind, within the process.
+    static let pair = Kind(type: ZMQ_PAIR)
+
+    fileprivate let type: Int32
   }
 
   let handle: UnsafeMutableRawPointer
   let kind: Kind
   /// Who checks the keys of a CURVE server's clients; nil for other sockets.
   let authenticator: Authenticator?
+  /// Tells the authenticator who is turned away before it is asked.
+  private let monitor: HandshakeMonitor?
   // Keeps the context: deinit closes the socket before this is released.
   private let context: MessagingContext
 
@@ -30,11 +36,18 @@ public struct Socket: ~Copyable {
       precondition(given.context === context, "ZeroMQ asks the socket's own context only.")
       authenticator = given
     }
-    guard let handle = zmq_socket(context.handle, kind == .router ? ZMQ_ROUTER : ZMQ_DEALER)
-    else { throw .last("create a socket") }
+    guard let handle = zmq_socket(context.handle, kind.type) else {
+      throw .last("create a socket")
+    }
     do throws(TransportError) {
       try Socket.configure(
         handle, kind: kind, routingID: routingID, security: security)
+      var monitor: HandshakeMonitor?
+      if let authenticator {
+        monitor = try HandshakeMonitor(
+          of: handle, context: context, ledger: authenticator.ledger)
+      }
+      self.monitor = monitor
     } catch {
       zmq_close(handle)
       throw error
@@ -45,12 +58,16 @@ public struct Socket: ~Copyable {
     self.authenticator = authenticator
   }
 
-  deinit { zmq_close(handle) }
+  deinit {
+    monitor?.end(of: handle)
+    zmq_close(handle)
+  }
 
   /// Listens (`zmq_bind`).
   ///
   /// - Returns: the endpoint with its wildcards resolved (`tcp://127.0.0.1:*` gets a free port).
   public func bind(_ endpoint: String) throws(TransportError) -> String {
+    try Socket.allowAddresses(of: endpoint, at: handle)
     guard zmq_bind(handle, endpoint) == 0 else { throw .last("bind", endpoint: endpoint) }
     var resolved = [CChar](repeating: 0, count: 1024)
     var byteCount = resolved.count
@@ -64,6 +81,7 @@ public struct Socket: ~Copyable {
   /// Connects in the background, again and again (`zmq_connect`): a peer that does not answer yet
   /// is no error.
   public func connect(_ endpoint: String) throws(TransportError) {
+    try Socket.allowAddresses(of: endpoint, at: handle)
     guard zmq_connect(handle, endpoint) == 0 else { throw .last("connect to", endpoint: endpoint) }
   }
 

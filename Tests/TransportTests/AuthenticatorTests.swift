@@ -117,7 +117,7 @@ import Transport
         == "refused 192.0.2.1: its key \(key.z85) is not allowed, or no longer")
     #expect(
       Refusal(address: "", reason: .unidentifiedMessage).description
-        == "refused a peer: its message comes without a proven key")
+        == "refused a peer of unknown address: its message comes without a proven key")
   }
 
   /// The list is replaced while questions are asked.

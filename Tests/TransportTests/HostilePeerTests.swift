@@ -93,7 +93,7 @@ import Transport
 }
 
 /// `RssAnon` of this process: memory that is neither shared nor backed by a file.
-private func anonymousResidentBytes() throws -> Int {
+func anonymousResidentBytes() throws -> Int {
   let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
   let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
   let kibibytes = line?.split { !$0.isNumber }.first.flatMap { Int($0) }

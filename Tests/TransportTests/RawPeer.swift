@@ -4,13 +4,16 @@ import Glibc
 final class RawPeer {
   private let descriptor: Int32
 
-  /// - Parameter endpoint: `tcp://127.0.0.1:port`.
-  init(endpoint: String) throws {
+  /// - Parameters:
+  ///   - endpoint: `tcp://127.0.0.1:port`.
+  ///   - patience: seconds after which sending or receiving is given up.
+  init(endpoint: String, patience: Double = 5) throws {
     guard let port = endpoint.split(separator: ":").last.flatMap({ UInt16($0) }) else {
       throw NoConnection()
     }
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var patience = timeval(tv_sec: 5, tv_usec: 0)
+    var patience = timeval(
+      tv_sec: Int(patience), tv_usec: Int(patience.truncatingRemainder(dividingBy: 1) * 1e6))
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
@@ -30,7 +33,7 @@ final class RawPeer {
 
   struct NoConnection: Error {}
 
-  /// - Returns: how many bytes went before the other side closed, or took none for 5 seconds.
+  /// - Returns: how many bytes went before the other side closed, or took none for too long.
   @discardableResult
   func send(_ bytes: [UInt8]) -> Int {
     var sent = 0
@@ -58,7 +61,7 @@ final class RawPeer {
     return true
   }
 
-  /// - Returns: whether the other side closes the connection within 5 seconds of silence.
+  /// - Returns: whether the other side closes the connection before its silence is too long.
   func isClosed() -> Bool {
     var bytes = [UInt8](repeating: 0, count: 4096)
     while true {

@@ -22,8 +22,9 @@ import Transport
     let received = try [router.next(), router.next()]
     #expect(
       Set(received) == [
-        Message(routingID: Array("first".utf8), frames: [[1], [], [2, 3]]),
-        Message(routingID: Array("second".utf8), frames: [[4]]),
+        Message(
+          routingID: Array("first".utf8), frames: [[1], [], [2, 3]], address: "127.0.0.1"),
+        Message(routingID: Array("second".utf8), frames: [[4]], address: "127.0.0.1"),
       ])
 
     #expect(try router.send([[5], [6]], to: Array("second".utf8)) == .sent)
@@ -112,6 +113,22 @@ import Transport
     #expect(throws: TransportError.self) {
       _ = try Socket(context: context, kind: .dealer, routingID: routingID)
     }
+  }
+
+  /// An address in brackets is one of IPv6.
+  @Test func addressesOfIPv6AreHeardAndReached() throws {
+    let router = try Socket(context: context, kind: .router)
+    guard let endpoint = try? router.bind("tcp://[::1]:*") else {
+      print("skipped: this machine has no ::1")
+      return
+    }
+    #expect(endpoint.hasPrefix("tcp://[::1]:"))
+    let dealer = try Socket(context: context, kind: .dealer)
+    try dealer.connect(endpoint)
+    try dealer.send([[1]])
+    let message = try router.next()
+    #expect(message.frames == [[1]])
+    #expect(message.address == "::1")
   }
 
   @Test func goodbyeLeavesBeforeTheSocketIsGone() throws {

@@ -13,6 +13,7 @@ struct Entrance: ~Copyable {
   private let runID: String
   /// nil for a run without encryption.
   private let lock: Lock?
+  private var refusals: RefusalLines
   /// Which process was given the key that a worker has shown.
   private var membersByUser: [String: Fleet.Member] = [:]
 
@@ -43,6 +44,7 @@ struct Entrance: ~Copyable {
     self.runID = runID
     self.lock = lock
     self.socket = socket
+    refusals = RefusalLines(of: lock?.authenticator)
   }
 
   /// What a worker needs to join: keys of its own.
@@ -69,8 +71,13 @@ struct Entrance: ~Copyable {
     message.userID.flatMap { membersByUser[$0] }
   }
 
-  /// Who was turned away since the last call.
-  func takeRefusals() -> [Refusal] { lock?.authenticator.takeRefusals() ?? [] }
+  /// Notes a message that says nothing that can be understood.
+  mutating func noteUnreadable(_ message: Message, because reason: String) {
+    refusals.note(Refusal(address: message.address, reason: .unreadableMessage(reason)))
+  }
+
+  /// Lines for the log about who was turned away; few, however many those are.
+  mutating func takeRefusals() -> [String] { refusals.take() }
 }
 
 /// Where to listen: `ADDRESS`, `INTERFACE`, either with `:PORT`; an IPv6 address in brackets.

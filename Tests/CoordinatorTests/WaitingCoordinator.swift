@@ -1,0 +1,120 @@
+import FlapCore
+import FlapTestKit
+import Foundation
+import Storage
+import Synchronization
+import SystemPackage
+import Testing
+import Transport
+
+/// A flap-coord that calibrates the bundled model with whoever joins, watched while it runs.
+final class WaitingCoordinator {
+  /// What workers need to join, and so does who wants to do harm with a worker's keys.
+  let ticket: ConnectionTicket
+  let ticketPath: String
+  private let folder: TemporaryFolder
+  private let output: String
+  private let process = Process()
+  private let error = Pipe()
+  private let log = Log()
+
+  private final class Log: Sendable {
+    let text = Mutex("")
+  }
+
+  /// Small tasks, so that there are enough of them to give some to several workers.
+  private static let options = [
+    "calibrate", "--model", Programs.model, "--calibration", Programs.calibration, "--samples",
+    "24", "--tokens-per-leaf", "128", "--leaves-per-block", "1", "--quiet",
+  ]
+
+  /// Returns once it listens.
+  init() throws {
+    folder = try TemporaryFolder()
+    output = folder.path("statistics.safetensors")
+    ticketPath = folder.path("ticket")
+    process.executableURL = Programs.folder.appending(path: "flap-coord")
+    process.arguments =
+      WaitingCoordinator.options
+      + [
+        "--output", output, "--launcher", "none", "--listen", "127.0.0.1", "--connect-file",
+        ticketPath,
+      ]
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = error
+    error.fileHandleForReading.readabilityHandler = { [log] handle in
+      let data = handle.availableData
+      if data.isEmpty { handle.readabilityHandler = nil }
+      log.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
+    }
+    try process.run()
+    let path = ticketPath
+    guard Self.waits(until: { FileManager.default.fileExists(atPath: path) }) else {
+      process.terminate()
+      throw NotListening()
+    }
+    ticket = try ConnectionTicket(text: String(contentsOfFile: ticketPath, encoding: .utf8))
+  }
+
+  struct NotListening: Error {}
+
+  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+
+  /// The statistics of a run that nobody disturbs.
+  static func undisturbedDigest() throws -> Digest {
+    let folder = try TemporaryFolder()
+    let output = folder.path("statistics.safetensors")
+    let outcome = try Programs.coordinator(
+      options + ["--output", output, "--local-workers", "1", "--threads", "1"])
+    try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    return try SmallFile.digest(FilePath(output))
+  }
+
+  // MARK: Watching
+
+  var isAlive: Bool { process.isRunning }
+
+  var logText: String { log.text.withLock { $0 } }
+
+  /// The lines so far that contain a text.
+  func lines(with text: String) -> [Substring] {
+    logText.split(separator: "\n").filter { $0.contains(text) }
+  }
+
+  /// - Returns: whether such a line comes, now or soon.
+  func says(_ text: String) -> Bool {
+    Self.waits(until: { [self] in !lines(with: text).isEmpty })
+  }
+
+  /// `RssAnon` of proc(5).
+  var anonymousBytes: Int {
+    get throws {
+      let status = try String(
+        contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)
+      let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
+      return try #require(line?.split { !$0.isNumber }.first.flatMap { Int($0) }) << 10
+    }
+  }
+
+  private static func waits(until condition: () -> Bool) -> Bool {
+    let deadline = ContinuousClock.now + .seconds(20)
+    while !condition() {
+      if ContinuousClock.now > deadline { return false }
+      usleep(5000)
+    }
+    return true
+  }
+
+  // MARK: The end
+
+  /// Lets an honest worker do what is left of the run.
+  /// - Returns: the digest of the statistics.
+  func finish() throws -> Digest {
+    let worker = try Programs.worker(["--connect-file", ticketPath, "--threads", "1"])
+    process.waitUntilExit()
+    worker.waitUntilExit()
+    #expect(worker.terminationStatus == 0)
+    #expect(process.terminationStatus == 0, "\(logText)")
+    return try SmallFile.digest(FilePath(output))
+  }
+}
