@@ -58,6 +58,8 @@ let package = Package(
     // Programs and shells.
     program("flap-coord", ["Coordinator", argumentParser, system]),
     program("flap-worker", ["Worker", "Transport", argumentParser, logging, system]),
+    // A tool for measuring: no product.
+    program("flap-load", ["LoadGenerator", argumentParser, system]),
     library(
       "Coordinator",
       [
@@ -71,6 +73,12 @@ let package = Package(
         "Launching", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
         "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", logging,
         system,
+      ]),
+    library(
+      "LoadGenerator",
+      [
+        "Host", "Wire", "Transport", "Coordination", "Checkpoint", "Storage", "Statistics",
+        "FlapCore", system,
       ]),
     library("Launching", ["FlapCore", system]),
     library("Journal", ["Coordination", "Storage", "Statistics", "FlapCore", sqlite, system]),

@@ -88,7 +88,7 @@ public final class RunJournal: LedgerStorage {
   // MARK: LedgerStorage
 
   public func write(_ bytes: [UInt8], to fileName: String) throws {
-    try AtomicFile.write(bytes, to: folder.appending(fileName))
+    try AtomicFile.writeUndigested(bytes, to: folder.appending(fileName))
   }
 
   public func read(_ fileName: String) throws -> [UInt8] {

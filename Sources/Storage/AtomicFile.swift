@@ -11,7 +11,8 @@ public struct AtomicFile: ~Copyable {
   private let temporary: FilePath
   private let file: FileDescriptor
   private var buffer: [UInt8] = []
-  private var digest = DigestBuilder()
+  /// nil where nobody wants to know.
+  private var digest: DigestBuilder?
   private var byteCount = 0
 
   private var unsyncedBytes = 0
@@ -27,8 +28,9 @@ public struct AtomicFile: ~Copyable {
   /// - Parameter attempt: keeps apart writers that try at the same time.
   public init(
     destination: FilePath, attempt: String = "0",
-    permissions: FilePermissions = AtomicFile.usualPermissions
+    permissions: FilePermissions = AtomicFile.usualPermissions, isDigested: Bool = true
   ) throws(StorageError) {
+    digest = isDigested ? DigestBuilder() : nil
     self.destination = destination
     temporary = FilePath(destination.string + ".tmp." + attempt)
     do {
@@ -50,7 +52,7 @@ public struct AtomicFile: ~Copyable {
     byteCount += bytes.count
     if buffer.count + bytes.count > AtomicFile.bufferBytes { try flush() }
     if bytes.count >= AtomicFile.bufferBytes {
-      digest.update(bytes)
+      digest?.update(bytes)
       try writeThrough(bytes)
     } else {
       buffer.append(contentsOf: bytes)
@@ -71,13 +73,18 @@ public struct AtomicFile: ~Copyable {
   /// - Returns: what was written; nil when its digest is another, and then nothing is in its place.
   public consuming func commit(expecting expected: Digest) throws(StorageError) -> CommittedFile? {
     try flush()
-    guard digest.finalize() == expected else { return nil }
+    guard digest!.finalize() == expected else { return nil }
     return try commit()
   }
 
   /// Puts the file in its place.
   /// - Returns: what was written.
   public consuming func commit() throws(StorageError) -> CommittedFile {
+    try putInPlace()
+    return CommittedFile(byteCount: byteCount, digest: digest!.finalize())
+  }
+
+  private mutating func putInPlace() throws(StorageError) {
     try flush()
     do {
       guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
@@ -86,7 +93,13 @@ public struct AtomicFile: ~Copyable {
     } catch {
       throw StorageError.write(destination, error as? Errno ?? .ioError)
     }
-    return CommittedFile(byteCount: byteCount, digest: digest.finalize())
+  }
+
+  /// Writes a file whose digest is known already, or of no interest, at once.
+  public static func writeUndigested(_ bytes: [UInt8], to path: FilePath) throws(StorageError) {
+    var file = try AtomicFile(destination: path, isDigested: false)
+    try file.write(bytes)
+    try file.putInPlace()
   }
 
   /// Writes a small file at once.
@@ -103,7 +116,7 @@ public struct AtomicFile: ~Copyable {
   private mutating func flush() throws(StorageError) {
     var failure: StorageError?
     buffer.withUnsafeBytes { bytes in
-      digest.update(bytes)
+      digest?.update(bytes)
       do throws(StorageError) { try writeThrough(bytes) } catch { failure = error }
     }
     buffer.removeAll(keepingCapacity: true)

@@ -55,6 +55,78 @@ extension Payload {
     return decoded
   }
 
+  /// Merges two encoded reports tap by tap, so that no more than one tap is decoded at a time;
+  /// the same bits as decoding, merging and encoding.
+  ///
+  /// - Precondition: ``holdsMoments(_:shape:)`` of both; lengths and counts are checked again,
+  ///   values are not.
+  public static func mergeMoments(
+    _ left: [UInt8], _ right: [UInt8], shape: ModelShape
+  ) throws(WireError) -> [UInt8] {
+    var left = PayloadReader(left, name: "report of moments")
+    var right = PayloadReader(right, name: "report of moments")
+    var writer = PayloadWriter(byteCount: largestReportBytes(shape: shape))
+    let sampleCount = try left.count("count of samples") + right.count("count of samples")
+    let leftTokens = try left.count("count of tokens")
+    let rightTokens = try right.count("count of tokens")
+    writer.append(count: sampleCount)
+    writer.append(count: leftTokens + rightTokens)
+    for layer in shape.layers.indices {
+      for tap in Tap.allCases {
+        let channelCount = shape.channelCount(layer: layer, tap: tap)
+        var merged = ChannelMoments(
+          count: leftTokens, mean: try left.values(channelCount),
+          m2: try left.values(channelCount))
+        merged.merge(
+          ChannelMoments(
+            count: rightTokens, mean: try right.values(channelCount),
+            m2: try right.values(channelCount)))
+        writer.append(merged.mean)
+        writer.append(merged.m2)
+      }
+    }
+    try left.end()
+    try right.end()
+    return writer.bytes
+  }
+
+  /// Whether ``decodeMoments(_:shape:)`` would not throw; faster, and takes no memory.
+  public static func holdsMoments(_ bytes: [UInt8], shape: ModelShape) -> Bool {
+    guard bytes.count == largestReportBytes(shape: shape) else { return false }
+    var reader = PayloadReader(bytes, name: "report of moments")
+    guard let sampleCount = try? reader.count("count of samples"),
+      let tokenCount = try? reader.count("count of tokens"), sampleCount <= tokenCount
+    else { return false }
+    return bytes.withUnsafeBytes { bytes in
+      var offset = 16
+      return shape.layers.indices.allSatisfy { layer in
+        Tap.allCases.allSatisfy { tap in
+          let byteCount = 16 * shape.channelCount(layer: layer, tap: tap)
+          defer { offset += byteCount }
+          return arePossible(
+            means: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + byteCount / 2]),
+            m2s: UnsafeRawBufferPointer(
+              rebasing: bytes[offset + byteCount / 2..<offset + byteCount]))
+        }
+      }
+    }
+  }
+
+  /// Whether all are finite and no M2 is negative. Without a way out, so that it vectorizes.
+  private static func arePossible(
+    means: UnsafeRawBufferPointer, m2s: UnsafeRawBufferPointer
+  ) -> Bool {
+    var impossible: UInt64 = 0
+    for offset in stride(from: 0, to: means.count, by: MemoryLayout<Double>.size) {
+      let mean = means.loadUnaligned(fromByteOffset: offset, as: Double.self)
+      let m2 = m2s.loadUnaligned(fromByteOffset: offset, as: Double.self)
+      impossible |= mean.magnitude < .infinity ? 0 : 1
+      impossible |= m2 >= 0 ? 0 : 1
+      impossible |= m2 < .infinity ? 0 : 1
+    }
+    return impossible == 0
+  }
+
   /// The sum, then the count of tokens.
   public static func encode(_ loss: LossSum) -> [UInt8] {
     var writer = PayloadWriter(byteCount: 16)

@@ -116,6 +116,48 @@ import Wire
     }
   }
 
+  /// Means and M2s that are possible, and those that are not, at the edges of what is.
+  @Test(arguments: [
+    (0.0, 0.0), (-0.0, -0.0), (-1e308, 1e308), (.leastNonzeroMagnitude, .leastNonzeroMagnitude),
+    (.nan, 1), (1, .nan), (.infinity, 1), (-.infinity, 1), (1, .infinity), (1, -.infinity),
+    (1, -.leastNonzeroMagnitude),
+  ]) func holdingMomentsIsBeingDecodable(_ mean: Double, _ m2: Double) {
+    for (layer, tap, channel) in [(0, Tap.attentionOutput, 0), (1, .mlpDown, 15)] {
+      var moments = moments
+      let count = moments.layers[layer][tap].channelCount
+      var means = [Double](repeating: 1, count: count)
+      var m2s = means
+      means[channel] = mean
+      m2s[channel] = m2
+      moments.layers[layer][tap] = ChannelMoments(count: 12, mean: means, m2: m2s)
+      expectSameVerdict(
+        Payload.encode(moments), isPossible: mean.isFinite && m2.isFinite && m2 >= 0)
+    }
+  }
+
+  @Test func holdingMomentsNeedsPossibleCountsAndTheRightLength() {
+    let bytes = Payload.encode(moments)
+    expectSameVerdict(bytes, isPossible: true)
+    expectSameVerdict([], isPossible: false)
+    expectSameVerdict(Array(bytes.dropLast()), isPossible: false)
+    expectSameVerdict(bytes + [0], isPossible: false)
+    // Samples, then tokens; more samples than tokens, and counts beyond what can be.
+    for (samples, tokens, isPossible) in [
+      (12, 12, true), (0, 0, true), (13, 12, false), (3, 2, false), (3, 1 << 53, true),
+      (3, 1 << 53 + 1, false), (3, -1, false), (-1, 12, false),
+    ] {
+      let counts = [samples, tokens].flatMap { count in
+        (0..<8).map { UInt8(truncatingIfNeeded: count >> ($0 * 8)) }
+      }
+      expectSameVerdict(counts + bytes.dropFirst(16), isPossible: isPossible)
+    }
+  }
+
+  private func expectSameVerdict(_ bytes: [UInt8], isPossible: Bool) {
+    #expect(((try? Payload.decodeMoments(bytes, shape: shape)) != nil) == isPossible)
+    #expect(Payload.holdsMoments(bytes, shape: shape) == isPossible)
+  }
+
   @Test(arguments: [Double.nan, .infinity]) func valuesThatAreNotFiniteAreRefused(
     _ value: Double
   ) {

@@ -75,7 +75,7 @@ public struct RunLedger {
   {
     guard digest(bytes) == expected else { return false }
     switch work {
-    case .calibrate(let block), .evaluate(let block): try keep(bytes, ofNode: block.node)
+    case .calibrate(let block), .evaluate(let block): try keep(bytes, expected, ofNode: block.node)
     case .measureWeights(let layer):
       let record = LedgerRecord(
         key: .norms(layer: layer), fileName: "norms-\(layer)", byteCount: bytes.count,
@@ -96,7 +96,7 @@ public struct RunLedger {
     try commit(record, removing: [])
   }
 
-  private mutating func keep(_ bytes: [UInt8], ofNode node: TreeNode) throws {
+  private mutating func keep(_ bytes: [UInt8], _ known: Digest, ofNode node: TreeNode) throws {
     guard var grown = frontier, grown.refusal(of: node) == nil else {
       throw LedgerError.inconsistent(node)
     }
@@ -112,7 +112,7 @@ public struct RunLedger {
     }
     let record = LedgerRecord(
       key: .node(name), fileName: "node-\(name.level)-\(name.index)", byteCount: value.count,
-      digest: digest(value))
+      digest: merged.isEmpty ? known : digest(value))
     try storage.write(value, to: record.fileName)
     try commit(record, removing: merged.map(\.key))
     frontier = grown

@@ -30,6 +30,7 @@ extension ClusterSession {
       ? console.meter("weight norms", unit: "layers", total: Double(layers.count))
       : console.meter("calibration", unit: "tokens", total: Double(tokenCount))
     let work = blocks.map(Work.calibrate) + layers.map(Work.measureWeights)
+    inbox.momentsByteCount = Payload.largestReportBytes(shape: shape)
     try perform(work, meter: meter) { work, attempt, result, inbox in
       guard case .received(_, let digest) = result else { return false }
       let bytes = inbox.takeReport(attempt)
@@ -49,7 +50,7 @@ extension ClusterSession {
   /// A report that cannot be read is turned down when it comes, not when it is needed.
   private static func isPlausible(_ bytes: [UInt8], of work: Work, _ shape: ModelShape) -> Bool {
     switch work {
-    case .calibrate: (try? Payload.decodeMoments(bytes, shape: shape)) != nil
+    case .calibrate: Payload.holdsMoments(bytes, shape: shape)
     case .measureWeights(let layer):
       (try? Payload.decodeWeightNorms(bytes, layer: layer, shape: shape)) != nil
     case .evaluate: (try? Payload.decodeLoss(bytes)) != nil

@@ -19,12 +19,19 @@ struct ResultInbox {
 
   /// Where a shard belongs; nil where workers write shards themselves.
   var shardPath: ((_ index: Int) -> FilePath)?
+  /// Bytes of a report of moments, so that one takes no more memory while it grows.
+  var momentsByteCount = 0
   private var incoming: [TaskAttempt: Incoming] = [:]
 
   mutating func append(_ bytes: [UInt8], to attempt: TaskAttempt, of work: Work) throws {
     if case .writeShard(let index) = work, let shardPath {
       try append(bytes, to: attempt, at: shardPath(index))
     } else if case .report(var report) = incoming.removeValue(forKey: attempt) {
+      report += bytes
+      incoming[attempt] = .report(report)
+    } else if case .calibrate = work, bytes.count < momentsByteCount {
+      var report: [UInt8] = []
+      report.reserveCapacity(momentsByteCount)
       report += bytes
       incoming[attempt] = .report(report)
     } else {

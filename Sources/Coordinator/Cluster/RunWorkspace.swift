@@ -73,11 +73,7 @@ struct RunWorkspace: ~Copyable {
 /// How encoded values of sibling nodes are merged.
 enum LedgerMerge {
   static func moments(_ shape: ModelShape) -> RunLedger.Merge {
-    { left, right in
-      var merged = try Payload.decodeMoments(left, shape: shape)
-      merged.merge(try Payload.decodeMoments(right, shape: shape))
-      return Payload.encode(merged)
-    }
+    { left, right in try Payload.mergeMoments(left, right, shape: shape) }
   }
 
   @Sendable static func loss(_ left: [UInt8], _ right: [UInt8]) throws -> [UInt8] {
