@@ -48,9 +48,8 @@ package struct HandshakeBook {
     case .peer(ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH): .mechanismDiffers
     case .peer: .protocolBroken
     case .system:
-      // Otherwise the peer has left: a probe of the port does so, and nobody turned it away.
       connection.map { now - $0.acceptedAt > Socket.handshakeLimit * 0.9 } == true
-        ? .timedOut : nil
+        ? .timedOut : .left
     case nil: connection?.judgedBefore == judgedCount ? .protocolBroken : nil
     }
   }

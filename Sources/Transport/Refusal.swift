@@ -24,6 +24,8 @@ public struct Refusal: Hashable, Sendable {
     case protocolBroken
     /// The client was not done in 10 seconds, or nobody checks keys any more.
     case timedOut
+    /// The client ended it: a probe of the port does so, and ZeroMQ when it is given no keys.
+    case left
   }
 
   /// The peer's IP address; empty when it is not known, as that of a peer that was gone at once.
@@ -54,6 +56,8 @@ extension Refusal.Reason {
       "it knows another server's key; give it the connection file of this run"
     case .handshakeFailed(.mechanismDiffers):
       "it does not encrypt; give it the connection file of this run"
+    case .handshakeFailed(.left):
+      "it left before it showed a key: a probe of the port, or a program that does not encrypt"
     case .handshakeFailed(.protocolBroken):
       "what it sends is no handshake of this program, or announces too large a frame"
     case .handshakeFailed(.timedOut): "its handshake took more than 10 seconds"

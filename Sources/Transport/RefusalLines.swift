@@ -19,6 +19,13 @@ public struct RefusalLines {
   /// Adds one that the program itself has turned away.
   public mutating func note(_ refusal: Refusal) { noted.append(refusal) }
 
+  /// Forgets who left by itself until now: hosts probe the port before their workers start.
+  public mutating func forgetProbes() {
+    guard let authenticator else { return }
+    for refusal in authenticator.ledger.take().refusals
+    where refusal.reason != .handshakeFailed(.left) { noted.append(refusal) }
+  }
+
   /// The lines that are due, oldest first.
   public mutating func take(at now: ContinuousClock.Instant = .now) -> [String] {
     earnLines(now)

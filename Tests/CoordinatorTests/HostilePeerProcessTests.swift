@@ -40,13 +40,13 @@ struct HostilePeerProcessTests {
       let keys = try #require(coordinator.ticket.keys)
       try sendAndWait(coordinator, .curveClient(server: keys.server, .generate()))
     },
-    Attack("a ZeroMQ client without keys", saying: "it does not encrypt") { coordinator in
+    Attack("a ZeroMQ client without keys", saying: "not encrypt") { coordinator in
       try sendAndWait(coordinator, .plain)
     },
-    Attack("another mechanism", saying: "it does not encrypt") { coordinator in
+    Attack("another mechanism", saying: "not encrypt") { coordinator in
       let peer = try #require(HostileConnection(endpoint: coordinator.ticket.endpoint))
       peer.send(HostileConnection.greeting(mechanism: "NULL"))
-      _ = coordinator.says("it does not encrypt")
+      _ = coordinator.says("not encrypt")
     },
     Attack("garbage", saying: "is no handshake of this program") { coordinator in
       for length in [1, 18, 4096, 1 << 20] {
@@ -96,7 +96,7 @@ struct HostilePeerProcessTests {
     if let line = attack.line {
       #expect(coordinator.says(line), "\(coordinator.logText)")
       for line in coordinator.lines(with: "refused") {
-        #expect(line.contains("refused 127.0.0.1: "))
+        #expect(line.contains("refused 127.0.0.1: ") || line.contains("of unknown address: "))
         #expect(line.utf8.count < 300)
       }
     }

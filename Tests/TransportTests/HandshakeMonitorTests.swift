@@ -25,7 +25,7 @@ import Transport
   @Test func clientWithoutKeyIsTold() throws {
     let client = try server.client(security: .plain)
     try client.send([[1]])
-    try expectRefusal(.mechanismDiffers)
+    try expectRefusal(ofZeroMQAt: "127.0.0.1")
   }
 
   static let greeting = ZMTP.greeting(mechanism: "CURVE")
@@ -61,20 +61,19 @@ import Transport
     }
     let client = try server.client(security: .plain, endpoint: endpoint)
     try client.send([[1]])
-    try expectRefusal(.mechanismDiffers, address: "::1")
+    try expectRefusal(ofZeroMQAt: "::1")
   }
 
   // MARK: Not told
 
-  @Test func whoeverLooksAndLeavesIsNotAccused() throws {
-    for count in [0, 5, 64] {
-      let peer = try RawPeer(endpoint: server.endpoint)
-      peer.send(Array(Self.greeting.prefix(count)))
-      peer.finishSending()
-      #expect(peer.isClosed())
-    }
+  @Test(arguments: [0, 5, 64]) func whoeverLooksAndLeavesIsForgotten(count: Int) throws {
+    let peer = try RawPeer(endpoint: server.endpoint)
+    usleep(20_000)
+    peer.send(Array(Self.greeting.prefix(count)))
+    peer.finishSending()
+    #expect(peer.isClosed())
+    try expectRefusal(.left)
     #expect(try server.router.nothingArrives())
-    #expect(server.authenticator.refusalCount == 0)
   }
 
   @Test func workersThatComeAndGoAreNotAccused() throws {
@@ -163,19 +162,36 @@ import Transport
 
   // MARK: Helpers
 
-  /// Waits for the refusal; a client that tries again may be refused several times.
   private func expectRefusal(
-    _ failure: Refusal.HandshakeFailure, address: String = "127.0.0.1",
-    sourceLocation: SourceLocation = #_sourceLocation
+    _ failure: Refusal.HandshakeFailure, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
+    #expect(
+      try refusals() == [Refusal(address: "127.0.0.1", reason: .handshakeFailed(failure))],
+      sourceLocation: sourceLocation)
+  }
+
+  /// ZeroMQ without keys ends the handshake from its side, too; who is first is left to chance, and
+  /// whether the peer can still be asked for its address.
+  private func expectRefusal(
+    ofZeroMQAt address: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    for refusal in try refusals() {
+      #expect([address, ""].contains(refusal.address), sourceLocation: sourceLocation)
+      #expect(
+        [.handshakeFailed(.mechanismDiffers), .handshakeFailed(.left)]
+          .contains(refusal.reason), sourceLocation: sourceLocation)
+    }
+  }
+
+  /// Waits for refusals; a client that tries again may be refused several times.
+  private func refusals() throws -> Set<Refusal> {
     let deadline = ContinuousClock.now + .seconds(20)
     var refusals: [Refusal] = []
     while refusals.isEmpty, ContinuousClock.now < deadline {
       #expect(try server.router.nothingArrives(within: .milliseconds(10)))
       refusals = server.authenticator.takeRefusals()
     }
-    #expect(
-      Set(refusals) == [Refusal(address: address, reason: .handshakeFailed(failure))],
-      sourceLocation: sourceLocation)
+    try #require(!refusals.isEmpty)
+    return Set(refusals)
   }
 }

@@ -142,6 +142,7 @@ struct ClusterSession: ~Copyable {
       nextWatch = .now + ClusterSession.watchInterval
       try watchProcesses(keep)
       for refusal in entrance.takeRefusals() { log.warning("\(refusal)") }
+      try entrance.checkLock()
     }
     if let due = machine.nextTimer, due <= .now { try handle(.timer, keep) }
     peakWorkerBytes = max(peakWorkerBytes, machine.peakResidentBytes)

@@ -76,6 +76,14 @@ struct Entrance: ~Copyable {
     refusals.note(Refusal(address: message.address, reason: .unreadableMessage(reason)))
   }
 
+  /// - Throws: why nobody checks keys any more: nobody else could join.
+  func checkLock() throws(TransportError) {
+    if let failure = lock?.authenticator.failure { throw failure }
+  }
+
+  /// To be called when hosts have probed the port.
+  mutating func forgetProbes() { refusals.forgetProbes() }
+
   /// Lines for the log about who was turned away; few, however many those are.
   mutating func takeRefusals() -> [String] { refusals.take() }
 }

@@ -96,6 +96,7 @@ struct WorkerStart {
     let commands = try commands(worker, &entrance)
     log.info("looking at \(plan.workerCount) hosts")
     let outcomes = try run(commands, entrance, interruption)
+    entrance.forgetProbes()
     let expectation = PreflightExpectation(
       protocolVersion: Hello.protocolVersion, modelDigest: modelDigest)
     let failures = zip(commands.indices, outcomes).flatMap { member, outcome in
