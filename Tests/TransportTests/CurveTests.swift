@@ -168,7 +168,6 @@ import Transport
     let client = try server.client(pair, endpoint: router.bind("tcp://127.0.0.1:*"))
     try client.send([[1]])
     #expect(try router.nothingArrives())
-    #expect(server.authenticator.refusalCount == 0)
   }
 
   @Test func contextHasOneAuthenticatorAtATime() throws {
