@@ -40,6 +40,22 @@ func tests(
     exclude: exclude, resources: resources, swiftSettings: strict)
 }
 
+/// The benchmark, which nothing else needs, on request only: `FLAP_BENCH=1 swift build …`.
+let benchmark: [Target] =
+  Context.environment["FLAP_BENCH"] == nil
+  ? []
+  : [
+    program("flap-bench", ["Benchmark", argumentParser, system]),
+    library(
+      "Benchmark",
+      [
+        "Host", "Transformer", "Kernels", "Coordination", "Checkpoint", "Statistics", "FlapCore",
+        "CBenchmark", system,
+      ]),
+    // What is compared with: oneDNN's products as they are, and the CPU's multipliers.
+    .target(name: "CBenchmark", linkerSettings: [.linkedLibrary("dnnl")]),
+  ]
+
 let package = Package(
   name: "flap",
   products: [
@@ -54,7 +70,7 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
   ],
-  targets: [
+  targets: benchmark + [
     // Programs and shells.
     program("flap-coord", ["Coordinator", argumentParser, system]),
     program("flap-worker", ["Worker", "Transport", argumentParser, logging, system]),
@@ -99,7 +115,7 @@ let package = Package(
     library("Coordination", ["Statistics", "FlapCore"]),
     library("Pruning", ["Statistics", "FlapCore"]),
     library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
-    library("Kernels", ["FlapCore", "CKernels", "COneDNN"]),
+    library("Kernels", ["FlapCore", "CKernels"]),
     library("Checkpoint", ["Storage", "FlapCore", system]),
     library("Storage", ["FlapCore", crypto, system]),
     library("Statistics", ["FlapCore"]),
@@ -111,7 +127,6 @@ let package = Package(
     .systemLibrary(
       name: "CProtobufC",
       providers: [.apt(["libprotobuf-c-dev"])]),
-    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
     .target(
       name: "CKernels",
@@ -130,7 +145,7 @@ let package = Package(
     tests(
       of: "Checkpoint", ["Storage", "FlapCore", system], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),
-    tests(of: "Kernels", ["FlapCore"]),
+    tests(of: "Kernels", ["FlapCore", "CKernels"]),
     tests(
       of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],
       resources: [.copy("Golden")], exclude: ["make_golden.py"]),

@@ -12,12 +12,7 @@ deploy/setup.sh python3-venv "${cluster_packages[@]}"
 swift format lint --strict -r Sources Tests Package.swift
 proto/generate.sh --check
 
-# PyTorch and transformers, in folders of their own (about 6 GB); kept between runs.
-if [[ ! -x .venv/bin/pytest ]]; then
-  python3 -m venv .venv
-  .venv/bin/pip install -q -r deploy/requirements.txt
-  .venv/bin/pip install -q --target .venv-transformers-5 -r deploy/requirements-transformers-5.txt
-fi
+deploy/python.sh
 
 .venv/bin/pytest -q Tests/transformers Tests/oracle
 PYTHONPATH=.venv-transformers-5 .venv/bin/pytest -q Tests/transformers

@@ -1,115 +1,149 @@
-// Causal attention without a [tokens, tokens] matrix (Dao et al., arXiv 2205.14135): a tile of
-// queries meets tiles of keys one after another and keeps, per query, the running maximum, the
-// running sum of exponentials and the weighted sum of values.
-#include "vector.h"
+// Causal attention without a [tokens, tokens] matrix (Dao et al., arXiv 2205.14135), on tiles:
+// a block of queries meets blocks of keys one after another and keeps, per query, the running
+// maximum, the running sum of exponentials and the weighted sum of values.
+#include "attention_tiles.h"
 
-enum { QUERIES = 32, KEYS = 128, ROWS = 4 };
+// Scores of SCORED panels and KEYS keys stay in the first-level cache until they are weights; the
+// weights of QUERIES queries, their keys and values stay in the second-level cache.
+enum { QUERIES = 64, KEYS = 256, SCORED = 2 };
 
-FLAP_INLINE size_t rounded(size_t count, size_t to) { return (count + to - 1) / to * to; }
-
-size_t flap_attention_scratch(size_t tokens, size_t head_dim) {
-  size_t padded_tokens = rounded(tokens, KEYS), padded_dim = rounded(head_dim, 16);
-  return 2 * padded_tokens * padded_dim // keys transposed, values padded
-         + QUERIES * KEYS               // scores of a tile
-         + QUERIES * padded_dim         // weighted values
-         + 2 * QUERIES                  // maxima and sums
-         + ROWS * padded_dim;           // a few queries, one after another
+size_t flap_attention_query_bytes(int format, size_t tokens, size_t head_dim) {
+  return rounded_up(tokens, PANEL) / PANEL * tiles_over(format, head_dim) * TILE;
 }
 
-// scores[r][key] = q[r] · keys[:, key] · scale for ROWS queries and 32 keys at a time.
-FLAP_INLINE void score(const float *q, size_t q_stride, const float *keys, size_t key_stride,
-                       size_t head_dim, float scale, float *scores) {
-  for (size_t key = 0; key < KEYS; key += 32) {
-    v16 sums[ROWS][2];
-    memset(sums, 0, sizeof sums);
-    for (size_t d = 0; d < head_dim; d++) {
-      v16 low = load16(keys + d * key_stride + key), high = load16(keys + d * key_stride + key + 16);
-      for (int r = 0; r < ROWS; r++) {
-        float x = q[r * q_stride + d];
-        sums[r][0] += low * x;
-        sums[r][1] += high * x;
-      }
+size_t flap_attention_key_bytes(int format, size_t tokens, size_t head_dim) {
+  return flap_attention_query_bytes(format, tokens, head_dim);
+}
+
+size_t flap_attention_value_bytes(int format, size_t tokens, size_t head_dim) {
+  return rounded_up(head_dim, PANEL) / PANEL * tiles_over(format, tokens) * TILE;
+}
+
+// Where the scratch of one thread lies, in floats: everything starts at a multiple of 64 bytes.
+struct layout {
+  size_t padded_dim, weights, weighted, maxima, sums, end;
+};
+
+FLAP_INLINE struct layout scratch_layout(int format, size_t head_dim) {
+  struct layout layout;
+  layout.padded_dim = rounded_up(head_dim, PANEL);
+  layout.weights = SCORED * PANEL * KEYS; // The scores lie before.
+  layout.weighted = layout.weights + QUERIES * KEYS / (format == FLAP_BF16 ? 2 : 1);
+  layout.maxima = layout.weighted + QUERIES * layout.padded_dim;
+  layout.sums = layout.maxima + QUERIES;
+  layout.end = layout.sums + QUERIES;
+  return layout;
+}
+
+size_t flap_attention_scratch(int format, size_t head_dim) {
+  return scratch_layout(format, head_dim).end * sizeof(float);
+}
+
+// One panel of queries meets a block of keys. scores [PANEL][KEYS]: their first `width` columns,
+// a multiple of 32, become exponentials; row r sees keys 0 … seen + r − 1 of the block. scale,
+// the logarithm's base included, costs nothing here: it is one factor of a fused multiply-add.
+// maxima are of scaled scores.
+FLAP_KERNEL void flap_attention_softmax(float *scores, size_t width, size_t seen, float scale,
+                                        int first_block, float *maxima, float *sums,
+                                        float *weighted, size_t padded_dim) {
+  for (size_t r = 0; r < PANEL; r++) {
+    float *row = scores + r * KEYS;
+    size_t visible = seen + r;
+    if (visible < width) {
+      size_t i = visible;
+      for (; i % 16; i++) row[i] = -INFINITY;
+      for (; i < width; i += 16) store16(row + i, splat16(-INFINITY));
     }
-    for (int r = 0; r < ROWS; r++) {
-      store16(scores + r * KEYS + key, sums[r][0] * scale);
-      store16(scores + r * KEYS + key + 16, sums[r][1] * scale);
+    v16 top0 = load16(row), top1 = load16(row + 16);
+    for (size_t i = 32; i < width; i += 32) {
+      top0 = max16(top0, load16(row + i));
+      top1 = max16(top1, load16(row + i + 16));
+    }
+    float largest = largest16(max16(top0, top1)) * scale;
+    if (!first_block) largest = largest > maxima[r] ? largest : maxima[r];
+    v16 sum0 = splat16(0), sum1 = splat16(0);
+    for (size_t i = 0; i < width; i += 32) {
+      v16 e0 = exp2_16(load16(row + i) * scale - largest);
+      v16 e1 = exp2_16(load16(row + i + 16) * scale - largest);
+      store16(row + i, e0);
+      store16(row + i + 16, e1);
+      sum0 += e0;
+      sum1 += e1;
+    }
+    float sum = sum16(sum0 + sum1);
+    if (first_block) {
+      sums[r] = sum;
+      maxima[r] = largest;
+    } else if (largest == maxima[r]) {
+      sums[r] += sum; // Most rows, most of the time.
+    } else {
+      float shrink = exp2_16(splat16(maxima[r] - largest))[0];
+      sums[r] = sums[r] * shrink + sum;
+      maxima[r] = largest;
+      float *values = weighted + r * padded_dim;
+      for (size_t d = 0; d < padded_dim; d += 16) store16(values + d, load16(values + d) * shrink);
     }
   }
 }
 
-// weighted[r] += Σ_key p[r][key] · values[key] for ROWS queries and 32 channels at a time.
-FLAP_INLINE void weigh(const float *p, const float *values, size_t padded_dim, size_t keys,
-                       float *weighted) {
-  for (size_t d = 0; d < padded_dim; d += 16) {
-    v16 sums[ROWS];
-    for (int r = 0; r < ROWS; r++) sums[r] = load16(weighted + r * padded_dim + d);
-    for (size_t key = 0; key < keys; key++) {
-      v16 value = load16(values + key * padded_dim + d);
-      for (int r = 0; r < ROWS; r++) sums[r] += value * p[r * KEYS + key];
-    }
-    for (int r = 0; r < ROWS; r++) store16(weighted + r * padded_dim + d, sums[r]);
+// out[r] = weighted[r] / sums[r].
+FLAP_KERNEL void flap_attention_finish(const float *weighted, size_t padded_dim, const float *sums,
+                                       size_t rows, size_t head_dim, float *out,
+                                       size_t out_stride) {
+  for (size_t r = 0; r < rows; r++) {
+    const float *from = weighted + r * padded_dim;
+    float *to = out + r * out_stride, inverse = 1 / sums[r];
+    size_t d = 0;
+    for (; d + 16 <= head_dim; d += 16) store16(to + d, load16(from + d) * inverse);
+    for (; d < head_dim; d++) to[d] = from[d] * inverse;
   }
 }
 
-FLAP_KERNEL void flap_attention(const float *q, size_t q_stride, const float *k, size_t k_stride,
-                                const float *v, size_t v_stride, float *out, size_t out_stride,
-                                size_t tokens, size_t head_dim, float scale, float *scratch) {
-  size_t padded_tokens = rounded(tokens, KEYS), padded_dim = rounded(head_dim, 16);
-  float *keys = scratch, *values = keys + padded_tokens * padded_dim;
-  float *scores = values + padded_tokens * padded_dim, *weighted = scores + QUERIES * KEYS;
-  float *maxima = weighted + QUERIES * padded_dim, *sums = maxima + QUERIES, *q_rows = sums + QUERIES;
+void flap_attention(int format, const void *q, const void *k, const void *v, size_t tokens,
+                    size_t head_dim, size_t first_query, size_t query_count, float *out,
+                    size_t out_stride, void *scratch) {
+  const struct layout layout = scratch_layout(format, head_dim);
+  float *scores = scratch, *weighted = scores + layout.weighted;
+  float *maxima = scores + layout.maxima, *sums = scores + layout.sums;
+  char *weights = (char *)(scores + layout.weights);
+  const size_t dim_tiles = tiles_over(format, head_dim), width_of_tile = tile_width(format);
+  const size_t value_stride = tiles_over(format, tokens), weight_stride = KEYS / width_of_tile;
+  const float scale = (float)(1.4426950408889634 / sqrt((double)head_dim));
 
-  memset(scratch, 0, 2 * padded_tokens * padded_dim * sizeof(float));
-  for (size_t t = 0; t < tokens; t++)
-    for (size_t d = 0; d < head_dim; d++) keys[d * padded_tokens + t] = k[t * k_stride + d];
-  for (size_t t = 0; t < tokens; t++)
-    memcpy(values + t * padded_dim, v + t * v_stride, head_dim * sizeof(float));
-
-  for (size_t first = 0; first < tokens; first += QUERIES) {
-    size_t queries = tokens - first < QUERIES ? tokens - first : QUERIES;
-    memset(weighted, 0, QUERIES * padded_dim * sizeof(float));
-    for (size_t r = 0; r < QUERIES; r++) maxima[r] = -INFINITY, sums[r] = 0;
-    for (size_t key = 0; key < first + queries; key += KEYS) {
-      size_t seen = first + queries - key < KEYS ? first + queries - key : KEYS;
-      for (size_t row = 0; row < queries; row += ROWS) {
-        // The last rows of a ragged tile are computed over again from its last whole query.
-        for (size_t r = 0; r < ROWS; r++) {
-          size_t query = first + (row + r < queries ? row + r : queries - 1);
-          memcpy(q_rows + r * head_dim, q + query * q_stride, head_dim * sizeof(float));
-        }
-        float *tile = scores + row * KEYS;
-        score(q_rows, head_dim, keys + key, padded_tokens, head_dim, scale, tile);
-        for (size_t r = row; r < row + ROWS; r++) {
-          size_t query = first + (r < queries ? r : queries - 1);
-          size_t visible = query + 1 > key ? query + 1 - key : 0;
-          if (visible > KEYS) visible = KEYS;
-          float *p = scores + r * KEYS;
-          for (size_t i = visible; i < KEYS; i++) p[i] = -INFINITY;
-          v16 top = splat16(maxima[r]);
-          for (size_t i = 0; i < KEYS; i += 16) top = max16(top, load16(p + i));
-          float largest = top[0];
-          for (int j = 1; j < 16; j++) largest = top[j] > largest ? top[j] : largest;
-          if (largest == -INFINITY) { // Nothing visible yet: no weights.
-            memset(p, 0, KEYS * sizeof(float));
-            continue;
+  for (size_t done = 0; done < query_count; done += QUERIES) {
+    const size_t first = first_query + done, queries = smaller(query_count - done, QUERIES);
+    const size_t panels = rounded_up(queries, PANEL) / PANEL, end = first + panels * PANEL;
+    for (size_t key = 0; key < end; key += KEYS) {
+      const size_t key_tiles = tiles_over(format, smaller(end - key, KEYS));
+      const char *key_groups = (const char *)k + key / PANEL * dim_tiles * TILE;
+      for (size_t p = 0; p < panels; p += SCORED) {
+        const size_t count = smaller(panels - p, SCORED), query = first + p * PANEL;
+        const size_t scored_end = query + count * PANEL;
+        if (scored_end > key)
+          flap_multiply(format, (const char *)q + query / PANEL * dim_tiles * TILE, dim_tiles,
+                        count, key_groups, dim_tiles, smaller(scored_end - key, KEYS) / PANEL,
+                        dim_tiles, scores, KEYS, 0);
+        for (size_t i = 0; i < count; i++) {
+          // How many keys of the block the panel's first query sees, and its last, rounded up.
+          const size_t row = (p + i) * PANEL, limit = first + row + 1;
+          const size_t seen = limit > key ? limit - key : 0;
+          const size_t width = seen ? smaller(rounded_up(seen + PANEL - 1, 32), KEYS) : 0;
+          char *tiles = weights + (p + i) * weight_stride * TILE;
+          if (seen) {
+            float *panel = scores + i * PANEL * KEYS;
+            flap_attention_softmax(panel, width, seen, scale, key == 0, maxima + row, sums + row,
+                                   weighted + row * layout.padded_dim, layout.padded_dim);
+            flap_pack_rows(format, panel, KEYS, PANEL, width, tiles);
           }
-          v16 total = splat16(0);
-          for (size_t i = 0; i < KEYS; i += 16) {
-            v16 e = exp16(load16(p + i) - largest);
-            store16(p + i, e);
-            total += e;
-          }
-          float shrink = maxima[r] == -INFINITY ? 0 : exp16(splat16(maxima[r] - largest))[0];
-          sums[r] = sums[r] * shrink + sum16(total);
-          maxima[r] = largest;
-          for (size_t d = 0; d < padded_dim; d += 16)
-            store16(weighted + r * padded_dim + d, load16(weighted + r * padded_dim + d) * shrink);
+          const size_t written = tiles_over(format, width);
+          if (written < key_tiles) memset(tiles + written * TILE, 0, (key_tiles - written) * TILE);
         }
-        weigh(tile, values + key * padded_dim, padded_dim, seen, weighted + row * padded_dim);
       }
+      flap_multiply(format, weights, weight_stride, panels,
+                    (const char *)v + key / width_of_tile * TILE, value_stride,
+                    layout.padded_dim / PANEL, key_tiles, weighted, layout.padded_dim, key > 0);
     }
-    for (size_t r = 0; r < queries; r++)
-      for (size_t d = 0; d < head_dim; d++)
-        out[(first + r) * out_stride + d] = weighted[r * padded_dim + d] / sums[r];
+    flap_attention_finish(weighted, layout.padded_dim, sums, queries, head_dim,
+                          out + done * out_stride, out_stride);
   }
 }

@@ -1,10 +1,4 @@
-#include "vector.h"
-
-extern void omp_set_num_threads(int) __attribute__((weak));
-
-void flap_use_one_library_thread(void) {
-  if (omp_set_num_threads) omp_set_num_threads(1);
-}
+#include "products.h"
 
 #if defined(__x86_64__)
 const char *flap_kernels_variant(void) {
@@ -32,17 +26,6 @@ FLAP_KERNEL void flap_bf16_to_f32(const uint16_t *from, float *to, size_t count)
   }
 }
 
-FLAP_KERNEL void flap_f32_to_bf16(const float *from, uint16_t *to, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    uint32_t bits;
-    memcpy(&bits, from + i, 4);
-    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    // Rounding must not carry a NaN into infinity: keep it, quiet.
-    uint32_t nan = (bits >> 16) | 0x40;
-    to[i] = (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? nan : rounded);
-  }
-}
-
 FLAP_KERNEL void flap_f16_to_f32(const uint16_t *from, float *to, size_t count) {
   for (size_t i = 0; i < count; i++) {
     uint32_t half = from[i], sign = (half & 0x8000) << 16, rest = half & 0x7fff;
@@ -58,44 +41,111 @@ FLAP_KERNEL void flap_f16_to_f32(const uint16_t *from, float *to, size_t count) 
   }
 }
 
-FLAP_KERNEL void flap_rms_norm(const float *from, const float *weight, float epsilon, float *to,
-                               size_t count) {
-  v16 sums = splat16(0);
+FLAP_INLINE float root_scale(const float *x, size_t count, float epsilon) {
+  v16 sum0 = splat16(0), sum1 = splat16(0);
   size_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    v16 x = load16(from + i);
-    sums += x * x;
+  for (; i + 32 <= count; i += 32) {
+    v16 a = load16(x + i), b = load16(x + i + 16);
+    sum0 += a * a;
+    sum1 += b * b;
   }
-  v16 tail = load_tail(from + i, count - i, 0);
-  sums += tail * tail;
-  float scale = 1.0f / sqrtf(sum16(sums) / (float)count + epsilon);
-  for (i = 0; i < count; i++) to[i] = from[i] * scale * weight[i];
+  for (; i < count; i += 16) {
+    v16 tail = i + 16 <= count ? load16(x + i) : load_tail(x + i, count - i, 0);
+    sum0 += tail * tail;
+  }
+  return 1.0f / sqrtf(sum16(sum0 + sum1) / (float)count + epsilon);
 }
 
-FLAP_KERNEL void flap_rope(float *x, const float *cosines, const float *sines, size_t heads,
-                           size_t head_dim) {
-  size_t half = head_dim / 2;
-  for (size_t h = 0; h < heads; h++, x += head_dim)
-    for (size_t i = 0; i < half; i++) {
-      float real = x[i], imaginary = x[i + half];
-      x[i] = real * cosines[i] - imaginary * sines[i];
-      x[i + half] = imaginary * cosines[i] + real * sines[i];
-    }
+// Channels that are normalized before they are packed: 16 rows of them stay in the first cache.
+enum { NORM_CHANNELS = 256 };
+
+FLAP_INLINE void scale_row(const float *x, float scale, const float *weight, float *to,
+                           size_t count) {
+  for (size_t i = 0; i < count; i++) to[i] = x[i] * scale * weight[i];
+}
+
+FLAP_KERNEL void flap_rms_norm_panel(int format, const float *x, size_t stride, size_t rows,
+                                     const float *weight, float epsilon, size_t channels,
+                                     void *tiles) {
+  const size_t tile_width = format == FLAP_BF16 ? 32 : 16;
+  float scales[TILE_ROWS], normalized[TILE_ROWS * NORM_CHANNELS];
+  for (size_t r = 0; r < rows; r++) scales[r] = root_scale(x + r * stride, channels, epsilon);
+  for (size_t c = 0; c < channels; c += NORM_CHANNELS) {
+    const size_t count = smaller(channels - c, NORM_CHANNELS);
+    for (size_t r = 0; r < rows; r++)
+      scale_row(x + r * stride + c, scales[r], weight + c, normalized + r * NORM_CHANNELS, count);
+    flap_pack_rows(format, normalized, NORM_CHANNELS, rows, count,
+                   (char *)tiles + c / tile_width * TILE);
+  }
+}
+
+// Rotates one head, biases added before.
+FLAP_INLINE void rotate_head(float *x, const float *bias, const float *cosines,
+                             const float *sines, size_t half) {
+  size_t i = 0;
+  for (; i + 16 <= half; i += 16) {
+    v16 real = load16(x + i), imaginary = load16(x + i + half);
+    if (bias) real += load16(bias + i), imaginary += load16(bias + i + half);
+    v16 cosine = load16(cosines + i), sine = load16(sines + i);
+    store16(x + i, real * cosine - imaginary * sine);
+    store16(x + i + half, imaginary * cosine + real * sine);
+  }
+  for (; i < half; i++) {
+    float real = x[i] + (bias ? bias[i] : 0), imaginary = x[i + half] + (bias ? bias[i + half] : 0);
+    x[i] = real * cosines[i] - imaginary * sines[i];
+    x[i + half] = imaginary * cosines[i] + real * sines[i];
+  }
+}
+
+FLAP_KERNEL void flap_rope_block(float *x, size_t stride, size_t rows, size_t heads,
+                                 size_t head_dim, const float *bias, const float *cosines,
+                                 const float *sines, size_t first_position, size_t positions) {
+  const size_t half = head_dim / 2;
+  size_t position = first_position;
+  for (size_t r = 0; r < rows; r++) {
+    for (size_t h = 0; h < heads; h++)
+      rotate_head(x + r * stride + h * head_dim, bias ? bias + h * head_dim : NULL,
+                  cosines + position * half, sines + position * half, half);
+    if (++position == positions) position = 0;
+  }
 }
 
 FLAP_INLINE v16 swiglu16(v16 gate, v16 up) { return gate / (1.0f + exp16(-gate)) * up; }
 
-FLAP_KERNEL void flap_swiglu(float *gate, const float *up, size_t count) {
+FLAP_INLINE void swiglu_row(float *gate, const float *up, size_t count) {
   size_t i = 0;
-  for (; i + 16 <= count; i += 16) store16(gate + i, swiglu16(load16(gate + i), load16(up + i)));
-  if (i < count) {
-    v16 y = swiglu16(load_tail(gate + i, count - i, 0), load_tail(up + i, count - i, 0));
-    memcpy(gate + i, &y, (count - i) * sizeof(float));
+  for (; i + 32 <= count; i += 32) { // Two at a time: the divisions of one overlap the other's.
+    v16 a = swiglu16(load16(gate + i), load16(up + i));
+    v16 b = swiglu16(load16(gate + i + 16), load16(up + i + 16));
+    store16(gate + i, a);
+    store16(gate + i + 16, b);
+  }
+  for (; i < count; i += 16) {
+    size_t left = smaller(count - i, 16);
+    store_tail(gate + i, swiglu16(load_tail(gate + i, left, 0), load_tail(up + i, left, 0)), left);
   }
 }
 
-FLAP_KERNEL void flap_add(float *x, const float *y, size_t count) {
-  for (size_t i = 0; i < count; i++) x[i] += y[i];
+FLAP_KERNEL void flap_swiglu_block(float *gate, size_t gate_stride, const float *up,
+                                   size_t up_stride, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++)
+    swiglu_row(gate + r * gate_stride, up + r * up_stride, columns);
+}
+
+FLAP_KERNEL void flap_add_block(float *x, size_t x_stride, const float *y, size_t y_stride,
+                                const float *bias, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
+    if (bias)
+      for (size_t i = 0; i < columns; i++) x[i] += y[i] + bias[i];
+    else
+      for (size_t i = 0; i < columns; i++) x[i] += y[i];
+  }
+}
+
+FLAP_KERNEL void flap_add_bias(float *x, size_t stride, const float *bias, size_t rows,
+                               size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += stride)
+    for (size_t i = 0; i < columns; i++) x[i] += bias[i];
 }
 
 FLAP_KERNEL void flap_exp(const float *from, float *to, size_t count) {

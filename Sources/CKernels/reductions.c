@@ -1,55 +1,87 @@
 #include "vector.h"
 
-// Channels that are summed together: eight vectors of doubles stay in registers while the rows
-// pass by, 256 bytes of each.
-enum { BLOCK = 64 };
-
 FLAP_INLINE d8 load_as_double(const float *p) {
   v8 v;
   memcpy(&v, p, sizeof v);
   return __builtin_convertvector(v, d8);
 }
 
+FLAP_INLINE d8 load_tail_as_double(const float *p, size_t count) {
+  v8 v = (v8)(0.0f);
+  memcpy(&v, p, count * sizeof(float));
+  return __builtin_convertvector(v, d8);
+}
+
+// Moments of 8 · VECTORS channels: their sums stay in registers while the rows pass by.
+#define MOMENTS(VECTORS, LOAD)                                                                     \
+  do {                                                                                             \
+    d8 sum[VECTORS], square[VECTORS];                                                              \
+    memset(sum, 0, sizeof sum);                                                                    \
+    memset(square, 0, sizeof square);                                                              \
+    for (size_t r = 0; r < rows; r++)                                                              \
+      for (int j = 0; j < VECTORS; j++) sum[j] += LOAD(x + r * stride + c + 8 * j);                \
+    for (int j = 0; j < VECTORS; j++) sum[j] /= (double)rows;                                      \
+    for (size_t r = 0; r < rows; r++)                                                              \
+      for (int j = 0; j < VECTORS; j++) {                                                          \
+        d8 delta = LOAD(x + r * stride + c + 8 * j) - sum[j];                                      \
+        square[j] += delta * delta;                                                                \
+      }                                                                                            \
+    size_t count = channels - c < 8 * VECTORS ? channels - c : 8 * VECTORS;                        \
+    memcpy(mean + c, sum, count * sizeof(double));                                                 \
+    memcpy(m2 + c, square, count * sizeof(double));                                                \
+  } while (0)
+
 FLAP_KERNEL void flap_channel_moments(const float *x, size_t stride, size_t rows, size_t channels,
                                       double *mean, double *m2) {
   size_t c = 0;
-  for (; c + BLOCK <= channels; c += BLOCK) {
-    d8 sum[BLOCK / 8], square[BLOCK / 8];
-    memset(sum, 0, sizeof sum);
-    memset(square, 0, sizeof square);
-    for (size_t r = 0; r < rows; r++)
-      for (int j = 0; j < BLOCK / 8; j++) sum[j] += load_as_double(x + r * stride + c + 8 * j);
-    for (int j = 0; j < BLOCK / 8; j++) sum[j] /= (double)rows;
-    for (size_t r = 0; r < rows; r++)
-      for (int j = 0; j < BLOCK / 8; j++) {
-        d8 delta = load_as_double(x + r * stride + c + 8 * j) - sum[j];
-        square[j] += delta * delta;
-      }
-    memcpy(mean + c, sum, sizeof sum);
-    memcpy(m2 + c, square, sizeof square);
+  for (; c + 64 <= channels; c += 64) MOMENTS(8, load_as_double);
+  for (; c + 8 <= channels; c += 8) MOMENTS(1, load_as_double);
+#define LOAD_REST(p) load_tail_as_double(p, channels - c)
+  if (c < channels) MOMENTS(1, LOAD_REST);
+}
+
+FLAP_KERNEL void flap_merge_moments(size_t count_a, double *mean_a, double *m2_a,
+                                    size_t count_b, const double *mean_b, const double *m2_b,
+                                    size_t channels) {
+#pragma STDC FP_CONTRACT OFF // The same bits on every CPU, and as the coordinator's merge.
+  if (count_b == 0) return;
+  if (count_a == 0) {
+    memcpy(mean_a, mean_b, channels * sizeof(double));
+    memcpy(m2_a, m2_b, channels * sizeof(double));
+    return;
   }
-  for (; c < channels; c++) {
-    double sum = 0, square = 0;
-    for (size_t r = 0; r < rows; r++) sum += x[r * stride + c];
-    sum /= (double)rows;
-    for (size_t r = 0; r < rows; r++) {
-      double delta = x[r * stride + c] - sum;
-      square += delta * delta;
-    }
-    mean[c] = sum;
-    m2[c] = square;
+  const double right_share = (double)count_b / (double)(count_a + count_b);
+  const double between = (double)count_a * right_share;
+  for (size_t c = 0; c < channels; c++) {
+    double delta = mean_b[c] - mean_a[c];
+    mean_a[c] += delta * right_share;
+    m2_a[c] = (m2_a[c] + m2_b[c]) + (delta * delta) * between;
   }
 }
 
-FLAP_KERNEL double flap_log_sum_exp(const float *x, size_t count) {
-  v16 largest = splat16(-INFINITY);
+FLAP_INLINE d8 doubles_of_sum(v16 e) {
+  return __builtin_convertvector(e.lo, d8) + __builtin_convertvector(e.hi, d8);
+}
+
+// Adds the row's part of the sum of exponentials to a maximum and a sum.
+FLAP_INLINE void add_exponentials(const float *x, size_t count, float *maximum, double *sum) {
+  v16 largest = splat16(*maximum);
   size_t i = 0;
   for (; i + 16 <= count; i += 16) largest = max16(largest, load16(x + i));
-  largest = max16(largest, load_tail(x + i, count - i, -INFINITY));
-  float top = largest[0];
-  for (int j = 1; j < 16; j++) top = largest[j] > top ? largest[j] : top;
-  double sum = 0;
-  for (i = 0; i + 16 <= count; i += 16) sum += sum16(exp16(load16(x + i) - top));
-  sum += sum16(exp16(load_tail(x + i, count - i, -INFINITY) - top));
-  return log(sum) + top;
+  if (i < count) largest = max16(largest, load_tail(x + i, count - i, -INFINITY));
+  const float top = largest16(largest);
+  d8 total = (d8)(0.0);
+  for (i = 0; i + 16 <= count; i += 16) total += doubles_of_sum(exp16(load16(x + i) - top));
+  if (i < count) total += doubles_of_sum(exp16(load_tail(x + i, count - i, -INFINITY) - top));
+  double part = ((total[0] + total[4]) + (total[2] + total[6]))
+                + ((total[1] + total[5]) + (total[3] + total[7]));
+  // Of an empty sum's maximum, −∞, nothing is kept; exp(x − x) = 1.
+  *sum = (*sum == 0 ? 0 : *sum * exp((double)*maximum - (double)top)) + part;
+  *maximum = top;
 }
+
+FLAP_KERNEL void flap_log_sum_exp_block(const float *x, size_t stride, size_t rows, size_t columns,
+                                        float *maxima, double *sums) {
+  for (size_t r = 0; r < rows; r++) add_exponentials(x + r * stride, columns, maxima + r, sums + r);
+}
+

@@ -1,4 +1,4 @@
-// Vector types and the exponential, shared by the kernels.
+// Vector types and the exponentials, shared by the kernels.
 #ifndef FLAP_VECTOR_H
 #define FLAP_VECTOR_H
 #include "flap_kernels.h"
@@ -7,6 +7,7 @@
 
 typedef float v16 __attribute__((ext_vector_type(16)));
 typedef int32_t i16 __attribute__((ext_vector_type(16)));
+typedef uint32_t u16 __attribute__((ext_vector_type(16)));
 typedef double d8 __attribute__((ext_vector_type(8)));
 typedef float v8 __attribute__((ext_vector_type(8)));
 
@@ -17,6 +18,8 @@ typedef float v8 __attribute__((ext_vector_type(8)));
 #define FLAP_KERNEL
 #endif
 #define FLAP_INLINE static inline __attribute__((always_inline))
+
+FLAP_INLINE size_t rounded_up(size_t count, size_t to) { return (count + to - 1) / to * to; }
 
 FLAP_INLINE v16 load16(const float *p) { v16 v; memcpy(&v, p, sizeof v); return v; }
 FLAP_INLINE void store16(float *p, v16 v) { memcpy(p, &v, sizeof v); }
@@ -29,43 +32,56 @@ FLAP_INLINE v16 load_tail(const float *p, size_t count, float fill) {
   memcpy(&v, p, count * sizeof(float));
   return v;
 }
+FLAP_INLINE void store_tail(float *p, v16 v, size_t count) { memcpy(p, &v, count * sizeof(float)); }
 
 FLAP_INLINE float sum16(v16 v) {
   v8 eight = v.lo + v.hi;
-  float sums[8];
-  memcpy(sums, &eight, sizeof sums);
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+  __typeof__(eight.lo) four = eight.lo + eight.hi;
+  return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
-FLAP_INLINE v16 as_float(i16 bits) {
-  v16 v;
-  memcpy(&v, &bits, sizeof v);
-  return v;
+FLAP_INLINE float largest16(v16 v) {
+  v8 eight = v.lo > v.hi ? v.lo : v.hi;
+  __typeof__(eight.lo) four = eight.lo > eight.hi ? eight.lo : eight.hi;
+  __typeof__(four.lo) two = four.lo > four.hi ? four.lo : four.hi;
+  return two[0] > two[1] ? two[0] : two[1];
 }
 
-// exp by x = n·ln 2 + r, |r| ≤ ln 2 / 2, and a polynomial of degree 6 in r (Cephes' expf).
+FLAP_INLINE v16 as_float(i16 bits) { v16 v; memcpy(&v, &bits, sizeof v); return v; }
+FLAP_INLINE u16 as_bits(v16 v) { u16 bits; memcpy(&bits, &v, sizeof bits); return bits; }
+
+// Adding it rounds to an integer n; the sum's low bits then are n + 127, the exponent field of 2ⁿ.
+#define FLAP_ROUNDING (0x1.8p23f + 127.0f)
+FLAP_INLINE v16 power_of_two(v16 rounded) { return as_float((i16)(as_bits(rounded) << 23)); }
+
+// exp by x = n·ln 2 + r, |r| ≤ ln 2 / 2, and a polynomial of degree 5 with relative error 2⁻²³·²
+// (minimax with 1 + r fixed). Below −87.68 the result is 0, above 88.3 it is exp(88.3), of NaN NaN.
 FLAP_INLINE v16 exp16(v16 x) {
-  const v16 low = splat16(-87.33654f), high = splat16(88.72283f);
-  i16 underflow = x < low;
-  x = x < low ? low : x;
-  x = x > high ? high : x;
-  const v16 magic = splat16(12582912.0f); // 1.5 · 2²³: adding it rounds to an integer
-  v16 n = (x * 1.44269504088896341f + magic) - magic;
-  v16 r = x - n * 0.693359375f;
+  const v16 low = splat16(-88.02969f), high = splat16(88.3f); // low = −127 · ln 2
+  x = low > x ? low : x;
+  x = high < x ? high : x;
+  v16 rounded = x * 1.44269504088896341f + FLAP_ROUNDING;
+  v16 n = rounded - FLAP_ROUNDING;
+  v16 r = x - n * 0.693359375f; // Exact: ln 2 in two parts (Cephes)
   r = r - n * -2.12194440e-4f;
-  v16 p = splat16(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
+  v16 p = r * 0x1.10625p-7f + 0x1.572a64p-5f;
+  p = p * r + 0x1.5557bp-3f;
+  p = p * r + 0x1.fffdfcp-2f;
   p = p * (r * r) + r + 1.0f;
-  // 2ⁿ in two factors, because n reaches 128, which no exponent field holds.
-  i16 whole = __builtin_convertvector(n, i16);
-  i16 first = whole >> 1;
-  i16 second = whole - first;
-  v16 a = as_float((first + 127) << 23), b = as_float((second + 127) << 23);
-  v16 result = p * a * b;
-  return underflow ? splat16(0) : result;
+  return p * power_of_two(rounded);
+}
+
+// 2ˣ for x ≤ 1, relative error below 2⁻²² of the given x; 0 below −126.5; of NaN NaN.
+FLAP_INLINE v16 exp2_16(v16 x) {
+  const v16 low = splat16(-127.0f);
+  x = low > x ? low : x;
+  v16 rounded = x + FLAP_ROUNDING;
+  v16 r = x - (rounded - FLAP_ROUNDING);
+  v16 p = r * 0.0013264646f + 0.009671576f;
+  p = p * r + 0.055507347f;
+  p = p * r + 0.24022241f;
+  p = p * r + 0.693147f;
+  p = p * r + 1.0f;
+  return p * power_of_two(rounded);
 }
 #endif

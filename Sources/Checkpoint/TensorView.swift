@@ -13,6 +13,12 @@ public struct TensorView: @unchecked Sendable {
 
   public var elementCount: Int { bytes.count / elementType.byteCount }
 
+  /// Asks the system to read it ahead of its use.
+  public func willNeed() {
+    let start = bytes.baseAddress! - file.bytes.baseAddress!
+    file.willNeed(start..<start + bytes.count)
+  }
+
   /// All elements as f32; exact for BF16, F16 and F32.
   ///
   /// - Precondition: a floating-point type of 16 bits or more, or U8.

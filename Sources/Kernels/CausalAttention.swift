@@ -1,32 +1,88 @@
 internal import CKernels
+public import FlapCore
 
-/// Causal attention of one head over one sample (flash attention, arXiv 2205.14135; f32).
-public enum CausalAttention {
-  /// A matrix [tokens, headDimension] whose rows are `stride` floats apart.
-  public struct Head {
-    let start: UnsafePointer<Float>
-    let stride: Int
+/// Causal attention of one head over one sample (flash attention, arXiv 2205.14135) on tiles:
+/// queries, keys and values are packed block by block as they are computed, and no matrix
+/// [tokens, tokens] is ever in memory (`flap_attention`).
+///
+/// Operands, the softmax weights too, are of the products' format; sums and exponentials are f32.
+public struct CausalAttention: Sendable {
+  public let compute: ComputeType
+  /// Tokens of the sample.
+  public let tokens: Int
+  public let headDimension: Int
 
-    public init(start: UnsafePointer<Float>, stride: Int) {
-      self.start = start
-      self.stride = stride
+  /// What tiles hold.
+  public enum Operand: Sendable, CaseIterable {
+    case query, key, value
+  }
+
+  /// - Precondition: tokens and headDimension are positive.
+  public init(compute: ComputeType, tokens: Int, headDimension: Int) {
+    precondition(tokens > 0 && headDimension > 0)
+    self.compute = compute
+    self.tokens = tokens
+    self.headDimension = headDimension
+  }
+
+  /// Query blocks begin at multiples of this many tokens; how they are cut does not change bits.
+  public static var queryGranule: Int { 16 }
+
+  /// Bytes of one head's tiles over one sample, a multiple of 1024.
+  public func byteCount(of operand: Operand) -> Int {
+    switch operand {
+    case .query: flap_attention_query_bytes(compute.format, tokens, headDimension)
+    case .key: flap_attention_key_bytes(compute.format, tokens, headDimension)
+    case .value: flap_attention_value_bytes(compute.format, tokens, headDimension)
     }
   }
 
-  /// out[t] = Σ softmax(q[t] · k[0…t] / √headDimension) v[0…t].
-  ///
-  /// - Parameter scratch: ``scratchByteCount(tokens:headDimension:)`` bytes of the calling thread.
-  public static func attend(
-    query: Head, key: Head, value: Head, to out: UnsafeMutablePointer<Float>, stride: Int,
-    tokens: Int, headDimension: Int, scratch: UnsafeMutablePointer<Float>
-  ) {
-    let scale = 1 / Float(headDimension).squareRoot()
-    flap_attention(
-      query.start, query.stride, key.start, key.stride, value.start, value.stride, out, stride,
-      tokens, headDimension, scale, scratch)
+  /// Bytes of scratch that ``attend(query:key:value:queries:to:stride:scratch:)`` needs.
+  public var scratchByteCount: Int {
+    ScratchBuffer.roundedByteCount(flap_attention_scratch(compute.format, headDimension))
   }
 
-  public static func scratchByteCount(tokens: Int, headDimension: Int) -> Int {
-    ScratchBuffer.roundedByteCount(flap_attention_scratch(tokens, headDimension) * 4)
+  /// Writes some tokens of a head into its tiles. Blocks may be cut anywhere and packed at once
+  /// by several threads; beginnings at multiples of 16 are fast. The last token's call writes the
+  /// zeros beyond the sample.
+  ///
+  /// - Parameters:
+  ///   - x: f32 [block.count, headDimension], `stride` floats from row to row.
+  ///   - block: positions in the sample.
+  ///   - tiles: ``byteCount(of:)`` bytes, aligned to 64.
+  /// - Precondition: the block lies within the sample.
+  public func pack(
+    _ operand: Operand, _ x: UnsafePointer<Float>, stride: Int, block: Range<Int>,
+    to tiles: UnsafeMutableRawPointer
+  ) {
+    precondition(block.lowerBound >= 0 && block.upperBound <= tokens)
+    let format = compute.format
+    let (first, count) = (block.lowerBound, block.count)
+    switch operand {
+    case .query:
+      flap_attention_pack_query(format, x, stride, first, count, tokens, headDimension, tiles)
+    case .key:
+      flap_attention_pack_key(format, x, stride, first, count, tokens, headDimension, tiles)
+    case .value:
+      flap_attention_pack_value(format, x, stride, first, count, tokens, headDimension, tiles)
+    }
+  }
+
+  /// out[t] = Σ softmax(q[t] · k[0…t] / √headDimension) v[0…t] for the queries t, f32.
+  ///
+  /// - Parameters:
+  ///   - out: the row of the first query, `stride` floats from row to row.
+  ///   - scratch: ``scratchByteCount`` bytes of the calling thread, aligned to 64.
+  /// - Precondition: the queries lie within the sample and begin at a multiple of
+  ///   ``queryGranule``.
+  public func attend(
+    query: UnsafeRawPointer, key: UnsafeRawPointer, value: UnsafeRawPointer, queries: Range<Int>,
+    to out: UnsafeMutablePointer<Float>, stride: Int, scratch: UnsafeMutableRawPointer
+  ) {
+    precondition(queries.lowerBound >= 0 && queries.upperBound <= tokens)
+    precondition(queries.lowerBound % CausalAttention.queryGranule == 0)
+    flap_attention(
+      compute.format, query, key, value, tokens, headDimension, queries.lowerBound,
+      queries.count, out, stride, scratch)
   }
 }

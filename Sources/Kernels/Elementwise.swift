@@ -1,40 +1,68 @@
 internal import CKernels
+public import FlapCore
 
-/// Kernels over rows of f32, each one pass; the C functions say the formulas.
+/// Kernels over blocks of f32; the C functions say the formulas.
+/// A block is [rows, columns], row-major, with a stride in floats from row to row.
 public enum Elementwise {
-  /// to = from · weight / √(mean(from²) + epsilon).
-  public static func rmsNorm(
-    _ from: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float,
-    to: UnsafeMutablePointer<Float>, count: Int
+  /// One panel of row tiles ← the norm of up to 16 rows of x [rows, channels], zeros beyond.
+  ///
+  /// - Parameter tiles: ⌈channels / 32⌉ · 1024 bytes in bf16, ⌈channels / 16⌉ · 1024 in f32.
+  public static func rmsNormPanel(
+    _ x: UnsafePointer<Float>, stride: Int, rows: Int, weight: UnsafePointer<Float>,
+    epsilon: Float, channels: Int, _ compute: ComputeType, to tiles: UnsafeMutableRawPointer
   ) {
-    flap_rms_norm(from, weight, epsilon, to, count)
+    precondition((0...16).contains(rows))
+    flap_rms_norm_panel(
+      compute.format, x, stride, rows, weight, epsilon, channels, tiles)
   }
 
-  /// Rotates `heads` consecutive heads in place; cosines and sines are [headDimension / 2].
+  /// x ← rotation of (x + bias), block [rows, heads · headDimension].
+  ///
+  /// - Parameters:
+  ///   - bias: [heads · headDimension], or nil.
+  ///   - cosines, sines: [positions, headDimension / 2].
+  ///   - firstPosition: of row 0; position 0 follows position `positions` − 1 (the next sample).
   public static func rope(
-    _ x: UnsafeMutablePointer<Float>, cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>,
-    heads: Int, headDimension: Int
+    block x: UnsafeMutablePointer<Float>, stride: Int, rows: Int, heads: Int, headDimension: Int,
+    bias: UnsafePointer<Float>?, cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>,
+    firstPosition: Int, positions: Int
   ) {
-    flap_rope(x, cosines, sines, heads, headDimension)
+    precondition((0..<positions).contains(firstPosition))
+    flap_rope_block(
+      x, stride, rows, heads, headDimension, bias, cosines, sines, firstPosition, positions)
   }
 
-  /// gate ← SiLU(gate) · up.
+  /// gate ← SiLU(gate) · up, blocks [rows, columns].
   public static func swiGLU(
-    gate: UnsafeMutablePointer<Float>, up: UnsafePointer<Float>, count: Int
+    gateBlock gate: UnsafeMutablePointer<Float>, gateStride: Int, up: UnsafePointer<Float>,
+    upStride: Int, rows: Int, columns: Int
   ) {
-    flap_swiglu(gate, up, count)
+    flap_swiglu_block(gate, gateStride, up, upStride, rows, columns)
   }
 
-  /// to ← to + from.
+  /// to ← to + (from + bias), blocks [rows, columns]; bias [columns] or nil.
   public static func add(
-    _ from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>, count: Int
+    block from: UnsafePointer<Float>, stride: Int, bias: UnsafePointer<Float>?,
+    to: UnsafeMutablePointer<Float>, toStride: Int, rows: Int, columns: Int
   ) {
-    flap_add(to, from, count)
+    flap_add_block(to, toStride, from, stride, bias, rows, columns)
   }
 
-  /// log Σ exp(x).
-  public static func logSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
-    flap_log_sum_exp(x, count)
+  /// x ← x + bias, block [rows, columns].
+  public static func addBias(
+    _ bias: UnsafePointer<Float>, toBlock x: UnsafeMutablePointer<Float>, stride: Int, rows: Int,
+    columns: Int
+  ) {
+    flap_add_bias(x, stride, bias, rows, columns)
+  }
+
+  /// Takes a block of columns into every row's maximum and Σ exp(x − maximum), which begin as −∞
+  /// and 0: log Σ exp of the row is log(sum) + maximum after the last block.
+  public static func addExponentials(
+    block x: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int,
+    maxima: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Double>
+  ) {
+    flap_log_sum_exp_block(x, stride, rows, columns, maxima, sums)
   }
 
   package static func exp(_ from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>, count: Int)

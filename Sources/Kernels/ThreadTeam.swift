@@ -1,21 +1,21 @@
-internal import CKernels
 internal import Foundation
 internal import Synchronization
 
 /// Threads that share out numbered tasks; the caller is one of them.
 ///
 /// Which thread takes a task is left to chance, so tasks must not depend on it: each writes its own
-/// part of the result. Threads that wait sleep; none spins. The library below (oneDNN with
-/// OpenMP) is told to use one thread for each of ours.
+/// part of the result. Threads that wait sleep; none spins.
 public final class ThreadTeam: Sendable {
   /// Threads, the caller included.
   public let threadCount: Int
   private let board = Board()
+  private let clock: PhaseClock
 
   /// - Precondition: `threadCount` ≥ 1.
   public init(threadCount: Int) {
     precondition(threadCount >= 1, "A team has at least its caller.")
     self.threadCount = threadCount
+    clock = PhaseClock(threadCount: threadCount)
     for index in 1..<threadCount {
       // The threads hold the board, not the team, so that the team can end them.
       let thread = Thread { [board] in board.serve(thread: index) }
@@ -28,41 +28,56 @@ public final class ThreadTeam: Sendable {
 
   /// Runs `body` for every task 0..<taskCount, on all threads at once, and waits for the last.
   ///
-  /// - Parameter body: called with the task and the thread (0..<threadCount, for scratch that
-  ///   belongs to a thread), from several threads at once.
-  public func run(taskCount: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
-    flap_use_one_library_thread()
-    guard threadCount > 1, taskCount > 1 else {
-      for task in 0..<taskCount { body(task, 0) }
-      return
-    }
+  /// - Parameters:
+  ///   - phase: what its time counts as, until it calls ``enter(_:thread:)``.
+  ///   - body: called with the task and the thread (0..<threadCount, for scratch that belongs to
+  ///     a thread), from several threads at once.
+  public func run(
+    _ phase: Phase, taskCount: Int, _ body: (_ task: Int, _ thread: Int) -> Void
+  ) {
     withoutActuallyEscaping(body) { body in
-      let job = Job(taskCount: taskCount, body: body)
+      let job = Job(phase, taskCount: taskCount, clock, body: body)
+      guard threadCount > 1, taskCount > 1 else { return job.work(thread: 0) }
       board.post(job, helperCount: threadCount - 1)
       job.work(thread: 0)
       board.waitForHelpers()
     }
   }
+
+  /// From now on the calling thread's time counts as this phase, until its body returns.
+  public func enter(_ phase: Phase, thread: Int) { clock.enter(phase, thread: thread) }
+
+  /// What the time was spent on so far, summed over threads; between calls of `run`.
+  public var phaseSeconds: PhaseSeconds { clock.seconds }
 }
 
-/// One call of ``ThreadTeam/run(taskCount:_:)``; its body lives until the call returns.
+/// One call of ``ThreadTeam/run(_:taskCount:_:)``; its body lives until the call returns.
 private final class Job: @unchecked Sendable {
   // Unchecked: the body is called from several threads at once, as `run` documents.
+  private let phase: Phase
   private let taskCount: Int
+  private let clock: PhaseClock
   private let next = Atomic<Int>(0)
   private let body: (_ task: Int, _ thread: Int) -> Void
 
-  init(taskCount: Int, body: @escaping (Int, Int) -> Void) {
+  init(
+    _ phase: Phase, taskCount: Int, _ clock: PhaseClock, body: @escaping (Int, Int) -> Void
+  ) {
+    self.phase = phase
     self.taskCount = taskCount
+    self.clock = clock
     self.body = body
   }
 
   func work(thread: Int) {
+    clock.start(phase, thread: thread)
     while true {
       let task = next.add(1, ordering: .relaxed).oldValue
-      guard task < taskCount else { return }
+      guard task < taskCount else { break }
       body(task, thread)
+      clock.enter(phase, thread: thread)
     }
+    clock.enter(phase, thread: thread)
   }
 }
 
@@ -100,7 +115,6 @@ private final class Board: @unchecked Sendable {
   }
 
   func serve(thread: Int) {
-    flap_use_one_library_thread()
     var seen = 0
     condition.lock()
     while true {

@@ -1,3 +1,4 @@
+internal import CKernels
 public import FlapCore
 
 /// A weight where it lies in the checkpoint: [rows, columns], row-major, as BF16, F16 or F32.
@@ -28,5 +29,36 @@ public struct WeightMatrix {
   public func copyRows(_ range: Range<Int>, to floats: UnsafeMutablePointer<Float>) {
     Conversion.toFloat32(
       row(range.lowerBound), elementType, count: range.count * columns, to: floats)
+  }
+
+  /// Writes groups of 16 rows as tiles.
+  ///
+  /// - Parameter bytes: of the first of these groups.
+  public func packGroups(
+    _ groups: Range<Int>, _ compute: ComputeType, to bytes: UnsafeMutableRawPointer
+  ) {
+    let groupBytes = Tile.count(ofChannels: columns, compute) * Tile.byteCount
+    for group in groups {
+      let first = group * Tile.side
+      flap_pack_group(
+        compute.format, elementType.packingType, row(first), columns,
+        min(Tile.side, rows - first), columns, bytes + (group - groups.lowerBound) * groupBytes)
+    }
+  }
+}
+
+extension ComputeType {
+  /// `enum flap_format`.
+  var format: Int32 { self == .bfloat16 ? 0 : 1 }
+}
+
+extension ElementType {
+  /// The `type` of `flap_pack_group`.
+  fileprivate var packingType: Int32 {
+    switch self {
+    case .bfloat16: 0
+    case .float16: 1
+    default: 2
+    }
   }
 }

@@ -37,7 +37,7 @@ public struct BlockLimits: Hashable, Sendable {
   func admits(_ block: [Leaf]) -> Bool {
     block.count <= leavesPerBlock
       && block.allSatisfy {
-        $0.tokensPerSample <= tokensPerSample && $0.tokenCount <= tokensPerLeaf
+        $0.tokensPerSample <= tokensPerSample && $0.sampleCount <= samplesPerLeaf
       }
   }
 }

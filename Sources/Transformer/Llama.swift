@@ -6,49 +6,44 @@ public import Kernels
 /// in transformers' `modeling_llama.py`).
 ///
 /// Samples go through the model layer by layer, a whole block of leaves at a time, so that a model
-/// larger than memory is read from disk once per block. The residual stream and all sums are f32;
-/// the products' operands are bf16 or f32.
+/// larger than memory is read from disk once per block, and each layer's weights are packed once.
+/// The residual stream and all sums are f32; the products' operands are bf16 or f32, and so are
+/// those of attention.
 public final class Llama {
   public let shape: ModelShape
   public let limits: BlockLimits
   public let team: ThreadTeam
   public let scratchPlan: ScratchPlan
+  let compute: ComputeType
   let checkpoint: Checkpoint
-  let multiply: MatrixProduct
   let scratch: Scratch
-  private let rotary: RotaryTable
+  let rotary: RotaryTable
 
-  /// What flows into `o_proj` or `down_proj` for one leaf.
+  /// What flowed into `o_proj` or `down_proj` for one leaf.
   public struct TapInput {
     public let layer: Int
     public let tap: Tap
     /// The leaf's position in its block.
     public let leafIndex: Int
-    /// f32 [tokenCount, channelCount], row-major; valid during the call only.
-    public let values: UnsafePointer<Float>
-    public let tokenCount: Int
-    public let channelCount: Int
+    /// Of every channel over the leaf's tokens.
+    public let moments: ColumnMoments
+    /// The first channel with a value that is not finite, and the sample in the leaf that has it.
+    public let nonFinite: (channel: Int, sample: Int)?
   }
 
   /// Allocates all scratch. Weights are mapped, not read.
-  ///
-  /// - Throws: ``KernelError`` when the CPU cannot do such products.
   public init(
     checkpoint: Checkpoint, compute: ComputeType, threadCount: Int, limits: BlockLimits
-  ) throws {
+  ) {
     self.checkpoint = checkpoint
+    self.compute = compute
     self.limits = limits
     shape = checkpoint.configuration.shape
     team = ThreadTeam(threadCount: threadCount)
     scratchPlan = ScratchPlan(
       shape: shape, compute: compute, threadCount: threadCount, limits: limits)
-    scratch = Scratch(plan: scratchPlan, shape: shape, threadCount: threadCount, limits: limits)
-    let widest =
-      shape.layers.map {
-        max($0.headCount * checkpoint.configuration.shape.headDimension, $0.intermediateSize)
-      }.max() ?? 0
-    multiply = try MatrixProduct(
-      compute: compute, team: team, largestInner: max(widest, shape.hiddenSize))
+    scratch = Scratch(
+      plan: scratchPlan, shape: shape, compute: compute, threadCount: threadCount, limits: limits)
     rotary = RotaryTable(
       shape.rotaryEmbedding, headDimension: shape.headDimension, positions: limits.tokensPerSample)
   }
@@ -57,21 +52,43 @@ public final class Llama {
   ///
   /// - Parameters:
   ///   - onTap: sees every leaf at both taps of every layer; what it throws ends the pass.
-  /// - Throws: ``TransformerError``, ``CheckpointError``, ``KernelError``.
+  /// - Throws: ``TransformerError``, ``CheckpointError``.
   /// - Precondition: the block is within the limits.
   public func forward(block: [Leaf], onTap: (TapInput) throws -> Void) throws {
     precondition(limits.admits(block), "scratch was allocated for smaller blocks")
     for (index, leaf) in block.enumerated() { try embed(leaf, index) }
     for layer in shape.layers.indices {
       let weights = try LayerWeights(checkpoint, layer: layer, of: shape)
-      for (index, leaf) in block.enumerated() {
-        try attention(weights, leaf, index) { values, channels in
-          try onTap(tapInput(layer, .attentionOutput, leaf, index, values, channels))
-        }
-        try feedForward(weights, leaf, index) { values, channels in
-          try onTap(tapInput(layer, .mlpDown, leaf, index, values, channels))
-        }
+      let tiles = scratch.weights.pack(weights, team: team)
+      if layer + 1 < shape.layers.count {
+        let next = try LayerWeights(checkpoint, layer: layer + 1, of: shape)
+        for map in next.maps.all { map.willNeed() }
       }
+      for (index, leaf) in block.enumerated() {
+        let pass = LeafPass(layer: layer, weights: weights, tiles: tiles, leaf: leaf, index: index)
+        try onTap(attention(pass))
+        try onTap(feedForward(pass))
+      }
+    }
+  }
+
+  /// One leaf at one layer.
+  struct LeafPass {
+    let layer: Int
+    let weights: LayerWeights
+    let tiles: LayerMaps<ColumnTiles>
+    let layout: RowLayout
+    /// The leaf's position in its block.
+    let index: Int
+
+    init(
+      layer: Int, weights: LayerWeights, tiles: LayerMaps<ColumnTiles>, leaf: Leaf, index: Int
+    ) {
+      self.layer = layer
+      self.weights = weights
+      self.tiles = tiles
+      self.index = index
+      layout = RowLayout(leaf)
     }
   }
 
@@ -82,157 +99,69 @@ public final class Llama {
     let view = try checkpoint.tensor(
       "model.embed_tokens.weight", shape: [shape.vocabularySize, shape.hiddenSize])
     let embedding = view.matrix(rows: shape.vocabularySize, columns: shape.hiddenSize)
-    let x = scratch.residuals[index].floats()  // [tokens, hidden]
-    for (row, token) in leaf.tokens.enumerated() {
+    let layout = RowLayout(leaf)
+    let x = scratch.residuals[index].floats()  // [rows, hidden]
+    x.update(repeating: 0, count: layout.rowCount * shape.hiddenSize)
+    for (position, token) in leaf.tokens.enumerated() {
       guard token >= 0, Int(token) < shape.vocabularySize else {
         throw TransformerError.tokenOutsideVocabulary(
           token: token, vocabularySize: shape.vocabularySize)
       }
-      embedding.copyRows(Int(token)..<Int(token) + 1, to: x + row * shape.hiddenSize)
+      embedding.copyRows(
+        Int(token)..<Int(token) + 1,
+        to: x + layout.row(ofToken: position) * shape.hiddenSize)
     }
   }
 
-  // MARK: Attention
+  // MARK: Steps that both halves of a layer have
 
-  /// x += W_o · attention(RoPE(W_q · n), RoPE(W_k · n), W_v · n), n = norm(x)
-  private func attention(
-    _ weights: LayerWeights, _ leaf: Leaf, _ index: Int,
-    tap: (UnsafePointer<Float>, Int) throws -> Void
-  ) throws {
-    let tokens = leaf.tokenCount
-    let queryWidth = weights.shape.headCount * shape.headDimension
-    let keyWidth = weights.shape.keyValueHeadCount * shape.headDimension
-    let x = scratch.residuals[index].floats()  // [tokens, hidden]
-    let query = scratch.activations.floats()  // [tokens, heads · d]
-    let key = query + tokens * queryWidth  // [tokens, kv heads · d]
-    let value = key + tokens * keyWidth  // [tokens, kv heads · d]
-    let heads = value + tokens * keyWidth  // [tokens, heads · d]
-
-    normalize(x, weights.inputNorm, rows: tokens)
-    try weights.query(multiply, scratch.operand.bytes, rows: tokens, to: query)
-    try weights.key(multiply, scratch.operand.bytes, rows: tokens, to: key)
-    try weights.value(multiply, scratch.operand.bytes, rows: tokens, to: value)
-    rotate(query, heads: weights.shape.headCount, leaf)
-    rotate(key, heads: weights.shape.keyValueHeadCount, leaf)
-    attend(weights.shape, leaf, query, key, value, to: heads)
-    try tap(heads, queryWidth)
-    convert(heads, rows: tokens, width: queryWidth)
-    let y = scratch.projection.floats()  // [tokens, hidden]
-    try weights.output(multiply, scratch.operand.bytes, rows: tokens, to: y)
-    add(y, to: x, rows: tokens)
-  }
-
-  private func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, _ leaf: Leaf) {
-    let width = heads * shape.headDimension
-    forRows(leaf.tokenCount) { row in
-      rotary.withRow(row % leaf.tokensPerSample) { cosines, sines in
-        Elementwise.rope(
-          x + row * width, cosines: cosines, sines: sines, heads: heads,
-          headDimension: shape.headDimension)
-      }
-    }
-  }
-
-  /// One task per sample and query head; g query heads share a key and value head.
-  private func attend(
-    _ layer: LayerShape, _ leaf: Leaf, _ query: UnsafePointer<Float>, _ key: UnsafePointer<Float>,
-    _ value: UnsafePointer<Float>, to out: UnsafeMutablePointer<Float>
-  ) {
-    let d = shape.headDimension
-    let queryWidth = layer.headCount * d
-    let keyWidth = layer.keyValueHeadCount * d
-    team.run(taskCount: leaf.sampleCount * layer.headCount) { task, thread in
-      let head = task % layer.headCount
-      let group = head / layer.headsPerGroup
-      let first = task / layer.headCount * leaf.tokensPerSample
-      CausalAttention.attend(
-        query: .init(start: query + first * queryWidth + head * d, stride: queryWidth),
-        key: .init(start: key + first * keyWidth + group * d, stride: keyWidth),
-        value: .init(start: value + first * keyWidth + group * d, stride: keyWidth),
-        to: out + first * queryWidth + head * d, stride: queryWidth,
-        tokens: leaf.tokensPerSample, headDimension: d,
-        scratch: scratch.attention[thread].floats())
-    }
-  }
-
-  // MARK: Feed-forward
-
-  /// x += W_down · (SiLU(W_gate · n) · (W_up · n)), n = norm(x)
-  private func feedForward(
-    _ weights: LayerWeights, _ leaf: Leaf, _ index: Int,
-    tap: (UnsafePointer<Float>, Int) throws -> Void
-  ) throws {
-    let tokens = leaf.tokenCount
-    let neurons = weights.shape.intermediateSize
-    let x = scratch.residuals[index].floats()  // [tokens, hidden]
-    let gate = scratch.activations.floats()  // [tokens, intermediate]
-    let up = gate + tokens * neurons  // [tokens, intermediate]
-
-    normalize(x, weights.postAttentionNorm, rows: tokens)
-    try weights.gate(multiply, scratch.operand.bytes, rows: tokens, to: gate)
-    try weights.up(multiply, scratch.operand.bytes, rows: tokens, to: up)
-    forRows(tokens) { row in
-      Elementwise.swiGLU(gate: gate + row * neurons, up: up + row * neurons, count: neurons)
-    }
-    try tap(gate, neurons)
-    convert(gate, rows: tokens, width: neurons)
-    let y = scratch.projection.floats()  // [tokens, hidden]
-    try weights.down(multiply, scratch.operand.bytes, rows: tokens, to: y)
-    add(y, to: x, rows: tokens)
-  }
-
-  // MARK: Rows
-
-  /// operand[t] = norm(x[t]) in the products' format.
-  func normalize(_ x: UnsafePointer<Float>, _ weight: [Float], rows: Int) {
-    let hidden = shape.hiddenSize
-    let normalized = scratch.projection.floats()  // [tokens, hidden], free between products
-    let operand = scratch.operand.bytes
-    let compute = multiply.compute
+  /// norm(x) as tiles, [rows, hidden].
+  func normalize(_ leaf: Int, _ layout: RowLayout, _ weight: [Float]) -> RowTiles {
+    let x = scratch.residuals[leaf].floats()  // [rows, hidden]
+    let tiles = RowTiles(compute, channels: shape.hiddenSize, at: scratch.hidden.bytes)
     weight.withUnsafeBufferPointer { weight in
-      forRows(rows) { row in
-        Elementwise.rmsNorm(
-          x + row * hidden, weight: weight.baseAddress!, epsilon: Float(shape.rmsNormEpsilon),
-          to: normalized + row * hidden, count: hidden)
-        Conversion.toOperand(
-          normalized + row * hidden, count: hidden, compute,
-          to: operand + row * hidden * compute.operandByteCount)
+      team.run(.norms, taskCount: layout.rowCount / Tile.side) { panel, _ in
+        Elementwise.rmsNormPanel(
+          x + panel * Tile.side * shape.hiddenSize, stride: shape.hiddenSize, rows: Tile.side,
+          weight: weight.baseAddress!, epsilon: Float(shape.rmsNormEpsilon),
+          channels: shape.hiddenSize, compute, to: tiles.tile(row: panel * Tile.side))
+      }
+    }
+    return tiles
+  }
+
+  /// x += input · Wᵀ + b
+  func addProduct(_ input: RowTiles, _ map: ColumnTiles, _ linear: Linear, _ pass: LeafPass) {
+    let hidden = shape.hiddenSize
+    let x = scratch.residuals[pass.index].floats()  // [rows, hidden]
+    let strips = MatrixProduct.Strip.covering(map)
+    linear.withBias { bias in
+      MatrixProduct.run(
+        input, rows: pass.layout.rowCount, strips, team: team, scratch: scratch.blocks
+      ) { block in
+        team.enter(.activation, thread: block.thread)
+        let column = block.outputs.lowerBound
+        Elementwise.add(
+          block: block.values(), stride: block.stride, bias: bias.map { $0 + column },
+          to: x + block.rows.lowerBound * hidden + column, toStride: hidden,
+          rows: block.rows.count, columns: block.outputs.count)
       }
     }
   }
 
-  /// operand[t] = x[t] in the products' format.
-  private func convert(_ x: UnsafePointer<Float>, rows: Int, width: Int) {
-    let operand = scratch.operand.bytes
-    let compute = multiply.compute
-    forRows(rows) { row in
-      Conversion.toOperand(
-        x + row * width, count: width, compute,
-        to: operand + row * width * compute.operandByteCount)
-    }
-  }
-
-  private func add(_ y: UnsafePointer<Float>, to x: UnsafeMutablePointer<Float>, rows: Int) {
-    let hidden = shape.hiddenSize
-    forRows(rows) { row in
-      Elementwise.add(y + row * hidden, to: x + row * hidden, count: hidden)
-    }
-  }
-
-  /// Shares rows out, some at a time.
-  private func forRows(_ rows: Int, _ body: (Int) -> Void) {
-    let rowsPerTask = 32
-    team.run(taskCount: (rows + rowsPerTask - 1) / rowsPerTask) { task, _ in
-      for row in task * rowsPerTask..<min((task + 1) * rowsPerTask, rows) { body(row) }
-    }
-  }
-
-  private func tapInput(
-    _ layer: Int, _ tap: Tap, _ leaf: Leaf, _ index: Int, _ values: UnsafePointer<Float>,
-    _ channels: Int
+  /// The tap's moments, merged from its parts.
+  func tapInput(
+    _ pass: LeafPass, _ tap: Tap, _ input: RowTiles, partCounts: [Int]
   ) -> TapInput {
-    TapInput(
-      layer: layer, tap: tap, leafIndex: index, values: values, tokenCount: leaf.tokenCount,
-      channelCount: channels)
+    let moments = scratch.moments.merged(counts: partCounts, width: input.channels)
+    let nonFinite = moments.firstNonFiniteChannel.map { channel in
+      // What is not finite in f32 is not in an operand, either.
+      let token = (0..<pass.layout.tokenCount).first { token in
+        !input.value(row: pass.layout.row(ofToken: token), channel: channel).isFinite
+      }
+      return (channel, (token ?? 0) / pass.layout.tokensPerSample)
+    }
+    return TapInput(
+      layer: pass.layer, tap: tap, leafIndex: pass.index, moments: moments, nonFinite: nonFinite)
   }
 }

@@ -26,16 +26,12 @@ struct RotaryTable {
     self.sines = sines
   }
 
-  func withRow<Result>(
-    _ position: Int,
+  /// Cosines and sines, [positions, headDimension / 2] each.
+  func withTable<Result>(
     _ body: (_ cosines: UnsafePointer<Float>, _ sines: UnsafePointer<Float>) -> Result
   ) -> Result {
     cosines.withUnsafeBufferPointer { cosines in
-      sines.withUnsafeBufferPointer { sines in
-        body(
-          cosines.baseAddress! + position * halfDimension,
-          sines.baseAddress! + position * halfDimension)
-      }
+      sines.withUnsafeBufferPointer { sines in body(cosines.baseAddress!, sines.baseAddress!) }
     }
   }
 

@@ -3,70 +3,110 @@ internal import Kernels
 
 /// The sizes of everything that a forward pass allocates, and so its peak memory.
 public struct ScratchPlan: Hashable, Sendable {
-  /// Residual stream of the block, f32 [leaves, tokens, hidden].
+  /// Residual stream of the block, f32 [leaves, rows, hidden].
   public let residualBytes: Int
-  /// Input of a product in its format, [tokens, widest input].
+  /// Tiles of one layer's weights.
+  public let weightBytes: Int
+  /// Tiles of the products' inputs: the normed stream, and the heads' outputs or the neurons.
   public let operandBytes: Int
-  /// Queries, keys, values and head outputs; then gate and up; f32, the larger of the two.
-  public let activationBytes: Int
-  /// Output of `o_proj` and `down_proj` and rows in f32 on their way to an operand.
-  public let projectionBytes: Int
-  /// Logits of a few rows, f32 [rows, vocabulary].
-  public let logitBytes: Int
-  /// Attention and weight tiles of every thread.
+  /// Tiles of queries, keys and values.
+  public let attentionBytes: Int
+  /// Moments of parts of a leaf, f64.
+  public let momentBytes: Int
+  /// Blocks of products, scores of attention; for every thread.
   public let threadBytes: Int
 
-  /// Rows whose logits are computed together.
-  static let logitRows = 64
+  let blockBytes: Int
+  let headOutputBytes: Int
+  let attentionScratchBytes: Int
 
   public init(shape: ModelShape, compute: ComputeType, threadCount: Int, limits: BlockLimits) {
-    let tokens = limits.tokensPerLeaf
-    let attention = shape.layers.map { $0.headCount * shape.headDimension }.max() ?? 0
-    let keyValue = shape.layers.map { $0.keyValueHeadCount * shape.headDimension }.max() ?? 0
-    let intermediate = shape.layers.map(\.intermediateSize).max() ?? 0
-    let widest = max(shape.hiddenSize, attention, intermediate)
+    let layout = RowLayout(
+      sampleCount: limits.samplesPerLeaf, tokensPerSample: limits.tokensPerSample)
+    let rows = layout.rowCount
+    let heads = shape.layers.map(\.headCount).max() ?? 0
+    let keyValueHeads = shape.layers.map(\.keyValueHeadCount).max() ?? 0
+    let neurons = shape.layers.map(\.intermediateSize).max() ?? 0
+    let attention = AttentionTiles(compute, shape.headDimension, layout)
     func pages(_ bytes: Int) -> Int { ScratchBuffer.roundedByteCount(bytes) }
-    residualBytes = limits.leavesPerBlock * pages(tokens * shape.hiddenSize * 4)
-    operandBytes = pages(tokens * widest * compute.operandByteCount)
-    activationBytes = max(
-      2 * pages(tokens * attention * 4) + 2 * pages(tokens * keyValue * 4),
-      2 * pages(tokens * intermediate * 4))
-    projectionBytes = pages(tokens * shape.hiddenSize * 4)
-    logitBytes = pages(ScratchPlan.logitRows * shape.vocabularySize * 4)
-    threadBytes =
-      threadCount
-      * (CausalAttention.scratchByteCount(
-        tokens: limits.tokensPerSample, headDimension: shape.headDimension)
-        + MatrixProduct.weightTileByteCount(compute: compute, largestInner: widest))
+    func tiles(_ channels: Int) -> Int {
+      pages(RowTiles.byteCount(compute, rows: rows, channels: channels))
+    }
+    residualBytes = limits.leavesPerBlock * pages(rows * shape.hiddenSize * 4)
+    weightBytes = pages(PackedWeights.byteCount(shape, compute))
+    operandBytes =
+      tiles(shape.hiddenSize) + tiles(max(heads * shape.headDimension, neurons))
+    attentionBytes =
+      pages(attention.byteCount(of: .query, heads: heads))
+      + pages(attention.byteCount(of: .key, heads: keyValueHeads))
+      + pages(attention.byteCount(of: .value, heads: keyValueHeads))
+    momentBytes = PartialMoments.byteCount(
+      parts: 1,
+      channels: max(
+        layout.sampleCount * heads * shape.headDimension, layout.partCount * neurons))
+    blockBytes = MatrixProduct.scratchByteCount(
+      maps: 2, width: max(MatrixProduct.blockOutputs, attention.stripWidth))
+    headOutputBytes = pages(AttentionTiles.queriesPerStep * attention.bundleStride * 4)
+    attentionScratchBytes = attention.head.scratchByteCount
+    threadBytes = threadCount * (blockBytes + headOutputBytes + attentionScratchBytes)
   }
 
   public var totalBytes: Int {
-    residualBytes + operandBytes + activationBytes + projectionBytes + logitBytes + threadBytes
+    residualBytes + weightBytes + operandBytes + attentionBytes + momentBytes + threadBytes
   }
 }
 
 /// The buffers of a forward pass, allocated once.
 struct Scratch {
-  /// One per leaf of the block, f32 [tokens, hidden].
+  /// One per leaf of the block, f32 [rows, hidden].
   let residuals: [ScratchBuffer]
-  let operand: ScratchBuffer
-  let activations: ScratchBuffer
-  let projection: ScratchBuffer
-  let logits: ScratchBuffer
+  let weights: PackedWeights
+  /// The normed stream.
+  let hidden: ScratchBuffer
+  /// The heads' outputs, or the neurons.
+  let inner: ScratchBuffer
+  let queries: ScratchBuffer
+  let keys: ScratchBuffer
+  let values: ScratchBuffer
+  let moments: PartialMoments
+  /// Per thread.
+  let blocks: [ScratchBuffer]
+  let headOutputs: [ScratchBuffer]
   let attention: [ScratchBuffer]
 
-  init(plan: ScratchPlan, shape: ModelShape, threadCount: Int, limits: BlockLimits) {
+  init(
+    plan: ScratchPlan, shape: ModelShape, compute: ComputeType, threadCount: Int,
+    limits: BlockLimits
+  ) {
+    let layout = RowLayout(
+      sampleCount: limits.samplesPerLeaf, tokensPerSample: limits.tokensPerSample)
+    let heads = shape.layers.map(\.headCount).max() ?? 0
+    let keyValueHeads = shape.layers.map(\.keyValueHeadCount).max() ?? 0
+    let neurons = shape.layers.map(\.intermediateSize).max() ?? 0
+    let tiles = AttentionTiles(compute, shape.headDimension, layout)
+    func operand(_ channels: Int) -> ScratchBuffer {
+      ScratchBuffer(
+        byteCount: RowTiles.byteCount(compute, rows: layout.rowCount, channels: channels))
+    }
     residuals = (0..<limits.leavesPerBlock).map { _ in
       ScratchBuffer(byteCount: plan.residualBytes / limits.leavesPerBlock)
     }
-    operand = ScratchBuffer(byteCount: plan.operandBytes)
-    activations = ScratchBuffer(byteCount: plan.activationBytes)
-    projection = ScratchBuffer(byteCount: plan.projectionBytes)
-    logits = ScratchBuffer(byteCount: plan.logitBytes)
-    attention = (0..<threadCount).map { _ in
-      ScratchBuffer(
-        byteCount: CausalAttention.scratchByteCount(
-          tokens: limits.tokensPerSample, headDimension: shape.headDimension))
+    weights = PackedWeights(
+      compute: compute, buffer: ScratchBuffer(byteCount: plan.weightBytes))
+    hidden = operand(shape.hiddenSize)
+    inner = operand(max(heads * shape.headDimension, neurons))
+    queries = ScratchBuffer(byteCount: tiles.byteCount(of: .query, heads: heads))
+    keys = ScratchBuffer(byteCount: tiles.byteCount(of: .key, heads: keyValueHeads))
+    values = ScratchBuffer(byteCount: tiles.byteCount(of: .value, heads: keyValueHeads))
+    moments = PartialMoments(
+      parts: 1,
+      channels: max(
+        layout.sampleCount * heads * shape.headDimension, layout.partCount * neurons))
+    func perThread(_ byteCount: Int) -> [ScratchBuffer] {
+      (0..<threadCount).map { _ in ScratchBuffer(byteCount: byteCount) }
     }
+    blocks = perThread(plan.blockBytes)
+    headOutputs = perThread(plan.headOutputBytes)
+    attention = perThread(plan.attentionScratchBytes)
   }
 }

@@ -36,7 +36,7 @@ struct SlotTeam {
     let parts = block.parts(depth: slotCount == 1 ? 0 : depth)
     guard parts.count > 1 else { return try body(block, 0) }
     let state = Mutex((reducer: block.makeReducer(of: Value.self), failure: (any Error)?.none))
-    team.run(taskCount: parts.count) { index, slot in
+    team.run(.other, taskCount: parts.count) { index, slot in
       guard state.withLock({ $0.failure == nil }) else { return }
       do {
         let value = try body(parts[index], slot)

@@ -9,7 +9,7 @@ internal import Transformer
 extension TaskRunner {
   /// The merged moments of a block: leaf by leaf from the taps, merged along the canonical tree.
   func calibrate(_ block: TokenBlock) throws -> ModelMoments {
-    let models = try models()
+    let models = models()
     progress.expect(steps: shape.layers.count * Tap.allCases.count * block.samplesPerLeaf.count)
     return try slots.reduce(block) { part, slot in try calibrate(part, models[slot]) }
   }
@@ -17,7 +17,7 @@ extension TaskRunner {
   private func calibrate(_ block: TokenBlock, _ model: Llama) throws -> ModelMoments {
     var reducers = shape.layers.map { _ in LayerReducers(block) }
     try model.forward(block: block.leaves) { input in
-      let moments = try moments(of: input, block, model)
+      let moments = try moments(of: input, block)
       reducers[input.layer].accept(moments, of: input.tap, leaf: block.firstLeaf + input.leafIndex)
       try progress.step()
     }
@@ -25,26 +25,20 @@ extension TaskRunner {
       sampleCount: block.samplesPerLeaf.reduce(0, +), layers: reducers.map(\.result))
   }
 
-  private func moments(of input: Llama.TapInput, _ block: TokenBlock, _ model: Llama) throws
-    -> ChannelMoments
-  {
-    let columns = ColumnMoments(
-      of: input.values, rows: input.tokenCount, channels: input.channelCount, team: model.team)
-    if let channel = columns.firstNonFiniteChannel {
-      let token = (0..<input.tokenCount).first { row in
-        !input.values[row * input.channelCount + channel].isFinite
-      }
+  private func moments(of input: Llama.TapInput, _ block: TokenBlock) throws -> ChannelMoments {
+    if let (channel, sample) = input.nonFinite {
       let leaf = block.firstLeaf + input.leafIndex
-      let sample = leaf * samplesPerLeaf + (token ?? 0) / block.tokensPerSample
       throw TransformerError.nonFinite(
-        layer: input.layer, tap: input.tap, channel: channel, sample: sample)
+        layer: input.layer, tap: input.tap, channel: channel,
+        sample: leaf * samplesPerLeaf + sample)
     }
-    return ChannelMoments(count: input.tokenCount, mean: columns.mean, m2: columns.m2)
+    let columns = input.moments
+    return ChannelMoments(count: columns.count, mean: columns.mean, m2: columns.m2)
   }
 
   /// The merged loss of a block.
   func evaluate(_ block: TokenBlock) throws -> LossSum {
-    let models = try models()
+    let models = models()
     progress.expect(steps: shape.layers.count * block.samplesPerLeaf.count)
     return try slots.reduce(block) { part, slot in try evaluate(part, models[slot]) }
   }

@@ -63,14 +63,14 @@ final class TaskRunner {
 
   /// One model per slot. Scratch is allocated when the first block comes: shards are written
   /// without it.
-  func models() throws -> [Llama] {
+  func models() -> [Llama] {
     if !madeModels.isEmpty { return madeModels }
     guard let terms else { preconditionFailure("work comes after the welcome") }
     let limits = BlockLimits(
       tokensPerSample: terms.tokensPerSample, samplesPerLeaf: terms.samplesPerLeaf,
       leavesPerBlock: slots.largestPart(ofLeaves: terms.leavesPerBlock))
-    madeModels = try (0..<slots.slotCount).map { _ in
-      try Llama(
+    madeModels = (0..<slots.slotCount).map { _ in
+      Llama(
         checkpoint: checkpoint, compute: terms.compute, threadCount: threadsPerSlot,
         limits: limits)
     }

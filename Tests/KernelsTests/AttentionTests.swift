@@ -1,63 +1,154 @@
+import FlapCore
 import Foundation
 import Kernels
 import Testing
 
-/// Tiled attention against the formula in f64.
+/// Attention on tiles against the formula in f64, over sizes around panels, tiles and blocks.
 struct AttentionTests {
+  static let formats: [ComputeType] = [.float32, .bfloat16]
+
   @Test(
-    "one head, sizes around the tiles of 32 queries and 128 keys",
-    arguments: [1, 5, 31, 32, 33, 127, 128, 129, 300], [2, 10, 16, 64, 128])
-  func attention(tokens: Int, headDimension: Int) {
-    // Rows of three heads' width: the head in the middle.
-    let stride = 3 * headDimension
-    let query = numbers(tokens * stride, seed: 1).map { $0 * 4 }
-    let key = numbers(tokens * stride, seed: 2).map { $0 * 4 }
-    let value = numbers(tokens * stride, seed: 3)
-    var out = [Float](repeating: .nan, count: tokens * stride)
-    let scratch = ScratchBuffer(
-      byteCount: CausalAttention.scratchByteCount(tokens: tokens, headDimension: headDimension))
-    // What an earlier sample left behind must not matter.
-    for index in 0..<scratch.byteCount / 4 { scratch.floats()[index] = .nan }
-    query.withUnsafeBufferPointer { query in
-      key.withUnsafeBufferPointer { key in
-        value.withUnsafeBufferPointer { value in
-          out.withUnsafeMutableBufferPointer { out in
-            CausalAttention.attend(
-              query: .init(start: query.baseAddress! + headDimension, stride: stride),
-              key: .init(start: key.baseAddress! + headDimension, stride: stride),
-              value: .init(start: value.baseAddress! + headDimension, stride: stride),
-              to: out.baseAddress! + headDimension, stride: stride, tokens: tokens,
-              headDimension: headDimension, scratch: scratch.floats())
-          }
-        }
-      }
-    }
+    "one head among others", arguments: formats, [1, 5, 16, 17, 63, 64, 65, 255, 300, 530])
+  func tokens(compute: ComputeType, tokens: Int) { check(compute, tokens, 64) }
+
+  @Test("dimensions of heads", arguments: formats, [2, 10, 16, 80, 96, 128, 160])
+  func dimensions(compute: ComputeType, headDimension: Int) { check(compute, 77, headDimension) }
+
+  @Test("scores of some hundreds neither overflow nor vanish", arguments: formats)
+  func largeScores(compute: ComputeType) { check(compute, 290, 64, scale: 40) }
+
+  private func check(
+    _ compute: ComputeType, _ tokens: Int, _ headDimension: Int, scale: Float = 4
+  ) {
+    let head = Head(compute: compute, tokens: tokens, headDimension: headDimension, scale: scale)
+    let out = head.attend(cutAt: [])
+    // Operands are what the format holds; f32 sums and exponentials round by some 2⁻²² of scores
+    // of at most some hundreds. In bf16 every weight is rounded by up to 2⁻⁹ of itself, the
+    // weights' sum is 1 and values are at most 1.
+    let rounding = compute == .bfloat16 ? 0x1p-9 : 0
+    let tolerance = rounding + 5e-6 * Double(max(scale * scale / 16, 1))
     for token in 0..<tokens {
-      let row = Array(
-        out[token * stride + headDimension..<token * stride + 2 * headDimension])
-      let expected = reference(query, key, value, token, headDimension, stride)
-      // f32 sums over at most 300 keys, exponentials within 2⁻²²; values are at most 1.
-      for (value, expected) in zip(row, expected) { #expect(abs(Double(value) - expected) < 5e-6) }
-      #expect(out[token * stride].isNaN, "other heads are left alone")
+      let row = out[token * head.stride..<(token + 1) * head.stride]
+      let expected = head.reference(token)
+      let worst = zip(row.dropFirst(headDimension), expected).map { abs(Double($0) - $1) }.max()!
+      #expect(worst <= tolerance, "token \(token)")
+      #expect(
+        row.prefix(headDimension).allSatisfy(\.isNaN)
+          && row.suffix(headDimension).allSatisfy(\.isNaN),
+        "other heads are left alone")
     }
   }
 
-  private func reference(
-    _ query: [Float], _ key: [Float], _ value: [Float], _ token: Int, _ headDimension: Int,
-    _ stride: Int
-  ) -> [Double] {
-    func element(_ x: [Float], _ row: Int, _ d: Int) -> Double {
-      Double(x[row * stride + headDimension + d])
+  @Test(
+    "neither packing in pieces nor cutting queries changes a bit", arguments: formats,
+    [(33, 10), (50, 64), (300, 24)])
+  func pieces(compute: ComputeType, size: (tokens: Int, headDimension: Int)) {
+    let (tokens, headDimension) = size
+    let head = Head(compute: compute, tokens: tokens, headDimension: headDimension)
+    let whole = head.attend(cutAt: [])
+    for cuts in [
+      [16], [32], [16, 32], [1, 2, 5, 31], Array(stride(from: 16, to: tokens, by: 16)),
+    ] {
+      #expect(head.attend(cutAt: cuts).map(\.bitPattern) == whole.map(\.bitPattern))
     }
+  }
+
+  @Test(
+    "a value that is not finite is seen by its token's queries and all later ones",
+    arguments: formats, CausalAttention.Operand.allCases)
+  func notFinite(compute: ComputeType, operand: CausalAttention.Operand) {
+    var head = Head(compute: compute, tokens: 290, headDimension: 16)
+    head.poison(operand, token: 70)
+    let out = head.attend(cutAt: [])
+    for token in 70..<(operand == .query ? 71 : 290) {
+      #expect(!out[token * head.stride + 16].isFinite)
+    }
+    // A block of queries ends with its last one's key: what comes after is not looked at.
+    #expect(out[16 + 63 * head.stride].isFinite)
+  }
+}
+
+/// The middle one of three heads, with random rows.
+private struct Head {
+  let attention: CausalAttention
+  private var rows: [CausalAttention.Operand: [Float]] = [:]
+
+  var tokens: Int { attention.tokens }
+  var headDimension: Int { attention.headDimension }
+  var stride: Int { 3 * headDimension }
+
+  init(compute: ComputeType, tokens: Int, headDimension: Int, scale: Float = 4) {
+    attention = CausalAttention(compute: compute, tokens: tokens, headDimension: headDimension)
+    let count = tokens * stride
+    rows[.query] = numbers(count, seed: 1).map { $0 * scale }
+    rows[.key] = numbers(count, seed: 2).map { $0 * scale }
+    rows[.value] = numbers(count, seed: 3)
+  }
+
+  mutating func poison(_ operand: CausalAttention.Operand, token: Int) {
+    rows[operand]![token * stride + headDimension] = .nan
+  }
+
+  /// Packs blocks between the cuts, last block first, and attends from every cut that may begin
+  /// a block of queries.
+  func attend(cutAt cuts: [Int]) -> [Float] {
+    let buffers = CausalAttention.Operand.allCases.map { operand in
+      // What an earlier sample left behind must not matter: NaN in both formats.
+      let tiles = ScratchBuffer(byteCount: attention.byteCount(of: operand))
+      memset(tiles.bytes, 0xFF, tiles.byteCount)
+      let ends = cuts.filter { $0 < tokens } + [tokens]
+      for (first, end) in zip([0] + ends, ends).reversed() {
+        rows[operand]!.withUnsafeBufferPointer {
+          attention.pack(
+            operand, $0.baseAddress! + first * stride + headDimension, stride: stride,
+            block: first..<end, to: tiles.bytes)
+        }
+      }
+      return tiles
+    }
+    let scratch = ScratchBuffer(byteCount: attention.scratchByteCount)
+    memset(scratch.bytes, 0xFF, scratch.byteCount)
+    var out = [Float](repeating: .nan, count: tokens * stride)
+    let ends =
+      cuts.filter { $0 < tokens && $0 % CausalAttention.queryGranule == 0 } + [tokens]
+    for (first, end) in zip([0] + ends, ends) {
+      out.withUnsafeMutableBufferPointer {
+        attention.attend(
+          query: buffers[0].bytes, key: buffers[1].bytes, value: buffers[2].bytes,
+          queries: first..<end, to: $0.baseAddress! + first * stride + headDimension,
+          stride: stride, scratch: scratch.bytes)
+      }
+    }
+    return out
+  }
+
+  /// The formula in f64, of operands rounded to the format.
+  func reference(_ token: Int) -> [Double] {
+    let query = row(.query, token)
     let scores = (0...token).map { other in
-      (0..<headDimension).reduce(0) { $0 + element(query, token, $1) * element(key, other, $1) }
+      zip(query, row(.key, other)).reduce(0) { $0 + $1.0 * $1.1 }
         / Double(headDimension).squareRoot()
     }
     let top = scores.max()!
     let weights = scores.map { exp($0 - top) }
     let sum = weights.reduce(0, +)
-    return (0..<headDimension).map { d in
-      weights.indices.reduce(0) { $0 + weights[$1] * element(value, $1, d) } / sum
+    var out = [Double](repeating: 0, count: headDimension)
+    for (other, weight) in weights.enumerated() {
+      for (d, value) in row(.value, other).enumerated() { out[d] += weight / sum * value }
+    }
+    return out
+  }
+
+  private func row(_ operand: CausalAttention.Operand, _ token: Int) -> [Double] {
+    let first = token * stride + headDimension
+    return rows[operand]![first..<first + headDimension].map {
+      Double(attention.compute == .bfloat16 ? roundedToBFloat16($0) : $0)
     }
   }
+}
+
+/// To nearest even; of numbers that are finite.
+func roundedToBFloat16(_ x: Float) -> Float {
+  let bits = x.bitPattern
+  return Float(bitPattern: (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000)
 }

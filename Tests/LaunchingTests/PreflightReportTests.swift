@@ -11,7 +11,7 @@ struct PreflightReportTests {
     PreflightReport(
       softwareVersion: softwareVersion, protocolVersion: protocolVersion, host: "node1",
       coreCount: 64, memoryBytes: 1 << 38, modelDigest: modelError == nil ? digest : nil,
-      modelError: modelError, kernelFingerprint: "avx512/onednn-2.6.3",
+      modelError: modelError, kernelFingerprint: "avx512/avx512-bf16/bf16",
       endpointReachable: endpointError == nil, endpointError: endpointError)
   }
 

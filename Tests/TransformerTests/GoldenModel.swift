@@ -33,8 +33,8 @@ struct GoldenModel {
       sampleCount: samples.count, tokensPerSample: width)
   }
 
-  func model(_ compute: ComputeType, threads: Int = 1, leaves: Int = 1) throws -> Llama {
-    try Llama(
+  func model(_ compute: ComputeType, threads: Int = 1, leaves: Int = 1) -> Llama {
+    Llama(
       checkpoint: checkpoint, compute: compute, threadCount: threads,
       limits: BlockLimits(
         tokensPerSample: GoldenModel.tokensPerSample, samplesPerLeaf: GoldenModel.sampleCount,

@@ -11,7 +11,7 @@ enum Samples {
     .hello(
       Hello(
         softwareVersion: "1.0.0", host: "knoten-ä", processID: 4711, modelDigest: digest,
-        kernelFingerprint: "avx512 oneDNN 3.1", coreCount: 64, threadCount: 32,
+        kernelFingerprint: "avx512/avx512-bf16/bf16", coreCount: 64, threadCount: 32,
         memoryBytes: 1 << 40)),
     .heartbeat(
       Heartbeat(

@@ -12,42 +12,74 @@ const char *flap_kernels_variant(void);
 // Whether the CPU multiplies bf16 in hardware (AVX512-BF16 or AMX-BF16).
 int flap_cpu_has_bf16(void);
 
-// Conversions, round to nearest even; NaN stays NaN.
+// Conversions, exact.
 void flap_bf16_to_f32(const uint16_t *from, float *to, size_t count);
 void flap_f16_to_f32(const uint16_t *from, float *to, size_t count);
-void flap_f32_to_bf16(const float *from, uint16_t *to, size_t count);
 
-// to[i] = from[i] · weight[i] / sqrt(mean(from²) + epsilon); one row.
-void flap_rms_norm(const float *from, const float *weight, float epsilon, float *to, size_t count);
+// x · weight / sqrt(mean(x²) + epsilon) of up to 16 rows of x [rows, channels], written as one
+// panel of row tiles (flap_products.h) in a format; rows and channels beyond are zeros.
+void flap_rms_norm_panel(int format, const float *x, size_t stride, size_t rows,
+                         const float *weight, float epsilon, size_t channels, void *tiles);
 
-// Rotary embedding in place on `heads` vectors of `head_dim` at `x`: the first and second half
-// of a head are the real and imaginary part (Hugging Face layout). cos, sin: [head_dim / 2].
-void flap_rope(float *x, const float *cosines, const float *sines, size_t heads, size_t head_dim);
+// x ← rope(x + bias) of a block [rows, heads · head_dim]; bias [heads · head_dim] or NULL. The
+// first and second half of a head are the real and imaginary part (Hugging Face layout).
+// cosines, sines: [positions, head_dim / 2]. Row 0 is at first_position < positions; after
+// position positions − 1 comes 0, the next sample's first.
+void flap_rope_block(float *x, size_t stride, size_t rows, size_t heads, size_t head_dim,
+                     const float *bias, const float *cosines, const float *sines,
+                     size_t first_position, size_t positions);
 
-// gate[i] ← gate[i] / (1 + exp(−gate[i])) · up[i].
-void flap_swiglu(float *gate, const float *up, size_t count);
+// gate ← gate / (1 + exp(−gate)) · up of blocks [rows, columns]; relative error of the fraction
+// below 2⁻²¹.
+void flap_swiglu_block(float *gate, size_t gate_stride, const float *up, size_t up_stride,
+                       size_t rows, size_t columns);
 
-// x[i] ← x[i] + y[i].
-void flap_add(float *x, const float *y, size_t count);
+// x ← x + (y + bias) of a block [rows, columns]; bias [columns] or NULL.
+void flap_add_block(float *x, size_t x_stride, const float *y, size_t y_stride, const float *bias,
+                    size_t rows, size_t columns);
+// x ← x + bias of a block [rows, columns].
+void flap_add_bias(float *x, size_t stride, const float *bias, size_t rows, size_t columns);
 
-// Causal attention of one head over one sample: out[t] = softmax(q[t]·k[0…t] · scale) · v[0…t].
-// Strides are in floats from token to token. scratch: flap_attention_scratch(…) floats.
-void flap_attention(const float *q, size_t q_stride, const float *k, size_t k_stride,
-                    const float *v, size_t v_stride, float *out, size_t out_stride, size_t tokens,
-                    size_t head_dim, float scale, float *scratch);
-size_t flap_attention_scratch(size_t tokens, size_t head_dim);
+// Causal attention of one head over one sample of `tokens` tokens, on tiles (flap_products.h):
+// queries are row tiles [tokens, head_dim], keys column tiles with the tokens as outputs, values
+// column tiles with the channels as outputs and the tokens as inner dimension. Panels and groups
+// lie one after another. Bytes of each:
+size_t flap_attention_query_bytes(int format, size_t tokens, size_t head_dim);
+size_t flap_attention_key_bytes(int format, size_t tokens, size_t head_dim);
+size_t flap_attention_value_bytes(int format, size_t tokens, size_t head_dim);
+// Write tokens first_token … + token_count of a sample of `tokens` tokens from f32 rows (x is the
+// row of first_token). Calls may split a sample anywhere and run at once; starts at multiples of
+// 16 are fast. The call that writes the last token writes the zeros beyond it.
+void flap_attention_pack_query(int format, const float *x, size_t stride, size_t first_token,
+                               size_t token_count, size_t tokens, size_t head_dim, void *tiles);
+void flap_attention_pack_key(int format, const float *x, size_t stride, size_t first_token,
+                             size_t token_count, size_t tokens, size_t head_dim, void *tiles);
+void flap_attention_pack_value(int format, const float *x, size_t stride, size_t first_token,
+                               size_t token_count, size_t tokens, size_t head_dim, void *tiles);
+// out[t] = softmax(q[t]·k[0…t] / √head_dim) · v[0…t] for t in first_query … + query_count, f32;
+// out is the row of first_query, a multiple of 16. Operands, the weights too, are of the format,
+// sums and exponentials f32. Bits do not depend on how the queries are split.
+// scratch: flap_attention_scratch(…) bytes of the calling thread, aligned to 64.
+void flap_attention(int format, const void *query, const void *key, const void *value,
+                    size_t tokens, size_t head_dim, size_t first_query, size_t query_count,
+                    float *out, size_t out_stride, void *scratch);
+size_t flap_attention_scratch(int format, size_t head_dim);
 
 // Mean and Σ(x − mean)² of each of `channels` columns over `rows` rows, two passes in f64.
 // Not finite exactly where a value of the column is not.
 void flap_channel_moments(const float *x, size_t stride, size_t rows, size_t channels, double *mean,
                           double *m2);
 
-// log Σ exp(x[i]), the largest value taken out first; the sum in f64.
-double flap_log_sum_exp(const float *x, size_t count);
+// a ← a merged with b, per channel (Chan, Golub and LeVeque 1983); an empty side leaves the other
+// as it is. No operation is fused: the same bits on every CPU.
+void flap_merge_moments(size_t count_a, double *mean_a, double *m2_a, size_t count_b,
+                        const double *mean_b, const double *m2_b, size_t channels);
 
-// exp, for tests: relative error below 2⁻²² on [−87.3, 88.7]; 0 below.
+// log Σ exp of rows that come in blocks of columns [rows, columns]: log(sums[r]) + maxima[r] after
+// the last block, the sums in f64. Before the first, maxima are −∞ and sums 0.
+void flap_log_sum_exp_block(const float *x, size_t stride, size_t rows, size_t columns,
+                            float *maxima, double *sums);
+
+// exp, for tests: relative error below 2⁻²² on [−87.3, 88.3]; 0 below, exp(88.3) above.
 void flap_exp(const float *from, float *to, size_t count);
-
-// The number of threads that OpenMP (inside oneDNN) uses for the calling thread.
-void flap_use_one_library_thread(void);
 #endif

@@ -12,10 +12,10 @@ struct WorkerMemory {
   /// Program, libraries, their generated code and stacks.
   let runtimeBytes: Int
 
-  /// Measured on Linux x86-64: the Swift runtime, Foundation, ZeroMQ and oneDNN with its generated
-  /// code, and what oneDNN packs inside of a product, per thread.
-  private static let processBytes = 16 << 20
-  private static let perThreadBytes = 8 << 20
+  /// Measured on Linux x86-64: the Swift runtime, Foundation and ZeroMQ; stacks and what the
+  /// allocator keeps for a thread.
+  private static let processBytes = 8 << 20
+  private static let perThreadBytes = 2 << 20
 
   var totalBytes: Int { scratchBytes + statisticsBytes + runtimeBytes }
 

@@ -1,0 +1,131 @@
+// Which engine a product runs on, and how it is cut into strips.
+#include "products.h"
+#include <stdatomic.h>
+
+typedef struct {
+  const char *name;
+  int format;
+  flap_multiplier *multiply;
+  int (*is_usable)(void);
+} engine;
+
+static int always(void) { return 1; }
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+static int has_avx512(void) { return __builtin_cpu_supports("x86-64-v4"); }
+static int has_avx2(void) { return __builtin_cpu_supports("x86-64-v3"); }
+static int has_avx512_bf16(void) {
+  unsigned a, b, c, d;
+  return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 5));
+}
+#endif
+#if defined(__aarch64__)
+#define DEFAULT_NAME "neon"
+#else
+#define DEFAULT_NAME "baseline"
+#endif
+
+// Best first.
+static const engine engines[] = {
+#if defined(__x86_64__) && defined(__linux__)
+    {"amx-bf16", FLAP_BF16, flap_multiply_amx, flap_amx_is_usable},
+#endif
+#if defined(__x86_64__)
+    {"avx512-bf16", FLAP_BF16, flap_multiply_avx512_bf16, has_avx512_bf16},
+    {"avx512", FLAP_BF16, flap_multiply_bf16_avx512, has_avx512},
+    {"avx2", FLAP_BF16, flap_multiply_bf16_avx2, has_avx2},
+    {"avx512", FLAP_F32, flap_multiply_f32_avx512, has_avx512},
+    {"avx2", FLAP_F32, flap_multiply_f32_avx2, has_avx2},
+#endif
+    {DEFAULT_NAME, FLAP_BF16, flap_multiply_bf16_default, always},
+    {DEFAULT_NAME, FLAP_F32, flap_multiply_f32_default, always},
+    {"amx-emulated", FLAP_BF16, flap_multiply_amx_emulated, always},
+};
+enum { ENGINE_COUNT = sizeof engines / sizeof engines[0] };
+
+// A bit for each engine that the CPU has. Whoever asks first finds them out; the answer is the
+// same for everyone, so a race only writes it twice.
+static unsigned usable_engines(void) {
+  static atomic_uint found;
+  unsigned usable = atomic_load_explicit(&found, memory_order_relaxed);
+  if (usable) return usable;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+#endif
+  for (unsigned i = 0; i < ENGINE_COUNT; i++)
+    if (engines[i].is_usable()) usable |= 1u << i;
+  atomic_store_explicit(&found, usable, memory_order_relaxed);
+  return usable;
+}
+
+// The `index`-th usable engine of a format, NULL beyond the last.
+static const engine *engine_at(int format, size_t index) {
+  unsigned usable = usable_engines();
+  for (unsigned i = 0; i < ENGINE_COUNT; i++)
+    if (engines[i].format == format && (usable & 1u << i) && index-- == 0) return &engines[i];
+  return NULL;
+}
+
+const char *flap_product_engine(int format) { return engine_at(format, 0)->name; }
+
+const char *flap_product_engine_at(int format, size_t index) {
+  const engine *e = engine_at(format, index);
+  return e ? e->name : NULL;
+}
+
+static void multiply(const engine *e, const flap_product *p) {
+  if (p->inner_tiles > 0) {
+    e->multiply(p);
+  } else if (!p->accumulate) {
+    for (size_t row = 0; row < TILE_ROWS * p->panels; row++)
+      memset(p->y + row * p->y_stride, 0, TILE_ROW * p->groups);
+  }
+}
+
+void flap_multiply(int format, const void *x, size_t panel_stride, size_t panels, const void *w,
+                   size_t group_stride, size_t groups, size_t inner_tiles, float *y,
+                   size_t y_stride, int accumulate) {
+  flap_product p = {x, w, panel_stride, panels, group_stride, groups, inner_tiles, y, y_stride,
+                    accumulate};
+  multiply(engine_at(format, 0), &p);
+}
+
+int flap_multiply_on(const char *name, int format, const void *x, size_t panel_stride,
+                     size_t panels, const void *w, size_t group_stride, size_t groups,
+                     size_t inner_tiles, float *y, size_t y_stride, int accumulate) {
+  flap_product p = {x, w, panel_stride, panels, group_stride, groups, inner_tiles, y, y_stride,
+                    accumulate};
+  const engine *e;
+  for (size_t i = 0; (e = engine_at(format, i)); i++) {
+    if (strcmp(e->name, name) != 0) continue;
+    multiply(e, &p);
+    return 1;
+  }
+  return 0;
+}
+
+// Strips of one block of the inner dimension after another, so that the sums of an element keep
+// their order; they pass through y from block to block, in f32 as in the registers.
+void flap_for_each_strip(const flap_product *p, size_t depth, size_t groups,
+                         flap_strip_multiplier *multiply_strip) {
+  for (size_t tile = 0; tile < p->inner_tiles; tile += depth) {
+    for (size_t group = 0; group < p->groups; group += groups) {
+      flap_strip s = {
+          .x = p->x + tile * TILE,
+          .w = p->w + (group * p->group_stride + tile) * TILE,
+          .panel_bytes = p->panel_stride * TILE,
+          .panels = p->panels,
+          .group_bytes = p->group_stride * TILE,
+          .groups = smaller(groups, p->groups - group),
+          .tiles = smaller(depth, p->inner_tiles - tile),
+          .y = p->y + TILE_ROWS * group,
+          .y_stride = p->y_stride,
+          .from_zero = tile == 0 && !p->accumulate,
+      };
+      if (group + groups < p->groups) s.next_w = s.w + groups * s.group_bytes;
+      else if (tile + depth < p->inner_tiles) s.next_w = p->w + (tile + depth) * TILE;
+      multiply_strip(&s);
+    }
+  }
+}

@@ -1,0 +1,67 @@
+// What the engines of the matrix products share.
+#ifndef FLAP_PRODUCTS_INTERNAL_H
+#define FLAP_PRODUCTS_INTERNAL_H
+#include "flap_products.h"
+#include "vector.h"
+
+// Bytes of a tile and of a row in it; rows of a tile.
+enum { TILE = 1024, TILE_ROW = 64, TILE_ROWS = 16 };
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+// The arguments of flap_multiply.
+typedef struct {
+  const char *x, *w;
+  size_t panel_stride, panels, group_stride, groups, inner_tiles;
+  float *y;
+  size_t y_stride;
+  int accumulate;
+} flap_product;
+
+typedef void flap_multiplier(const flap_product *);
+
+// One or two groups of a product over a block of the inner dimension: their tiles stay in the L1
+// cache while all panels pass by.
+typedef struct {
+  const char *x, *w; // The first panel's, the first group's first tile of the block.
+  size_t panel_bytes, panels, group_bytes, groups, tiles;
+  float *y;
+  size_t y_stride;
+  int from_zero;
+  const char *next_w; // Where the next strip's column tiles begin; NULL at the end.
+} flap_strip;
+
+typedef void flap_strip_multiplier(const flap_strip *);
+
+// Cuts a product into strips of at most `depth` tiles and `groups` groups.
+void flap_for_each_strip(const flap_product *, size_t depth, size_t groups,
+                         flap_strip_multiplier *);
+
+// What one of the passes over the panels of a strip fetches into the L2 cache, so that the next
+// strip's columns arrive evenly: of each of their tiles, `lines` cache lines from `from` on.
+typedef struct {
+  const char *from;
+  size_t lines;
+} flap_ahead;
+
+FLAP_INLINE flap_ahead ahead_of(const flap_strip *s, size_t pass, size_t passes) {
+  size_t share = (TILE_ROWS + passes - 1) / passes, first = pass * share;
+  if (!s->next_w || first >= TILE_ROWS) return (flap_ahead){s->w, 0};
+  return (flap_ahead){s->next_w + first * TILE_ROW, share};
+}
+
+FLAP_INLINE void fetch_ahead(flap_ahead ahead, size_t tile, size_t group_bytes, const int groups) {
+  for (size_t line = 0; line < ahead.lines; line++)
+    UNROLL for (int g = 0; g < groups; g++)
+      __builtin_prefetch(ahead.from + tile * TILE + line * TILE_ROW + g * group_bytes, 0, 2);
+}
+
+FLAP_INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+// Engines; each is there only where the processor architecture has it.
+flap_multiplier flap_multiply_amx, flap_multiply_amx_emulated, flap_multiply_avx512_bf16;
+flap_multiplier flap_multiply_bf16_avx512, flap_multiply_bf16_avx2, flap_multiply_bf16_default;
+flap_multiplier flap_multiply_f32_avx512, flap_multiply_f32_avx2, flap_multiply_f32_default;
+// Whether the CPU has AMX-BF16 and the system lets this process use it.
+int flap_amx_is_usable(void);
+#endif

@@ -1,0 +1,154 @@
+// Rows of a matrix → the tiles of the products.
+#include "products.h"
+
+typedef uint32_t u16 __attribute__((ext_vector_type(16)));
+typedef uint16_t h16 __attribute__((ext_vector_type(16)));
+enum { BF16_SOURCE = 0, F16_SOURCE = 1, F32_SOURCE = 2 };
+
+FLAP_INLINE u16 bits_of(v16 v) {
+  u16 bits;
+  memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+
+// Upper halves rounded to nearest even, lower halves undefined; NaN stays NaN, quiet.
+FLAP_INLINE u16 round_to_bf16(v16 v) {
+  u16 bits = bits_of(v);
+  u16 rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  return (bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : rounded;
+}
+
+FLAP_INLINE v16 widen_f16(h16 halves) {
+  u16 half = __builtin_convertvector(halves, u16), rest = half & 0x7fff;
+  // Scaling by 2¹¹² moves the exponent and makes subnormals normal in one multiplication.
+  u16 finite = bits_of(as_float((i16)(rest << 13)) * 0x1p112f);
+  u16 bits = rest >= 0x7c00 ? (rest << 13) | 0x7f800000 : finite;
+  return as_float((i16)(bits | (half & 0x8000) << 16));
+}
+
+// 16 channels of a row as f32.
+FLAP_INLINE v16 load_channels(const int type, const char *p) {
+  if (type == F32_SOURCE) {
+    v16 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+  }
+  h16 v;
+  memcpy(&v, p, sizeof v);
+  if (type == F16_SOURCE) return widen_f16(v);
+  return as_float((i16)(__builtin_convertvector(v, u16) << 16));
+}
+
+// 16 units of a row.
+FLAP_INLINE u16 load_units(const int format, const int type, const char *p) {
+  if (format == FLAP_F32) return bits_of(load_channels(type, p));
+  if (type == BF16_SOURCE) {
+    u16 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+  }
+  u16 first = round_to_bf16(load_channels(type, p));
+  u16 second = round_to_bf16(load_channels(type, p + 16 * (type == F32_SOURCE ? 4 : 2)));
+  u16 even = __builtin_shufflevector(
+      first, second, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  u16 odd = __builtin_shufflevector(
+      first, second, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  return even >> 16 | (odd & 0xffff0000);
+}
+
+FLAP_INLINE void transpose(u16 rows[16]) {
+  u16 t[16];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = __builtin_shufflevector(
+        rows[i], rows[i + 1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+    t[i + 1] = __builtin_shufflevector(
+        rows[i], rows[i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+  }
+  // rows[4i + j]: column j of each block of four columns, of the rows 4i … 4i + 3.
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 16; i += 4) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 2; j++) {
+      rows[i + 2 * j] = __builtin_shufflevector(
+          t[i + j], t[i + j + 2], 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+      rows[i + 2 * j + 1] = __builtin_shufflevector(
+          t[i + j], t[i + j + 2], 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+    }
+  }
+  // A transpose of 4 × 4 blocks of 128 bits.
+#pragma clang loop unroll(full)
+  for (int j = 0; j < 4; j++) {
+    u16 a = rows[j], b = rows[4 + j], c = rows[8 + j], d = rows[12 + j];
+    u16 ab_even = __builtin_shufflevector(
+        a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
+    u16 ab_odd = __builtin_shufflevector(
+        a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+    u16 cd_even = __builtin_shufflevector(
+        c, d, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
+    u16 cd_odd = __builtin_shufflevector(
+        c, d, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+    t[j] = __builtin_shufflevector(
+        ab_even, cd_even, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+    t[4 + j] = __builtin_shufflevector(
+        ab_odd, cd_odd, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+    t[8 + j] = __builtin_shufflevector(
+        ab_even, cd_even, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    t[12 + j] = __builtin_shufflevector(
+        ab_odd, cd_odd, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 16; i++) rows[i] = t[i];
+}
+
+// One tile from 16 rows at `p`, `row_bytes` apart.
+FLAP_INLINE void pack_tile(const int format, const int type, const int columns, const char *p,
+                           size_t row_bytes, char *tile) {
+  u16 rows[16];
+#pragma clang loop unroll(full)
+  for (int r = 0; r < 16; r++) rows[r] = load_units(format, type, p + r * row_bytes);
+  if (columns) transpose(rows);
+#pragma clang loop unroll(full)
+  for (int r = 0; r < 16; r++) memcpy(tile + r * TILE_ROW, &rows[r], TILE_ROW);
+}
+
+FLAP_INLINE void pack(const int format, const int type, const int columns, const char *p,
+                      size_t row_bytes, size_t rows, size_t channels, char *tiles) {
+  const size_t channel_bytes = type == F32_SOURCE ? 4 : 2;
+  const size_t tile_channels = format == FLAP_BF16 ? 32 : 16;
+  size_t channel = 0;
+  for (; rows == 16 && channel + tile_channels <= channels; channel += tile_channels) {
+    pack_tile(format, type, columns, p + channel * channel_bytes, row_bytes, tiles);
+    tiles += TILE;
+  }
+  // Ragged edges go through a tile's worth of zeros.
+  for (; channel < channels; channel += tile_channels) {
+    char edge[16 * 32 * 4] = {0};
+    const size_t edge_bytes = tile_channels * channel_bytes;
+    size_t bytes = smaller(tile_channels, channels - channel) * channel_bytes;
+    for (size_t r = 0; r < rows; r++)
+      memcpy(edge + r * edge_bytes, p + r * row_bytes + channel * channel_bytes, bytes);
+    pack_tile(format, type, columns, edge, edge_bytes, tiles);
+    tiles += TILE;
+  }
+}
+
+FLAP_KERNEL void flap_pack_group(int format, int type, const void *rows, size_t row_stride,
+                                 size_t outputs, size_t inner, void *tiles) {
+  if (format == FLAP_BF16) {
+    if (type == BF16_SOURCE) pack(FLAP_BF16, BF16_SOURCE, 1, rows, 2 * row_stride, outputs, inner, tiles);
+    else if (type == F16_SOURCE) pack(FLAP_BF16, F16_SOURCE, 1, rows, 2 * row_stride, outputs, inner, tiles);
+    else pack(FLAP_BF16, F32_SOURCE, 1, rows, 4 * row_stride, outputs, inner, tiles);
+  } else {
+    if (type == BF16_SOURCE) pack(FLAP_F32, BF16_SOURCE, 1, rows, 2 * row_stride, outputs, inner, tiles);
+    else if (type == F16_SOURCE) pack(FLAP_F32, F16_SOURCE, 1, rows, 2 * row_stride, outputs, inner, tiles);
+    else pack(FLAP_F32, F32_SOURCE, 1, rows, 4 * row_stride, outputs, inner, tiles);
+  }
+}
+
+FLAP_KERNEL void flap_pack_rows(int format, const float *x, size_t stride, size_t rows,
+                                size_t channels, void *tiles) {
+  const char *p = (const char *)x;
+  if (format == FLAP_BF16) pack(FLAP_BF16, F32_SOURCE, 0, p, 4 * stride, rows, channels, tiles);
+  else pack(FLAP_F32, F32_SOURCE, 0, p, 4 * stride, rows, channels, tiles);
+}

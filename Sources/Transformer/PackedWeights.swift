@@ -1,0 +1,64 @@
+internal import FlapCore
+internal import Kernels
+
+/// Where weights are packed into tiles; one layer at a time, used for every leaf of a block.
+struct PackedWeights {
+  let compute: ComputeType
+  let buffer: ScratchBuffer
+
+  /// Bytes for the largest layer.
+  static func byteCount(_ shape: ModelShape, _ compute: ComputeType) -> Int {
+    shape.layers.map { layer in
+      LayerMaps(layer, of: shape).all.reduce(0) {
+        $0 + ColumnTiles.byteCount(compute, outputs: $1.outputs, channels: $1.channels)
+      }
+    }.max() ?? 0
+  }
+
+  /// Packs on all threads what fits; what was packed before is overwritten.
+  func pack(_ layer: LayerWeights, team: ThreadTeam) -> LayerMaps<ColumnTiles> {
+    var free = buffer.bytes
+    let matrices = layer.maps.map(\.weight)
+    let tiles = matrices.map { matrix in
+      let tiles = ColumnTiles(compute, outputs: matrix.rows, channels: matrix.columns, at: free)
+      free += tiles.byteCount
+      return tiles
+    }
+    pack(zip(matrices.all, tiles.all).map { ($0, $1, 0) }, team: team)
+    return tiles
+  }
+
+  /// Rows of a matrix that fit, a multiple of 16.
+  func rowsThatFit(channels: Int) -> Int {
+    let groupBytes = ColumnTiles.byteCount(compute, outputs: Tile.side, channels: channels)
+    return buffer.byteCount / groupBytes * Tile.side
+  }
+
+  /// Packs some rows of a matrix, from a multiple of 16 on, as if there were no others.
+  func pack(_ matrix: WeightMatrix, rows: Range<Int>, team: ThreadTeam) -> ColumnTiles {
+    let tiles = ColumnTiles(
+      compute, outputs: rows.count, channels: matrix.columns, at: buffer.bytes)
+    pack([(matrix, tiles, rows.lowerBound / Tile.side)], team: team)
+    return tiles
+  }
+
+  private func pack(
+    _ maps: [(matrix: WeightMatrix, tiles: ColumnTiles, firstGroup: Int)], team: ThreadTeam
+  ) {
+    let groupsPerTask = 8
+    var tasks: [(map: Int, groups: Range<Int>)] = []
+    for (index, map) in maps.enumerated() {
+      let count = Tile.count(ofRows: map.tiles.outputs)
+      for first in stride(from: 0, to: count, by: groupsPerTask) {
+        tasks.append((index, first..<min(first + groupsPerTask, count)))
+      }
+    }
+    team.run(.packing, taskCount: tasks.count) { task, _ in
+      let (index, groups) = tasks[task]
+      let map = maps[index]
+      map.matrix.packGroups(
+        map.firstGroup + groups.lowerBound..<map.firstGroup + groups.upperBound, compute,
+        to: map.tiles.group(groups.lowerBound))
+    }
+  }
+}
