@@ -100,6 +100,8 @@ let package = Package(
     library("Pruning", ["Statistics", "FlapCore"]),
     library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
     library("Kernels", ["FlapCore", "CKernels", "COneDNN"]),
+    library("TextData", ["Tokenizer", "Storage", "FlapCore", "CZlib", system]),
+    library("Tokenizer"),
     library("Checkpoint", ["Storage", "FlapCore", system]),
     library("Storage", ["FlapCore", crypto, system]),
     library("Statistics", ["FlapCore"]),
@@ -112,6 +114,7 @@ let package = Package(
       name: "CProtobufC",
       providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
     .target(
       name: "CKernels",
@@ -130,6 +133,10 @@ let package = Package(
     tests(
       of: "Checkpoint", ["Storage", "FlapCore", system], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),
+    tests(
+      of: "Tokenizer", resources: [.copy("Golden")],
+      exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
+    tests(of: "TextData", ["Tokenizer", "Storage", "FlapCore", system]),
     tests(of: "Kernels", ["FlapCore"]),
     tests(
       of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],

@@ -2,7 +2,7 @@
 ///
 /// Its data are those of the `tokenizers` package, so that text from newer Unicode versions gives
 /// the same tokens there and here.
-struct CanonicalComposition: Sendable {
+package struct CanonicalComposition: Sendable {
   private var decompositions: [UInt32: [UInt32]] = [:]
   private var compositions: [UInt64: UInt32] = [:]
   private var combiningClasses: [UInt32: UInt8] = [:]
@@ -13,7 +13,7 @@ struct CanonicalComposition: Sendable {
   /// No scalar below is unstable.
   private static let firstUnstable: UInt32 = 0x300
 
-  init() {
+  package init() {
     for entry in CanonicalComposition.words(of: CompositionData.decompositions) {
       let composes = entry.contains(UInt8(ascii: "="))
       let numbers = entry.split { !CanonicalComposition.isDigit($0) }
@@ -39,7 +39,7 @@ struct CanonicalComposition: Sendable {
   }
 
   /// Appends the text in Form C.
-  func append(_ text: UTF8Text, to output: inout [UInt8]) {
+  package func append(_ text: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
     var done = 0
     var position = 0
     // The last scalar before `position`, which an unstable one may change.

@@ -1,30 +1,30 @@
 /// Reads JSON text piece by piece (RFC 8259), so that a vocabulary of a quarter million tokens
 /// never becomes a tree.
-struct JSONReader {
+package struct JSONReader {
   private let bytes: UnsafeRawBufferPointer
   private let path: String
   private var position = 0
   /// The text of the last string, with its escapes resolved; UTF-8.
-  private(set) var text: [UInt8] = []
+  package private(set) var text: [UInt8] = []
 
   /// Deepest nesting that ``value(depth:)`` follows.
   static let depthLimit = 64
 
-  init(_ bytes: UnsafeRawBufferPointer, path: String) {
+  package init(_ bytes: UnsafeRawBufferPointer, path: String) {
     self.bytes = bytes
     self.path = path
   }
 
   var failure: TokenizerError { .malformedJSON(path: path, offset: position) }
 
-  func atEnd() throws(TokenizerError) {
+  package func atEnd() throws(TokenizerError) {
     var rest = self
     rest.skipWhitespace()
     guard rest.position == bytes.count else { throw rest.failure }
   }
 
   /// Reads `{ "key": value, … }`, handing each key to `member`, which reads the value.
-  mutating func object(
+  package mutating func object(
     _ member: (inout JSONReader, [UInt8]) throws(TokenizerError) -> Void
   ) throws(TokenizerError) {
     try take(UInt8(ascii: "{"))
@@ -39,7 +39,7 @@ struct JSONReader {
   }
 
   /// Reads `[value, …]`.
-  mutating func array(
+  package mutating func array(
     _ element: (inout JSONReader) throws(TokenizerError) -> Void
   ) throws(TokenizerError) {
     try take(UInt8(ascii: "["))
@@ -49,14 +49,14 @@ struct JSONReader {
   }
 
   /// The first byte of the next value, which is not taken.
-  mutating func next() throws(TokenizerError) -> UInt8 {
+  package mutating func next() throws(TokenizerError) -> UInt8 {
     skipWhitespace()
     guard position < bytes.count else { throw failure }
     return bytes[position]
   }
 
   /// Reads a whole value.
-  mutating func value(depth: Int = 0) throws(TokenizerError) -> JSONValue {
+  package mutating func value(depth: Int = 0) throws(TokenizerError) -> JSONValue {
     guard depth < JSONReader.depthLimit else { throw failure }
     switch try next() {
     case UInt8(ascii: "{"):
@@ -134,7 +134,7 @@ struct JSONReader {
   }
 
   /// Reads a string into ``text``.
-  mutating func readString() throws(TokenizerError) {
+  package mutating func readString() throws(TokenizerError) {
     try take(UInt8(ascii: "\""))
     text.removeAll(keepingCapacity: true)
     let start = position

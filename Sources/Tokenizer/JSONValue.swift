@@ -1,5 +1,5 @@
 /// A small JSON value; large tables are streamed with ``JSONReader`` instead.
-enum JSONValue: Hashable, Sendable {
+package enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
   case number(Double)
@@ -7,7 +7,7 @@ enum JSONValue: Hashable, Sendable {
   case array([JSONValue])
   case object([String: JSONValue])
 
-  subscript(key: String) -> JSONValue? {
+  package subscript(key: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
     return members[key]
   }
@@ -17,7 +17,7 @@ enum JSONValue: Hashable, Sendable {
     return text
   }
 
-  var bool: Bool? {
+  package var bool: Bool? {
     guard case .bool(let flag) = self else { return nil }
     return flag
   }

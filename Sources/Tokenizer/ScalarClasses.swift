@@ -2,19 +2,19 @@
 ///
 /// Scalars that Unicode got after 16.0 count as unassigned, as in the Oniguruma of the `tokenizers`
 /// package: otherwise a newer Swift would give other tokens.
-struct ScalarClasses: Sendable {
+package struct ScalarClasses: Sendable {
   static let letter: UInt8 = 1
   static let number: UInt8 = 2
   static let space: UInt8 = 4
   /// Carriage return and line feed, which are spaces too.
-  static let newline: UInt8 = 8
+  package static let newline: UInt8 = 8
   static let newestUnicode = (major: 16, minor: 0)
 
   /// Letters, numbers and spaces all lie below U+33480.
   private static let end: UInt32 = 0x33480
   private let classes: [UInt8]
 
-  init() {
+  package init() {
     classes = (0..<ScalarClasses.end).map { value in
       guard let scalar = Unicode.Scalar(value) else { return 0 }
       return ScalarClasses.classes(of: scalar.properties)
@@ -23,7 +23,7 @@ struct ScalarClasses: Sendable {
   }
 
   @inline(__always)
-  subscript(value: UInt32) -> UInt8 { value < ScalarClasses.end ? classes[Int(value)] : 0 }
+  package subscript(value: UInt32) -> UInt8 { value < ScalarClasses.end ? classes[Int(value)] : 0 }
 
   private static func classes(of properties: Unicode.Scalar.Properties) -> UInt8 {
     guard let age = properties.age, age <= newestUnicode else { return 0 }

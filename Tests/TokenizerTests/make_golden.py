@@ -12,7 +12,7 @@ import pathlib
 
 import numpy as np
 import sentencepiece
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 import mixed_text
 
@@ -121,7 +121,6 @@ def train_byte_level(texts, pattern):
     tokenizer = Tokenizer(models.BPE())
     steps = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern is None)]
     if pattern:
-        from tokenizers import Regex
         steps.insert(0, pre_tokenizers.Split(Regex(pattern), "isolated"))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
     trainer = trainers.BpeTrainer(
@@ -252,8 +251,33 @@ def main():
         print(path.name, sum(map(len, ids)) // 4, "tokens")
         if arguments.dump:
             write_framed(arguments.dump / (path.name + ".ids"), ids, 4)
+    for step in (1, 16):
+        expected.setdefault("scalarClasses", {})[str(step)] = scalar_classes(step)
+        expected.setdefault("compositions", {})[str(step)] = compositions(step)
     (GOLDEN / "expected.json").write_text(json.dumps(expected, indent=0))
     print(sum(len(text.encode()) for text in documents), "bytes of text")
+
+
+def all_scalars(step):
+    return [chr(value) for value in range(0, 0x110000, step) if not 0xD800 <= value < 0xE000]
+
+
+def scalar_classes(step):
+    """A byte a scalar: 1 letter, 2 number, 4 space, as the package's regular expressions see it."""
+    members = []
+    for pattern in (r"\p{L}", r"\p{N}", r"\s"):
+        find = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
+        scalars = all_scalars(1)
+        parts = ["".join(scalars[start : start + 4096]) for start in range(0, len(scalars), 4096)]
+        members.append({scalar for part in parts for word, _ in find.pre_tokenize_str(part) for scalar in word})
+    classes = bytes(sum(1 << bit for bit in range(3) if scalar in members[bit]) for scalar in all_scalars(step))
+    return f"{mixed_text.fnv64(classes):016x}"
+
+
+def compositions(step):
+    compose = normalizers.NFC().normalize_str
+    text = "".join(compose(f"e{scalar}\u0323{scalar}\n") for scalar in all_scalars(step))
+    return f"{mixed_text.fnv64(text.encode()):016x}"
 
 
 def write_framed(path, rows, width):
