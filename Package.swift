@@ -136,7 +136,8 @@ let package = Package(
     tests(
       of: "Tokenizer", resources: [.copy("Golden")],
       exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
-    tests(of: "TextData", ["Tokenizer", "Storage", "FlapCore", system]),
+    tests(
+      of: "TextData", ["Tokenizer", "Storage", "FlapCore", system], exclude: ["make_golden.py"]),
     tests(of: "Kernels", ["FlapCore"]),
     tests(
       of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],

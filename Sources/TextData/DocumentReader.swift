@@ -1,4 +1,4 @@
-internal import Storage
+internal import SystemPackage
 internal import Tokenizer
 
 /// The texts of one file, one after another: valid UTF-8, none empty.
@@ -7,9 +7,9 @@ struct DocumentReader: ~Copyable {
   private let field: [UInt8]
   private let fieldName: String
   private var stream: ByteStream
-  private var bytes: [UInt8] = []
+  private var bytes: [UInt8]
   /// What of `bytes` was handed out already, and where they begin in the text.
-  private var done = 0
+  private var done: Int
   private var offset = 0
   private var line = 0
   private var isAtEnd = false
@@ -17,17 +17,20 @@ struct DocumentReader: ~Copyable {
   /// - Parameter field: the key of the text in a line of JSON.
   /// - Throws: ``TextDataError`` or a `StorageError`.
   init(_ file: TextFile, field: String) throws {
-    self.file = file
-    fieldName = field
-    self.field = Array(field.utf8)
-    stream = try ByteStream(file)
-    while bytes.count < TextLimits.binaryProbeBytes, try read() {}
-    guard !bytes.isEmpty else { throw TextDataError.empty(path: path) }
+    var stream = try ByteStream(file)
+    var bytes: [UInt8] = []
+    while bytes.count < TextLimits.binaryProbeBytes, try stream.read(into: &bytes) {}
+    guard !bytes.isEmpty else { throw TextDataError.empty(path: file.path.string) }
     if let zero = bytes.prefix(TextLimits.binaryProbeBytes).firstIndex(of: 0) {
-      throw TextDataError.binary(path: path, offset: zero)
+      throw TextDataError.binary(path: file.path.string, offset: zero)
     }
+    self.file = file
+    self.field = Array(field.utf8)
+    fieldName = field
     // A byte order mark is no part of the text.
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { done = 3 }
+    done = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+    self.bytes = bytes
+    self.stream = stream
   }
 
   private var path: String { file.path.string }
@@ -100,26 +103,38 @@ struct DocumentReader: ~Copyable {
     guard bytes[range].contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) else {
       return nil
     }
-    var text: [UInt8]?
-    do throws(TokenizerError) {
-      try bytes.withUnsafeBytes { bytes throws(TokenizerError) in
-        var reader = JSONReader(UnsafeRawBufferPointer(rebasing: bytes[range]), path: path)
-        try reader.object { reader, key throws(TokenizerError) in
-          guard key == field, try reader.next() == UInt8(ascii: "\"") else {
-            _ = try reader.value()
-            return
-          }
-          try reader.readString()
-          text = reader.text
-        }
-        try reader.atEnd()
+    let found = bytes.withUnsafeBytes { bytes in
+      Result { () throws(TokenizerError) in
+        try self.text(ofObject: UnsafeRawBufferPointer(rebasing: bytes[range]))
       }
-    } catch {
+    }
+    let text: [UInt8]?
+    switch found {
+    case .success(let value): text = value
+    case .failure(let error):
       var position = 0
       if case .malformedJSON(_, let offset) = error { position = offset }
       throw .notJSON(path: path, line: line, offset: position)
     }
     guard let text else { throw .missingField(path: path, line: line, field: fieldName) }
     return text.isEmpty ? nil : text
+  }
+
+  /// - Returns: nil where the object lacks the field, or it holds no string.
+  private func text(
+    ofObject bytes: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> [UInt8]? {
+    var text: [UInt8]?
+    var reader = JSONReader(bytes, path: path)
+    try reader.object { reader, key throws(TokenizerError) in
+      guard key == field, try reader.next() == UInt8(ascii: "\"") else {
+        _ = try reader.value()
+        return
+      }
+      try reader.readString()
+      text = reader.text
+    }
+    try reader.atEnd()
+    return text
   }
 }
