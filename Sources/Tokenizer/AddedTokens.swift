@@ -43,17 +43,17 @@ struct AddedTokens: Sendable {
   func forEachPart(of text: UTF8Text, _ body: (Part) -> Void) {
     var done = 0
     var position = 0
-    while let (start, token) = firstMatch(in: text, from: position) {
-      var range = start..<start + token.content.count
-      position = range.upperBound
-      if token.isSingleWord, !stands(range, aloneIn: text) { continue }
-      if token.stripsLeft {
-        range = max(done, spacesStart(text, range.lowerBound))..<range.upperBound
-      }
-      if token.stripsRight { range = range.lowerBound..<spacesEnd(text, range.upperBound) }
-      if done < range.lowerBound { body(Part(range: done..<range.lowerBound, token: nil)) }
-      body(Part(range: range, token: token.id))
-      done = range.upperBound
+    while let (found, token) = firstMatch(in: text, from: position) {
+      var start = found
+      var end = found + token.content.count
+      position = end
+      if token.isSingleWord, !stands(start..<end, aloneIn: text) { continue }
+      if token.stripsLeft { start = max(done, spacesStart(text, start)) }
+      if token.stripsRight { end = spacesEnd(text, end) }
+      if done < start { body(Part(range: done..<start, token: nil)) }
+      // White space that the one before took along can leave nothing of a token of spaces.
+      if start < end { body(Part(range: start..<end, token: token.id)) }
+      if start <= end { done = end }
     }
     if done < text.count { body(Part(range: done..<text.count, token: nil)) }
   }

@@ -15,8 +15,8 @@ struct MergeTable: Sendable {
   private(set) var count = 0
   /// Which scalars some merge puts side by side.
   private var joined = JoinedScalars()
-  /// False when a merge involves symbols that are not text: no place is safe then.
-  private(set) var allowsSplitting = true
+  /// False when merges may join what is not side by side in the text: no place is safe then.
+  var allowsSplitting = true
 
   /// (Int32.min, Int32.min): the complement of no scalar.
   private static let empty: UInt64 = 0x8000_0000_8000_0000

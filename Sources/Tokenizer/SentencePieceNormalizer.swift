@@ -13,9 +13,10 @@ struct SentencePieceNormalizer: Sendable {
 
   /// Appends the normalized text.
   func append(_ text: UTF8Text, to output: inout [UInt8]) {
+    guard !text.isEmpty else { return }
     let start = output.count
     var state = State(isAfterSpace: removesExtraSpaces, isAtStart: removesExtraSpaces)
-    if !removesExtraSpaces, !text.isEmpty { begin(&output) }
+    if !removesExtraSpaces { begin(&output) }
     userDefined.forEachPart(of: text) { part in
       let content = text[part.range] as UTF8Text
       if part.token != nil {

@@ -26,9 +26,12 @@ extension TokenizerFile {
     if model.settings["ignore_merges"]?.bool ?? false {
       wholePieces = isByteLevel ? byteVocabulary() : model.vocabulary
     }
-    return BytePairModel(
-      alphabet: alphabet, merges: merges(without: fallbackTokens(unknown, hasByteFallback)),
-      wholePieces: wholePieces)
+    var merges = merges(without: fallbackTokens(unknown, hasByteFallback))
+    // Scalars that leave no token bring their neighbours together.
+    if unknown == nil, !hasByteFallback || byteTokens().contains(nil) {
+      merges.allowsSplitting = false
+    }
+    return BytePairModel(alphabet: alphabet, merges: merges, wholePieces: wholePieces)
   }
 
   private func unknownToken() throws(TokenizerError) -> Int32? {

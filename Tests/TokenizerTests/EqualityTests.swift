@@ -50,4 +50,21 @@ import Tokenizer
     #expect(try Golden.tokenizer("mistral.json").vocabularySize == 2402)
     #expect(try Golden.tokenizer("nfkc.model").vocabularySize == 1600)
   }
+
+  /// Found by comparing random small tokenizers; the ids are those of `tokenizers` 0.22.2.
+  @Test(arguments: [
+    // A scalar without a token leaves its neighbours side by side.
+    ("[]", "cab", [2] as [Int32]),
+    // The first token takes the spaces of the second one along.
+    (
+      #"[{"id": 3, "content": "  ", "special": true, "lstrip": true, "rstrip": true}]"#,
+      "c    b", [0, 3, 1]
+    ),
+  ])
+  func oddTokenizers(added: String, text: String, ids: [Int32]) throws {
+    let json =
+      #"{"added_tokens": "# + added
+      + #", "model": {"vocab": {"c": 0, "b": 1, "cb": 2}, "merges": [["c", "b"]]}}"#
+    #expect(try Golden.tokenizer("odd.json", Array(json.utf8)).encode(text) == ids)
+  }
 }
