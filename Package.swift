@@ -80,8 +80,8 @@ let package = Package(
       "Coordinator",
       [
         "Launching", "Journal", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
-        "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", http,
-        sockets, logging, system,
+        "Transformer", "Kernels", "TextData", "Tokenizer", "Checkpoint", "Storage", "Statistics",
+        "FlapCore", http, sockets, logging, system,
       ]),
     library(
       "Worker",
@@ -116,6 +116,8 @@ let package = Package(
     library("Pruning", ["Statistics", "FlapCore"]),
     library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
     library("Kernels", ["FlapCore", "CKernels"]),
+    library("TextData", ["Tokenizer", "Storage", "FlapCore", "CZlib", system]),
+    library("Tokenizer"),
     library("Checkpoint", ["Storage", "FlapCore", system]),
     library("Storage", ["FlapCore", crypto, system]),
     library("Statistics", ["FlapCore"]),
@@ -127,6 +129,7 @@ let package = Package(
     .systemLibrary(
       name: "CProtobufC",
       providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
     .target(
       name: "CKernels",
@@ -145,6 +148,11 @@ let package = Package(
     tests(
       of: "Checkpoint", ["Storage", "FlapCore", system], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),
+    tests(
+      of: "Tokenizer", resources: [.copy("Golden")],
+      exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
+    tests(
+      of: "TextData", ["Tokenizer", "Storage", "FlapCore", system], exclude: ["make_golden.py"]),
     tests(of: "Kernels", ["FlapCore", "CKernels"]),
     tests(
       of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],

@@ -8,7 +8,9 @@ struct Prune: ParsableCommand {
 
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
-  @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
+  @Option(
+    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    completion: .file(), transform: path)
   var calibration: FilePath?
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
@@ -35,7 +37,9 @@ struct Calibrate: ParsableCommand {
 
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
-  @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
+  @Option(
+    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    completion: .file(), transform: path)
   var calibration: FilePath
   @Option(help: "The statistics file to write.", completion: .file(), transform: path) var output:
     FilePath
@@ -102,7 +106,9 @@ struct Eval: ParsableCommand {
 
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
-  @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
+  @Option(
+    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    completion: .file(), transform: path)
   var data: FilePath
   @OptionGroup(title: "Forward pass") var forward: ForwardArguments
   @OptionGroup(title: "Workers") var cluster: ClusterArguments

@@ -34,7 +34,7 @@ public struct PruneRun: Sendable {
   public func run(_ console: Console) throws {
     let start = ContinuousClock.now
     let cluster = try ClusterPlan(cluster)
-    let (inputs, pass) = try open(cluster)
+    let (inputs, pass) = try open(cluster, console)
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
     identity.add(write)
@@ -82,7 +82,7 @@ public struct PruneRun: Sendable {
 
   public func describe(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
-    let (inputs, pass) = try open(cluster)
+    let (inputs, pass) = try open(cluster, console)
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }
@@ -90,14 +90,16 @@ public struct PruneRun: Sendable {
   /// Removed channels can leave a bias behind where their means are known.
   private var compensates: Bool { write.compensates && search.metric.needsMoments }
 
-  private func open(_ cluster: ClusterPlan) throws -> (RunInputs, SampledPass?) {
+  private func open(_ cluster: ClusterPlan, _ console: Console) throws -> (
+    RunInputs, SampledPass?
+  ) {
     let inputs = try RunInputs(model: model)
     try search.check(inputs.shape)
     guard search.metric.needsMoments else { return (inputs, nil) }
     guard let calibration else {
       throw UsageError("--metric \(search.metric.rawValue) needs --calibration")
     }
-    return (inputs, try inputs.pass(over: calibration, forward, cluster))
+    return (inputs, try inputs.pass(over: calibration, forward, cluster, console))
   }
 
   /// The folder `flap/`: what was measured and decided.
