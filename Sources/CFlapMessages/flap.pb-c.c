@@ -1831,7 +1831,7 @@ const ProtobufCMessageDescriptor flap__welcome__descriptor =
   (ProtobufCMessageInit) flap__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[6] =
+static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[7] =
 {
   {
     "attempt",
@@ -1905,19 +1905,32 @@ static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[6] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "plan_digest",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Assignment, plan_digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__assignment__field_indices_by_name[] = {
   0,   /* field[0] = attempt */
   1,   /* field[1] = calibrate */
   2,   /* field[2] = evaluate */
   3,   /* field[3] = measure_weights_layer */
+  6,   /* field[6] = plan_digest */
   5,   /* field[5] = serial */
   4,   /* field[4] = write_shard_index */
 };
 static const ProtobufCIntRange flap__assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor flap__assignment__descriptor =
 {
@@ -1927,7 +1940,7 @@ const ProtobufCMessageDescriptor flap__assignment__descriptor =
   "Flap__Assignment",
   "flap",
   sizeof(Flap__Assignment),
-  6,
+  7,
   flap__assignment__field_descriptors,
   flap__assignment__field_indices_by_name,
   1,  flap__assignment__number_ranges,
@@ -2062,7 +2075,7 @@ const ProtobufCMessageDescriptor flap__credit__descriptor =
   (ProtobufCMessageInit) flap__credit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__plan__field_descriptors[5] =
+static const ProtobufCFieldDescriptor flap__plan__field_descriptors[6] =
 {
   {
     "output_directory",
@@ -2124,10 +2137,23 @@ static const ProtobufCFieldDescriptor flap__plan__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "is_stock",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Plan, is_stock),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__plan__field_indices_by_name[] = {
   2,   /* field[2] = compensates */
   3,   /* field[3] = digest */
+  5,   /* field[5] = is_stock */
   1,   /* field[1] = maximum_shard_bytes */
   0,   /* field[0] = output_directory */
   4,   /* field[4] = payload_byte_count */
@@ -2135,7 +2161,7 @@ static const unsigned flap__plan__field_indices_by_name[] = {
 static const ProtobufCIntRange flap__plan__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor flap__plan__descriptor =
 {
@@ -2145,7 +2171,7 @@ const ProtobufCMessageDescriptor flap__plan__descriptor =
   "Flap__Plan",
   "flap",
   sizeof(Flap__Plan),
-  5,
+  6,
   flap__plan__field_descriptors,
   flap__plan__field_indices_by_name,
   1,  flap__plan__number_ranges,

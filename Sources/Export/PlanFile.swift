@@ -8,7 +8,8 @@ public import SystemPackage
 ///
 /// Per layer L, U8: `model.layers.L.self_attn.kept_groups` [kv groups],
 /// `model.layers.L.mlp.kept_neurons` [intermediate]. Metadata: format "flap-plan", version, metric,
-/// structure, ratio_asked, ratio_reached, model_digest, data_digest, shape (of the dense model).
+/// structure, ratio_asked, ratio_reached, model_digest, data_digest, shape (of the dense model),
+/// uniform ("true" where the checkpoint is to be one of a class of transformers itself).
 public struct PlanFile: Sendable {
   public var plan: PruningPlan
   public var metric: String
@@ -20,10 +21,12 @@ public struct PlanFile: Sendable {
   public var modelDigest: Digest
   /// nil for a metric that needs no data.
   public var dataDigest: Digest?
+  /// Every layer keeps the same counts, for a class of transformers itself (``StockClass``).
+  public var isUniform: Bool
 
   public init(
     plan: PruningPlan, metric: String, structure: String, ratioAsked: Double, ratioReached: Double,
-    shape: ModelShape, modelDigest: Digest, dataDigest: Digest?
+    shape: ModelShape, modelDigest: Digest, dataDigest: Digest?, isUniform: Bool = false
   ) {
     self.plan = plan
     self.metric = metric
@@ -33,6 +36,7 @@ public struct PlanFile: Sendable {
     self.shape = shape
     self.modelDigest = modelDigest
     self.dataDigest = dataDigest
+    self.isUniform = isUniform
   }
 
   static let format = "flap-plan"
@@ -47,6 +51,7 @@ public struct PlanFile: Sendable {
     ratioReached = try file.number("ratio_reached")
     modelDigest = try file.digest("model_digest")
     dataDigest = file.has("data_digest") ? try file.digest("data_digest") : nil
+    isUniform = file.has("uniform") ? try file.flag("uniform") : false
     var layers: [PruningPlan.Layer] = []
     for (index, layer) in shape.layers.enumerated() {
       let groups = try file.flags(
@@ -95,6 +100,7 @@ public struct PlanFile: Sendable {
       "model_digest": modelDigest.hexadecimal, "shape": ShapeText.encode(shape),
     ]
     metadata["data_digest"] = dataDigest?.hexadecimal
+    if isUniform { metadata["uniform"] = "true" }
     return metadata
   }
 }

@@ -1,5 +1,5 @@
 internal import Checkpoint
-internal import FlapCore
+public import FlapCore
 internal import Pruning
 public import Storage
 public import SystemPackage
@@ -40,7 +40,9 @@ extension PrunedCheckpoint {
     case .keepColumns(let runs):
       try writeColumns(runs, of: denseTensor(tensor.name), to: &writer)
     case .bias(let layer, let tap):
-      try writeBias(tensor, layer: layer, tap, to: &writer)
+      try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try writer.append($0) }
+    case .zeros:
+      try [UInt8](repeating: 0, count: tensor.byteCount).withUnsafeBytes { try writer.append($0) }
     }
   }
 
@@ -68,14 +70,25 @@ extension PrunedCheckpoint {
     }
     try gathered.withUnsafeBytes { try writer.append($0) }
   }
+}
+
+/// Biases, also for who runs the pruned model without writing it.
+extension PrunedCheckpoint {
+  /// The bias of `o_proj` or `down_proj` as a shard holds it, f32 [hidden]; nil where there is
+  /// none.
+  public func biasValues(layer: Int, _ tap: Tap) throws -> [Float]? {
+    let name = "\(tap.moduleName(layer: layer)).bias"
+    guard compensations != nil || denseShapes[name] != nil else { return nil }
+    let (type, bytes) = try storedBias(layer: layer, tap)
+    return type.decode(bytes)
+  }
 
   /// b_i = dense bias_i + Σ over removed channels of W_ij · mean_j; f64 until it is stored.
-  private func writeBias(
-    _ tensor: TensorDeclaration, layer: Int, _ tap: Tap, to writer: inout SafetensorsWriter
-  ) throws {
-    let existing =
-      denseShapes[tensor.name] == nil ? nil : try denseTensor(tensor.name).float64Values()
-    let weight = try denseTensor(tensor.name.replacingSuffix(".bias", by: ".weight"))
+  private func storedBias(layer: Int, _ tap: Tap) throws -> (type: ElementType, bytes: [UInt8]) {
+    let module = tap.moduleName(layer: layer)
+    let dense = denseShapes["\(module).bias"] == nil ? nil : try denseTensor("\(module).bias")
+    let existing = dense?.float64Values()
+    let weight = try denseTensor("\(module).weight")
     let compensation = compensations?[layer][tap]
     let biases = (0..<weight.shape[0]).map { row in
       guard let compensation else { return existing?[row] ?? 0 }
@@ -83,7 +96,8 @@ extension PrunedCheckpoint {
         compensation.bias(row: $0, existing: existing?[row] ?? 0)
       }
     }
-    try tensor.elementType.encode(biases).withUnsafeBytes { try writer.append($0) }
+    let type = dense?.elementType ?? weight.elementType
+    return (type, type.encode(biases))
   }
 }
 
@@ -96,6 +110,25 @@ extension ElementType {
     case .float32: values.flatMap { Array(littleEndian: Float($0).bitPattern) }
     case .float64: values.flatMap { Array(littleEndian: $0.bitPattern) }
     default: preconditionFailure("no type of weights")
+    }
+  }
+
+  /// Numbers of this format, little-endian.
+  fileprivate func decode(_ bytes: [UInt8]) -> [Float] {
+    bytes.withUnsafeBytes { bytes in
+      (0..<bytes.count / byteCount).map { index in
+        func bits<Bits: FixedWidthInteger>(_: Bits.Type) -> Bits {
+          Bits(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: index * byteCount, as: Bits.self))
+        }
+        return switch self {
+        case .bfloat16: Float(bitPattern: UInt32(bits(UInt16.self)) << 16)
+        case .float16: Float(Float16(bitPattern: bits(UInt16.self)))
+        case .float32: Float(bitPattern: bits(UInt32.self))
+        case .float64: Float(Double(bitPattern: bits(UInt64.self)))
+        default: preconditionFailure("no type of weights")
+        }
+      }
     }
   }
 

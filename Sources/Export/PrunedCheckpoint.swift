@@ -35,20 +35,24 @@ public struct PrunedCheckpoint: Sendable {
     case keepColumns([Range<Int>])
     /// The dense bias, if there is one, plus the compensation.
     case bias(layer: Int, Tap)
+    /// A bias that only the class of a stock checkpoint asks for.
+    case zeros
   }
 
   public let layout: CheckpointLayout
   let dense: Checkpoint
   let denseShapes: [String: [Int]]
   let compensations: [LayerCompensation]?
-  private let plan: PruningPlan
+  public let plan: PruningPlan
 
-  /// - Parameter compensations: one per layer, or nil to leave removed channels uncompensated.
-  /// - Throws: ``CheckpointError`` when the dense checkpoint lacks a tensor.
+  /// - Parameters:
+  ///   - compensations: one per layer, or nil to leave removed channels uncompensated.
+  ///   - isStock: whether it is to be loaded by a class of transformers itself (``StockClass``).
+  /// - Throws: ``CheckpointError`` when the dense checkpoint lacks a tensor; ``StockClassError``.
   /// - Precondition: the plan fits the checkpoint's shape.
   public init(
     dense: Checkpoint, plan: PruningPlan, compensations: [LayerCompensation]?,
-    maximumShardBytes: Int
+    maximumShardBytes: Int, isStock: Bool = false
   ) throws {
     self.dense = dense
     self.plan = plan
@@ -56,7 +60,12 @@ public struct PrunedCheckpoint: Sendable {
     let shape = dense.configuration.shape
     let denseShapes = Dictionary(uniqueKeysWithValues: shape.expectedTensors())
     self.denseShapes = denseShapes
-    let pruned = plan.prunedShape(of: shape, compensating: compensations != nil)
+    var pruned = plan.prunedShape(of: shape, compensating: compensations != nil)
+    if isStock {
+      let stock = try StockClass(modelType: dense.configuration.modelType)
+      try stock.check(pruned)
+      pruned.biases = try stock.biases(holding: pruned.biases)
+    }
     let tensors = try pruned.expectedTensors().map { name, prunedShape in
       // A bias that pruning adds has the type of its map's weight.
       let source = denseShapes[name] == nil ? name.replacingSuffix(".bias", by: ".weight") : name
@@ -72,6 +81,17 @@ public struct PrunedCheckpoint: Sendable {
     else { return .copy }
     let shape = dense.configuration.shape
     let isBias = parts[5] == "bias"
+    let tap: Tap? =
+      switch parts[4] {
+      case "o_proj": .attentionOutput
+      case "down_proj": .mlpDown
+      default: nil
+      }
+    if let tap {
+      if isBias { return .bias(layer: layer, tap) }
+      return .keepColumns(runs(plan.keptChannels(layer: layer, tap: tap, shape: shape)))
+    }
+    if isBias, denseShapes[name] == nil { return .zeros }
     switch parts[4] {
     case "q_proj":
       return .keepRows(runs(plan.keptChannels(layer: layer, tap: .attentionOutput, shape: shape)))
@@ -79,10 +99,6 @@ public struct PrunedCheckpoint: Sendable {
       let groups = plan.layers[layer].keptGroups
       return .keepRows(runs(groups, width: shape.headDimension))
     case "gate_proj", "up_proj": return .keepRows(runs(plan.layers[layer].keptNeurons))
-    case "o_proj", "down_proj":
-      let tap: Tap = parts[4] == "o_proj" ? .attentionOutput : .mlpDown
-      if isBias { return .bias(layer: layer, tap) }
-      return .keepColumns(runs(plan.keptChannels(layer: layer, tap: tap, shape: shape)))
     default: return .copy
     }
   }

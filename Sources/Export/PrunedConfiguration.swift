@@ -34,6 +34,37 @@ public enum PrunedConfiguration {
     return Array(data) + [UInt8(ascii: "\n")]
   }
 
+  /// `config.json` for a class of transformers itself: the sizes that every layer has left, and no
+  /// remote code.
+  ///
+  /// - Throws: ``StockClassError`` when the class does not take them.
+  public static func stockJSON(
+    dense: ModelConfiguration, plan: PruningPlan, compensating: Bool
+  ) throws -> [UInt8] {
+    let stock = try StockClass(modelType: dense.modelType)
+    let pruned = plan.prunedShape(of: dense.shape, compensating: compensating)
+    try stock.check(pruned)
+    let biases = try stock.biases(holding: pruned.biases)
+    guard
+      var fields = try JSONSerialization.jsonObject(with: Data(dense.json)) as? [String: Any],
+      let layer = pruned.layers.first
+    else { preconditionFailure("the configuration was read before") }
+    for key in ["auto_map", "flap_bias", "per_layer_config"] { fields[key] = nil }
+    fields["model_type"] = stock.modelType
+    fields["architectures"] = [stock.architecture]
+    fields["head_dim"] = pruned.headDimension
+    fields["num_attention_heads"] = layer.headCount
+    fields["num_key_value_heads"] = layer.keyValueHeadCount
+    fields["intermediate_size"] = layer.intermediateSize
+    if stock.takesCompensation {
+      fields["attention_bias"] = biases.attentionOutput
+      fields["mlp_bias"] = biases.mlpDown
+    }
+    let data = try JSONSerialization.data(
+      withJSONObject: fields, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    return Array(data) + [UInt8(ascii: "\n")]
+  }
+
   /// The layers whose sizes differ from the global ones.
   private static func perLayer(_ pruned: ModelShape, global: [String: Any]) -> [String: [String:
     Int]]

@@ -56,6 +56,11 @@ struct ResultFile {
     return number
   }
 
+  func flag(_ key: String) throws -> Bool {
+    guard let flag = Bool(try text(key)) else { throw error("its \(key) is not true or false") }
+    return flag
+  }
+
   func digest(_ key: String) throws -> Digest {
     guard let digest = Digest(hexadecimal: try text(key)) else {
       throw error("its \(key) is no SHA-256")

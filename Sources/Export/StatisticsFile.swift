@@ -11,7 +11,7 @@ public import SystemPackage
 /// Per layer L and tap, F64 [channels]: `model.layers.L.self_attn.o_proj.input_mean`,
 /// `….input_m2`, `….weight_sumsq`, `….weight_abs_mean`, the same for `mlp.down_proj`. Metadata:
 /// format "flap-statistics", version, token_count, sample_count, model_digest, data_digest,
-/// compute, shape. Its bytes depend on these values alone.
+/// compute, shape, model_type. Its bytes depend on these values alone.
 public struct StatisticsFile: Sendable {
   public var moments: ModelMoments
   public var norms: [LayerWeightNorms]
@@ -19,10 +19,12 @@ public struct StatisticsFile: Sendable {
   public var modelDigest: Digest
   public var dataDigest: Digest
   public var compute: ComputeType
+  /// The model's family as its config.json names it; nil in files of earlier versions.
+  public var modelType: String?
 
   public init(
     moments: ModelMoments, norms: [LayerWeightNorms], shape: ModelShape, modelDigest: Digest,
-    dataDigest: Digest, compute: ComputeType
+    dataDigest: Digest, compute: ComputeType, modelType: String? = nil
   ) {
     self.moments = moments
     self.norms = norms
@@ -30,6 +32,7 @@ public struct StatisticsFile: Sendable {
     self.modelDigest = modelDigest
     self.dataDigest = dataDigest
     self.compute = compute
+    self.modelType = modelType
   }
 
   static let format = "flap-statistics"
@@ -45,6 +48,7 @@ public struct StatisticsFile: Sendable {
       throw file.error("its compute is neither bf16 nor f32")
     }
     self.compute = compute
+    modelType = file.has("model_type") ? try file.text("model_type") : nil
     let tokenCount = try file.count("token_count")
     var layers: [LayerMoments] = []
     norms = []
@@ -99,11 +103,13 @@ public struct StatisticsFile: Sendable {
   }
 
   private var metadata: [String: String] {
-    [
+    var metadata = [
       "format": StatisticsFile.format, "version": "\(ResultFile.version)",
       "token_count": "\(moments.tokenCount)", "sample_count": "\(moments.sampleCount)",
       "model_digest": modelDigest.hexadecimal, "data_digest": dataDigest.hexadecimal,
       "compute": compute.rawValue, "shape": ShapeText.encode(shape),
     ]
+    metadata["model_type"] = modelType
+    return metadata
   }
 }

@@ -8,9 +8,11 @@ public struct WeightMatrix {
   public let elementType: ElementType
   public let bytes: UnsafeRawPointer
   /// Output channels.
-  public let rows: Int
+  public internal(set) var rows: Int
   /// Input channels.
-  public let columns: Int
+  public internal(set) var columns: Int
+  /// nil: the whole weight.
+  var part: KeptPart?
 
   /// - Precondition: a floating-point type of at most 32 bits.
   public init(elementType: ElementType, bytes: UnsafeRawPointer, rows: Int, columns: Int) {
@@ -22,7 +24,8 @@ public struct WeightMatrix {
   }
 
   func row(_ row: Int) -> UnsafeRawPointer {
-    bytes + row * columns * elementType.byteCount
+    precondition(part == nil, "the rows of a part do not lie beside one another")
+    return bytes + row * columns * elementType.byteCount
   }
 
   /// Writes rows as f32, [range, columns].
@@ -38,11 +41,25 @@ public struct WeightMatrix {
     _ groups: Range<Int>, _ compute: ComputeType, to bytes: UnsafeMutableRawPointer
   ) {
     let groupBytes = Tile.count(ofChannels: columns, compute) * Tile.byteCount
-    for group in groups {
-      let first = group * Tile.side
+    func pack(_ group: Int, _ weights: UnsafeRawPointer, _ rowCount: Int) {
       flap_pack_group(
-        compute.format, elementType.packingType, row(first), columns,
-        min(Tile.side, rows - first), columns, bytes + (group - groups.lowerBound) * groupBytes)
+        compute.format, elementType.packingType, weights, columns, rowCount, columns,
+        bytes + (group - groups.lowerBound) * groupBytes)
+    }
+    func rows(of group: Int) -> Range<Int> {
+      group * Tile.side..<min((group + 1) * Tile.side, self.rows)
+    }
+    guard let part else {
+      for group in groups { pack(group, row(group * Tile.side), rows(of: group).count) }
+      return
+    }
+    withUnsafeTemporaryAllocation(
+      byteCount: Tile.side * columns * elementType.byteCount, alignment: 64
+    ) { gathered in
+      for group in groups {
+        gather(rows(of: group), of: part, to: gathered.baseAddress!)
+        pack(group, gathered.baseAddress!, rows(of: group).count)
+      }
     }
   }
 }

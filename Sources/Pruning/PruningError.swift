@@ -22,6 +22,14 @@ public enum PruningError: Error, Hashable, Sendable {
   case unusableShape
   /// A layer without heads or neurons, or whose heads do not divide into groups.
   case unusableLayer(Int)
+  /// Counts that obey the rules are all too far from the ratio.
+  case ratioMissed(asked: Double, nearest: Double)
+  /// A layer has fewer groups or neurons than the multiple that it is to keep.
+  case tooFewUnits(layer: Int, Tap, found: Int, multiple: Int)
+  /// Every layer is to keep the same, but a group is not the same in all of them.
+  case unevenGroups(layer: Int)
+  /// No number of heads divides the hidden size.
+  case noUniformHeads(hiddenSize: Int)
   /// A plan whose layer leaves no group or no neuron.
   case emptiedLayer(Int)
 }
@@ -69,6 +77,18 @@ extension PruningError: CustomStringConvertible {
     case .unusableLayer(let layer):
       "Decoder layer \(layer) has no heads or neurons, or its heads do not divide into groups; "
         + "check the model's config."
+    case .ratioMissed(let asked, let nearest):
+      "The ratio \(asked) cannot be kept with the widths asked for; the nearest is "
+        + "\(roundedDown(nearest)): give that, or smaller multiples."
+    case .tooFewUnits(let layer, let tap, let found, let multiple):
+      "\(tap.moduleName(layer: layer)) has \(found) \(tap == .mlpDown ? "neurons" : "groups of heads"), "
+        + "less than the multiple of \(multiple) that it is to keep; give a smaller one."
+    case .unevenGroups(let layer):
+      "Decoder layer \(layer) has more or fewer query heads to a key/value head than layer 0: no "
+        + "counts are the same in every layer; leave out --uniform."
+    case .noUniformHeads(let hiddenSize):
+      "No number of heads that every layer could keep divides the hidden size \(hiddenSize), as "
+        + "LlamaConfig wants it; leave out --uniform or use a smaller multiple."
     case .emptiedLayer(let layer):
       "The plan leaves decoder layer \(layer) without a group or a neuron; keep at least one each."
     }

@@ -16,11 +16,17 @@ public struct StructureSearch: Hashable, Sendable {
   /// Groups to remove from the whole model, for AL-MM and UL-MM, as in the published code
   /// (`--remove_heads`); UL-MM takes the same number from every layer.
   public var groupsRemoved: Int?
+  /// The counts that layers may be left with.
+  public var widths: WidthRules
 
-  public init(structure: Structure, ratio: Double, groupsRemoved: Int? = nil) {
+  public init(
+    structure: Structure, ratio: Double, groupsRemoved: Int? = nil,
+    widths: WidthRules = WidthRules()
+  ) {
     self.structure = structure
     self.ratio = ratio
     self.groupsRemoved = groupsRemoved
+    self.widths = widths
   }
 
   /// - Parameters:
@@ -38,7 +44,14 @@ public struct StructureSearch: Hashable, Sendable {
     guard ratio <= budget.largestReachableRatio else {
       throw .ratioUnreachable(asked: ratio, largestReachable: budget.largestReachableRatio)
     }
-    var selection = try select(scores: scores, shape: shape, budget: budget)
+    var selection =
+      try widths.areNone
+      ? select(scores: scores, shape: shape, budget: budget)
+      : selectByRules(scores: scores, shape: shape, budget: budget) { () throws(PruningError) in
+        var free = try select(scores: scores, shape: shape, budget: budget)
+        _ = free.restoreMinimum(UnitScores(summing: scores, shape: shape))
+        return free
+      }
     let restored = selection.restoreMinimum(UnitScores(summing: scores, shape: shape))
     let plan = PruningPlan(layers: selection.layers)
     return SearchResult(

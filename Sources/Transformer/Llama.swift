@@ -14,6 +14,8 @@ public final class Llama {
   public let limits: BlockLimits
   public let team: ThreadTeam
   public let scratchPlan: ScratchPlan
+  /// What to leave out of the model from the next pass on; nil: nothing.
+  public var pruning: ModelPruning?
   let compute: ComputeType
   let checkpoint: Checkpoint
   let scratch: Scratch
@@ -59,7 +61,8 @@ public final class Llama {
     precondition(limits.admits(block), "scratch was allocated for smaller blocks")
     for (index, leaf) in block.enumerated() { try embed(leaf, index) }
     for layer in shape.layers.indices {
-      let weights = try LayerWeights(checkpoint, layer: layer, of: shape)
+      var weights = try LayerWeights(checkpoint, layer: layer, of: shape)
+      pruning?.apply(to: &weights, layer: layer, of: shape)
       let tiles = scratch.weights.pack(weights, team: team)
       if layer + 1 < shape.layers.count {
         let next = try LayerWeights(checkpoint, layer: layer + 1, of: shape)

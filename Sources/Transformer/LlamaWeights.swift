@@ -5,9 +5,9 @@ internal import Kernels
 /// A linear map of the checkpoint: y = x · Wᵀ + b.
 struct Linear {
   /// [out, in], where it lies in the mapped file.
-  let weight: WeightMatrix
+  var weight: WeightMatrix
   /// f32 [out], or nil.
-  let bias: [Float]?
+  var bias: [Float]?
   /// Keeps the mapping alive.
   private let view: TensorView
 
@@ -29,10 +29,10 @@ struct Linear {
 
 /// The weights of one decoder layer.
 struct LayerWeights {
-  let shape: LayerShape
+  var shape: LayerShape
   let inputNorm: [Float]  // input_layernorm.weight [hidden]
   let postAttentionNorm: [Float]  // post_attention_layernorm.weight [hidden]
-  let maps: LayerMaps<Linear>
+  var maps: LayerMaps<Linear>
 
   init(_ checkpoint: Checkpoint, layer index: Int, of model: ModelShape) throws {
     shape = model.layers[index]

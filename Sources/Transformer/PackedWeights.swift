@@ -6,13 +6,16 @@ struct PackedWeights {
   let compute: ComputeType
   let buffer: ScratchBuffer
 
-  /// Bytes for the largest layer.
+  /// Bytes for the largest layer, and for one strip of the output projection.
   static func byteCount(_ shape: ModelShape, _ compute: ComputeType) -> Int {
-    shape.layers.map { layer in
-      LayerMaps(layer, of: shape).all.reduce(0) {
+    let strip = ColumnTiles.byteCount(
+      compute, outputs: MatrixProduct.blockOutputs, channels: shape.hiddenSize)
+    return shape.layers.reduce(strip) { largest, layer in
+      let bytes = LayerMaps(layer, of: shape).all.reduce(0) {
         $0 + ColumnTiles.byteCount(compute, outputs: $1.outputs, channels: $1.channels)
       }
-    }.max() ?? 0
+      return max(largest, bytes)
+    }
   }
 
   /// Packs on all threads what fits; what was packed before is overwritten.
@@ -28,10 +31,12 @@ struct PackedWeights {
     return tiles
   }
 
-  /// Rows of a matrix that fit, a multiple of 16.
+  /// Rows of the output projection that fit: whole strips, so that they are the same however much
+  /// room there is, and sums over them have the same bits in a model and in what is left of it.
   func rowsThatFit(channels: Int) -> Int {
-    let groupBytes = ColumnTiles.byteCount(compute, outputs: Tile.side, channels: channels)
-    return buffer.byteCount / groupBytes * Tile.side
+    let width = MatrixProduct.blockOutputs
+    let stripBytes = ColumnTiles.byteCount(compute, outputs: width, channels: channels)
+    return buffer.byteCount / stripBytes * width
   }
 
   /// Packs some rows of a matrix, from a multiple of 16 on, as if there were no others.

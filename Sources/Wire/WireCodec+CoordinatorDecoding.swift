@@ -91,7 +91,10 @@ extension WireCodec {
     case FLAP__ASSIGNMENT__WORK_CALIBRATE:
       work = .calibrate(try TokenBlockChecks.block(assignment.calibrate, frames))
     case FLAP__ASSIGNMENT__WORK_EVALUATE:
-      work = .evaluate(try TokenBlockChecks.block(assignment.evaluate, frames))
+      work = .evaluate(
+        try TokenBlockChecks.block(assignment.evaluate, frames),
+        plan: assignment.plan_digest.len == 0
+          ? nil : try FieldChecks.digest(assignment.plan_digest, "digest of the plan"))
     case FLAP__ASSIGNMENT__WORK_MEASURE_WEIGHTS_LAYER:
       try FieldChecks.noRawFrames(frames)
       work = .measureWeights(
@@ -121,7 +124,7 @@ extension WireCodec {
       outputDirectory: directory.isEmpty ? nil : directory,
       maximumShardBytes: try FieldChecks.count(
         plan.maximum_shard_bytes, "largest size of a shard", atLeast: 1),
-      compensates: plan.compensates != 0,
+      compensates: plan.compensates != 0, isStock: plan.is_stock != 0,
       digest: try FieldChecks.digest(plan.digest, "digest of the plan"),
       payload: RawFrames.joinBytes(frames))
   }

@@ -25,7 +25,7 @@ extension WireCodec {
     case .plan(let plan): return RawFrames.cut(plan.payload)
     case .assign(let assignment):
       switch assignment.work {
-      case .calibrate(let block), .evaluate(let block): return RawFrames.cut(block.tokens)
+      case .calibrate(let block), .evaluate(let block, _): return RawFrames.cut(block.tokens)
       case .measureWeights, .writeShard: return []
       }
     default: return []
@@ -102,9 +102,10 @@ extension HeaderPacking {
     case .calibrate(let block):
       part.work_case = FLAP__ASSIGNMENT__WORK_CALIBRATE
       part.calibrate = self.part(of: block)
-    case .evaluate(let block):
+    case .evaluate(let block, let plan):
       part.work_case = FLAP__ASSIGNMENT__WORK_EVALUATE
       part.evaluate = self.part(of: block)
+      if let plan { part.plan_digest = data(plan.bytes) }
     case .measureWeights(let layer):
       part.work_case = FLAP__ASSIGNMENT__WORK_MEASURE_WEIGHTS_LAYER
       part.measure_weights_layer = UInt32(layer)
@@ -129,6 +130,7 @@ extension HeaderPacking {
       $0.output_directory = text(plan.outputDirectory ?? "")
       $0.maximum_shard_bytes = UInt64(plan.maximumShardBytes)
       $0.compensates = plan.compensates ? 1 : 0
+      $0.is_stock = plan.isStock ? 1 : 0
       $0.digest = data(plan.digest.bytes)
       $0.payload_byte_count = UInt64(plan.payload.count)
     }

@@ -37,8 +37,12 @@ extension TaskRunner {
   }
 
   /// The merged loss of a block.
-  func evaluate(_ block: TokenBlock) throws -> LossSum {
+  ///
+  /// - Parameter pruning: what to leave out of the model.
+  func evaluate(_ block: TokenBlock, pruning: ModelPruning?) throws -> LossSum {
     let models = models()
+    for model in models { model.pruning = pruning }
+    defer { for model in models { model.pruning = nil } }
     progress.expect(steps: shape.layers.count * block.samplesPerLeaf.count)
     return try slots.reduce(block) { part, slot in try evaluate(part, models[slot]) }
   }

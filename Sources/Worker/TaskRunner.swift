@@ -19,6 +19,7 @@ final class TaskRunner {
   private var madeModels: [Llama] = []
   private var broadcast: PlanBroadcast?
   private var madePruned: PrunedCheckpoint?
+  private var madePruning: ModelPruning?
 
   init(checkpoint: Checkpoint, slotCount: Int, threadCount: Int, progress: TaskProgress) {
     self.checkpoint = checkpoint
@@ -41,6 +42,7 @@ final class TaskRunner {
   func adopt(_ plan: PlanBroadcast) {
     broadcast = plan
     madePruned = nil
+    madePruning = nil
   }
 
   /// - Returns: nil when the attempt was abandoned.
@@ -48,7 +50,8 @@ final class TaskRunner {
     do {
       switch assignment.work {
       case .calibrate(let block): return report(Payload.encode(try calibrate(block)))
-      case .evaluate(let block): return report(Payload.encode(try evaluate(block)))
+      case .evaluate(let block, let plan):
+        return report(Payload.encode(try evaluate(block, pruning: pruning(plan))))
       case .measureWeights(let layer): return report(Payload.encode(try measureWeights(layer)))
       case .writeShard(let index): return try writeShard(index, assignment.attempt)
       }
@@ -94,6 +97,16 @@ final class TaskRunner {
       HeldResult(try TemporaryFile(path: directory.appending(fileName)), file))
   }
 
+  /// What the plan of this digest leaves out of the model; nil without a plan.
+  private func pruning(_ digest: Digest?) throws -> ModelPruning? {
+    guard let digest else { return nil }
+    guard let broadcast, broadcast.digest == digest else { throw PlanError.missing }
+    if let madePruning { return madePruning }
+    let made = try prunedCheckpoint(broadcast).pruning
+    madePruning = made
+    return made
+  }
+
   private func prunedCheckpoint(_ broadcast: PlanBroadcast) throws -> PrunedCheckpoint {
     if let madePruned { return madePruned }
     guard Digest(hashing: broadcast.payload) == broadcast.digest else { throw PlanError.damaged }
@@ -101,7 +114,7 @@ final class TaskRunner {
     let pruned = try PrunedCheckpoint(
       dense: checkpoint, plan: received.plan,
       compensations: broadcast.compensates ? try received.compensations(shape: shape) : nil,
-      maximumShardBytes: broadcast.maximumShardBytes)
+      maximumShardBytes: broadcast.maximumShardBytes, isStock: broadcast.isStock)
     madePruned = pruned
     return pruned
   }
@@ -116,7 +129,7 @@ final class TaskRunner {
   }
 }
 
-/// A plan that a shard cannot be written by.
+/// A plan that a task cannot be done by.
 enum PlanError: Error, CustomStringConvertible {
   case missing
   case damaged
@@ -124,7 +137,7 @@ enum PlanError: Error, CustomStringConvertible {
 
   var description: String {
     switch self {
-    case .missing: "a shard was assigned before the plan came"
+    case .missing: "a task was assigned before its plan came"
     case .damaged: "the plan was damaged on the way"
     case .noSuchShard(let index): "the plan has no shard \(index)"
     }

@@ -14,6 +14,8 @@ struct Prune: ParsableCommand {
   var calibration: FilePath?
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
+  @Option(help: "Share of the decoder layers' parameters to remove, 0 ≤ R < 1.")
+  var ratio: Double
   @OptionGroup(title: "Search") var search: SearchArguments
   @OptionGroup(title: "Writing") var write: WriteArguments
   @OptionGroup(title: "Forward pass") var forward: ForwardArguments
@@ -25,7 +27,7 @@ struct Prune: ParsableCommand {
 
   func run() throws {
     let run = PruneRun(
-      model: model, calibration: calibration, output: output, search: try search.options(),
+      model: model, calibration: calibration, output: output, search: try search.options([ratio]),
       write: try write.options(), forward: forward.options, cluster: cluster.options)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
@@ -64,14 +66,20 @@ struct Search: ParsableCommand {
 
   @Option(help: "The statistics file.", completion: .file(), transform: path) var statistics:
     FilePath
-  @Option(help: "The plan file to write.", completion: .file(), transform: path) var output:
-    FilePath
+  @Option(
+    help: "Share of the decoder layers' parameters to remove; several with commas: 0.1,0.2,0.5.")
+  var ratio: RatioList
+  @Option(
+    help: "The plan file to write; of several ratios each has its own in its name.",
+    completion: .file(), transform: path)
+  var output: FilePath?
   @OptionGroup(title: "Search") var search: SearchArguments
   @OptionGroup(title: "Output") var console: OutputArguments
 
   func run() throws {
-    try SearchRun(statistics: statistics, output: output, search: try search.options())
-      .run(console.console)
+    try SearchRun(
+      statistics: statistics, output: output, search: try search.options(ratio.ratios)
+    ).run(console.console)
   }
 }
 
@@ -102,7 +110,11 @@ struct Write: ParsableCommand {
 
 struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Perplexity of a model, dense or pruned, over tokens 1… of every sample.")
+    abstract: "Perplexity of a model, dense or pruned, over tokens 1… of every sample.",
+    discussion: """
+      With plans, or with statistics and ratios, also of what they would leave of the model, \
+      without a checkpoint being written.
+      """)
 
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
@@ -110,13 +122,29 @@ struct Eval: ParsableCommand {
     help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
     completion: .file(), transform: path)
   var data: FilePath
+  @Option(
+    help: "A plan to try; may be given again.", completion: .file(), transform: path)
+  var plan: [FilePath] = []
+  @Option(
+    help: "The statistics file: for the compensation of plans, and for --ratio.",
+    completion: .file(), transform: path)
+  var statistics: FilePath?
+  @Option(help: "Ratios to search plans for and to try, such as 0.1,0.2,0.5.")
+  var ratio: RatioList?
+  @Flag(inversion: .prefixedNo, help: "Add the biases that a written checkpoint would have.")
+  var compensation = true
+  @OptionGroup(title: "Search") var search: SearchArguments
   @OptionGroup(title: "Forward pass") var forward: ForwardArguments
   @OptionGroup(title: "Workers") var cluster: ClusterArguments
   @OptionGroup(title: "Output") var console: OutputArguments
 
   func run() throws {
+    let plans = EvaluationPlans(
+      plans: plan, search: try ratio.map { try search.options($0.ratios) },
+      statistics: statistics, compensates: compensation)
     try EvaluationRun(
-      model: model, data: data, forward: forward.options, cluster: cluster.options
+      model: model, data: data, pruning: plans, forward: forward.options,
+      cluster: cluster.options
     ).run(console.console)
   }
 }

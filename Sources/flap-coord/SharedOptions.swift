@@ -153,9 +153,6 @@ struct ForwardArguments: ParsableArguments {
 
 /// What is removed.
 struct SearchArguments: ParsableArguments {
-  @Option(help: "Share of the decoder layers' parameters to remove, 0 ≤ R < 1.")
-  var ratio: Double
-
   @Option(help: "Score of a channel: WIFV, IFV, WIFN, or magnitude (needs no data).")
   var metric = "WIFV"
 
@@ -165,9 +162,20 @@ struct SearchArguments: ParsableArguments {
   @Option(help: "Groups of heads to remove from the whole model, for AL-MM and UL-MM.")
   var groupsRemoved: Int?
 
-  func options() throws -> SearchOptions {
+  @Flag(
+    help: "Keep the same counts in every layer: loads as the model's own class, no remote code.")
+  var uniform = false
+
+  @Option(help: "Keep a multiple of this many neurons in every layer, such as 32, 64 or 256.")
+  var roundTo: Int?
+
+  @Option(help: "Keep heads, key/value heads and neurons that so many ranks share out evenly.")
+  var tensorParallel: Int?
+
+  func options(_ ratios: [Double]) throws -> SearchOptions {
     try SearchOptions(
-      ratio: ratio, metric: metric, structure: structure, groupsRemoved: groupsRemoved)
+      ratios: ratios, metric: metric, structure: structure, groupsRemoved: groupsRemoved,
+      isUniform: uniform, rounding: roundTo, ranks: tensorParallel)
   }
 }
 
@@ -213,6 +221,9 @@ enum LogFormat: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension ComputeChoice: ExpressibleByArgument {}
+extension RatioList: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
 extension LauncherChoice: ExpressibleByArgument {}
 extension SamplingOrder: ExpressibleByArgument {}
 

@@ -68,6 +68,26 @@ struct CoordinatorMachineTests {
     #expect(machine.violations().isEmpty)
   }
 
+  @Test("an evaluation by a plan that is tried again brings the plan along; one without does not")
+  func missedPlan() {
+    let digest = VirtualWork.digest(of: [1])
+    let plan = PlanBroadcast(
+      outputDirectory: nil, maximumShardBytes: 1, compensates: false, digest: digest, payload: [1])
+    for isPruned in [true, false] {
+      guard case .evaluate(let block, _) = Work.numbered(0) else { return }
+      let work = Work.evaluate(block, plan: isPruned ? digest : nil)
+      var machine = CoordinatorMachine(settings: .forTests)
+      _ = machine.handle(.received(.hello(.forTests), from: worker), at: .start)
+      let sent = machine.handle(.plan(plan), at: .start)
+      #expect(sent == [.send(.plan(plan), to: worker)])
+      _ = machine.handle(.submit([.init(id: task, work: work)]), at: .start)
+      let failed = TaskFailure(attempt: first.attempt, failureClass: .transient, reason: "x")
+      let again = machine.handle(.received(.taskFailed(failed), from: worker), at: .start)
+      #expect(assignments(again).map(\.work) == [work])
+      #expect(again.contains(.send(.plan(plan), to: worker)) == isPruned)
+    }
+  }
+
   @Test(
     "a chunk out of order, an early end or a report too large removes the worker",
     arguments: 0..<3)

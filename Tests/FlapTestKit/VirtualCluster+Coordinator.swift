@@ -105,7 +105,7 @@ extension VirtualCluster {
 
   private func isAcknowledged(_ work: Work) -> Bool {
     switch work {
-    case .calibrate(let block), .evaluate(let block):
+    case .calibrate(let block), .evaluate(let block, _):
       let tree = CanonicalTree(leafCount: job.leafCount)
       return acknowledged.contains { key in
         guard case .node(let node) = key else { return false }
@@ -207,7 +207,7 @@ extension VirtualCluster {
 extension Work {
   fileprivate var key: LedgerKey {
     switch self {
-    case .calibrate(let block), .evaluate(let block): .node(block.node)
+    case .calibrate(let block), .evaluate(let block, _): .node(block.node)
     case .measureWeights(let layer): .norms(layer: layer)
     case .writeShard(let index): .shard(index: index)
     }

@@ -17,7 +17,7 @@ public enum VirtualWork {
   /// What every honest worker computes.
   public static func result(of work: Work) -> [UInt8] {
     switch work {
-    case .calibrate(let block), .evaluate(let block):
+    case .calibrate(let block), .evaluate(let block, _):
       let first = block.node.index << block.node.level
       let tree = CanonicalTree(leafCount: first + block.samplesPerLeaf.count)
       var reducer = TreeReducer<Value>(tree: tree, target: block.node)

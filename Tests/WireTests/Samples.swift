@@ -45,6 +45,8 @@ enum Samples {
     .leaseRenewed,
     .assign(Assignment(attempt: attempt, work: .calibrate(smallBlock), serial: 7)),
     .assign(Assignment(attempt: attempt, work: .evaluate(largeBlock), serial: 7)),
+    .assign(
+      Assignment(attempt: attempt, work: .evaluate(largeBlock, plan: digest), serial: 8)),
     .assign(Assignment(attempt: attempt, work: .measureWeights(layer: 0), serial: 7)),
     .assign(Assignment(attempt: attempt, work: .measureWeights(layer: 79), serial: 7)),
     .assign(Assignment(attempt: attempt, work: .writeShard(index: 0), serial: 7)),

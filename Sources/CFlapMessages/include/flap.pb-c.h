@@ -298,6 +298,10 @@ struct  Flap__Assignment
    * From 1; larger than that of every earlier assignment of the run.
    */
   uint64_t serial;
+  /*
+   * For `evaluate`: digest of the plan by which the model is pruned, or empty.
+   */
+  ProtobufCBinaryData plan_digest;
   Flap__Assignment__WorkCase work_case;
   union {
     Flap__TokenBlock *calibrate;
@@ -308,7 +312,7 @@ struct  Flap__Assignment
 };
 #define FLAP__ASSIGNMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__assignment__descriptor) \
-    , NULL, 0, FLAP__ASSIGNMENT__WORK__NOT_SET, {0} }
+    , NULL, 0, {0,NULL}, FLAP__ASSIGNMENT__WORK__NOT_SET, {0} }
 
 
 struct  Flap__TokenBlock
@@ -350,10 +354,14 @@ struct  Flap__Plan
    */
   ProtobufCBinaryData digest;
   uint64_t payload_byte_count;
+  /*
+   * What is left is loaded by a class of transformers itself.
+   */
+  protobuf_c_boolean is_stock;
 };
 #define FLAP__PLAN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__plan__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, {0,NULL}, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0, {0,NULL}, 0, 0 }
 
 
 /* Flap__WorkerHeader methods */

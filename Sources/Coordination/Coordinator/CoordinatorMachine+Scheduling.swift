@@ -26,7 +26,7 @@ extension CoordinatorMachine {
     lastSerial += 1
     let attempt = TaskAttempt(task: id, attempt: tasks[id]!.attemptCount)
     workers.give(.init(attempt: attempt, kind: tasks[id]!.work.kind, assignedAt: now), to: worker)
-    if tasks[id]!.work.kind == .writeShard, attempt.attempt > 1, let plan {
+    if tasks[id]!.work.needsPlan, attempt.attempt > 1, let plan {
       // The worker may have missed it: a connection that broke takes messages with it.
       effects.append(.send(.plan(plan), to: worker))
     }

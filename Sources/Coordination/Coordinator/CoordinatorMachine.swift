@@ -14,7 +14,8 @@ public struct CoordinatorMachine: Sendable {
   public enum Event: Sendable {
     /// More tasks for the workers, to be done in any order: the next phase of the run.
     case submit([Task])
-    /// What later `writeShard` tasks refer to; sent to every worker, the late ones too.
+    /// What later `writeShard` and `evaluate` tasks refer to; sent to every worker, the late ones
+    /// too, in place of the plan before it.
     case plan(PlanBroadcast)
     case received(WorkerMessage, from: WorkerID)
     /// A message that could not be decoded.

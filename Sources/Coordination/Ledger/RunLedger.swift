@@ -75,7 +75,8 @@ public struct RunLedger {
   {
     guard digest(bytes) == expected else { return false }
     switch work {
-    case .calibrate(let block), .evaluate(let block): try keep(bytes, expected, ofNode: block.node)
+    case .calibrate(let block), .evaluate(let block, _):
+      try keep(bytes, expected, ofNode: block.node)
     case .measureWeights(let layer):
       let record = LedgerRecord(
         key: .norms(layer: layer), fileName: "norms-\(layer)", byteCount: bytes.count,

@@ -15,7 +15,7 @@ public enum CoordinatorMessage: Hashable, Sendable {
   case reportAcknowledged(TaskAttempt)
   /// The attempt is not wanted any more.
   case cancel(TaskAttempt)
-  /// What to keep of every layer; sent before the first shard is assigned.
+  /// What to keep of every layer; sent before the first task that refers to it is assigned.
   case plan(PlanBroadcast)
   /// Finish and deliver the work at hand, then leave.
   case drain
@@ -84,18 +84,21 @@ public struct PlanBroadcast: Hashable, Sendable {
   public var maximumShardBytes: Int
   /// Whether removed channels leave a bias behind (`o_proj.bias`, `down_proj.bias`).
   public var compensates: Bool
+  /// Whether what is left is loaded by a class of transformers itself.
+  public var isStock: Bool
   /// SHA-256 of `payload`.
   public var digest: Digest
   /// Masks and baseline means of every layer, as `Wire` encodes them.
   public var payload: [UInt8]
 
   public init(
-    outputDirectory: String?, maximumShardBytes: Int, compensates: Bool, digest: Digest,
-    payload: [UInt8]
+    outputDirectory: String?, maximumShardBytes: Int, compensates: Bool, isStock: Bool = false,
+    digest: Digest, payload: [UInt8]
   ) {
     self.outputDirectory = outputDirectory
     self.maximumShardBytes = maximumShardBytes
     self.compensates = compensates
+    self.isStock = isStock
     self.digest = digest
     self.payload = payload
   }

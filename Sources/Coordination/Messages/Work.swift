@@ -1,3 +1,4 @@
+public import FlapCore
 public import Statistics
 
 /// What a worker is asked to do.
@@ -5,8 +6,9 @@ public enum Work: Hashable, Sendable {
   /// Run the dense model over the samples of a node of the canonical tree and report the merged
   /// channel moments of every layer and tap.
   case calibrate(TokenBlock)
-  /// Run the model over the samples of a node and report the merged negative log-likelihood.
-  case evaluate(TokenBlock)
+  /// Run the model over the samples of a node and report the merged negative log-likelihood: the
+  /// model as it is, or as the plan that was broadcast with this digest would leave it.
+  case evaluate(TokenBlock, plan: Digest? = nil)
   /// Report Σᵢ Wᵢⱼ² and meanᵢ |Wᵢⱼ| per input channel of one layer's `o_proj` and `down_proj`.
   case measureWeights(layer: Int)
   /// Write shard `index` of the pruned checkpoint into the output folder of the plan.
@@ -27,11 +29,20 @@ extension Work {
     }
   }
 
+  /// Whether it refers to the plan that was broadcast last.
+  public var needsPlan: Bool {
+    switch self {
+    case .evaluate(_, let plan): plan != nil
+    case .writeShard: true
+    case .calibrate, .measureWeights: false
+    }
+  }
+
   /// What the work is, for people.
   public var name: String {
     switch self {
     case .calibrate(let block): "calibration of block \(block.node.level)/\(block.node.index)"
-    case .evaluate(let block): "evaluation of block \(block.node.level)/\(block.node.index)"
+    case .evaluate(let block, _): "evaluation of block \(block.node.level)/\(block.node.index)"
     case .measureWeights(let layer): "weight norms of layer \(layer)"
     case .writeShard(let index): "shard \(index)"
     }

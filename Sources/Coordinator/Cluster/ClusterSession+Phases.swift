@@ -59,14 +59,19 @@ extension ClusterSession {
   }
 
   /// Has the workers compute the mean negative log-likelihood of the samples.
-  mutating func evaluate(_ pass: SampledPass, shape: ModelShape, _ console: Console) throws
-    -> LossSum
-  {
+  ///
+  /// - Parameter plan: by which they leave parts of the model out; nil: nothing.
+  mutating func evaluate(
+    _ pass: SampledPass, by plan: PlanBroadcast? = nil, shape: ModelShape, _ console: Console
+  ) throws -> LossSum {
+    if let plan { try broadcast(plan) }
     let meter = console.meter("evaluation", unit: "tokens", total: Double(pass.tokenCount))
     var ledger = try RunLedger(
       storage: MemoryLedgerStorage(), tree: pass.layout.tree, merge: LedgerMerge.loss,
       digest: { Digest(hashing: $0) })
-    let work = pass.blocks(in: ledger.missingNodes).map(Work.evaluate)
+    let work = pass.blocks(in: ledger.missingNodes).map {
+      Work.evaluate($0, plan: plan?.digest)
+    }
     try perform(work, meter: meter) { work, attempt, result, inbox in
       guard case .received(_, let digest) = result else { return false }
       let bytes = inbox.takeReport(attempt)

@@ -1,12 +1,29 @@
+internal import Checkpoint
+internal import Export
+internal import FlapCore
 internal import Pruning
 
 /// What is to be removed, and by which score.
 public struct SearchOptions: Sendable {
   let metric: Metric
-  let search: StructureSearch
+  private(set) var search: StructureSearch
+  /// As they were asked for; ``search`` has the first.
+  let ratios: [Double]
+  /// Of `--round-to` and `--tensor-parallel`.
+  let rounding: Int
+  let ranks: Int
 
+  /// - Parameters:
+  ///   - ratios: at least one.
+  ///   - isUniform: every layer keeps the same counts, so that a class of transformers itself
+  ///     takes them.
+  ///   - rounding: kept neurons are a multiple of it; nil: any number.
+  ///   - ranks: of tensor parallelism, which share out every layer's heads and neurons; nil: one.
   /// - Throws: ``UsageError`` for a name that is none, or a ratio outside [0, 1).
-  public init(ratio: Double, metric: String, structure: String, groupsRemoved: Int?) throws {
+  public init(
+    ratios: [Double], metric: String, structure: String, groupsRemoved: Int?,
+    isUniform: Bool = false, rounding: Int? = nil, ranks: Int? = nil
+  ) throws {
     guard let metric = Metric(rawValue: metric) else {
       let names = Metric.allCases.map(\.rawValue).joined(separator: ", ")
       throw UsageError("--metric \(metric): choose one of \(names)")
@@ -15,7 +32,8 @@ public struct SearchOptions: Sendable {
       let names = Structure.allCases.map(\.rawValue).joined(separator: ", ")
       throw UsageError("--structure \(structure): choose one of \(names)")
     }
-    guard ratio >= 0, ratio < 1 else {
+    guard let first = ratios.first else { throw UsageError("--ratio: name at least one") }
+    for ratio in ratios where !(ratio >= 0 && ratio < 1) {
       throw UsageError("--ratio \(ratio): the share to remove is at least 0 and less than 1")
     }
     if groupsRemoved != nil, !structure.needsGroupsRemoved {
@@ -24,7 +42,58 @@ public struct SearchOptions: Sendable {
     if groupsRemoved == nil, structure.needsGroupsRemoved {
       throw UsageError("--structure \(structure.rawValue) needs --groups-removed")
     }
+    let sizes = 1...Limits.dimension
+    if let rounding, !sizes.contains(rounding) {
+      throw UsageError("--round-to \(rounding): give a number of neurons such as 32, 64 or 256")
+    }
+    // More ranks than that no machine has, and products of both stay small.
+    if let ranks, !(1...1024).contains(ranks) {
+      throw UsageError("--tensor-parallel \(ranks): give the number of ranks, 1 to 1024")
+    }
     self.metric = metric
-    search = StructureSearch(structure: structure, ratio: ratio, groupsRemoved: groupsRemoved)
+    self.ratios = ratios
+    self.rounding = rounding ?? 1
+    self.ranks = ranks ?? 1
+    search = StructureSearch(
+      structure: structure, ratio: first, groupsRemoved: groupsRemoved,
+      widths: WidthRules(
+        isUniform: isUniform, roundingNeuronsTo: self.rounding, tensorParallelism: self.ranks))
+  }
+
+  var isUniform: Bool { search.widths.isUniform }
+
+  /// The same for one of the ratios.
+  func with(ratio: Double) -> SearchOptions {
+    var options = self
+    options.search.ratio = ratio
+    return options
+  }
+
+  /// With the rules of the class that `--uniform` writes for.
+  ///
+  /// - Parameter modelType: nil where it is not known: then the strictest rules.
+  /// - Throws: ``StockClassError`` when there is no such class, or it has no place for the biases.
+  func fitting(modelType: String?, _ shape: ModelShape) throws -> SearchOptions {
+    guard isUniform else { return self }
+    var options = self
+    let stock = try modelType.map { modelType throws(StockClassError) in
+      try StockClass(modelType: modelType)
+    }
+    _ = try stock?.biases(holding: shape.biases)
+    options.search.widths.headsDivideHiddenSize = stock?.wantsHeadsToDivideHiddenSize ?? true
+    return options
+  }
+}
+
+/// `0.2`, or several ratios with commas between.
+public struct RatioList: Sendable {
+  public let ratios: [Double]
+
+  /// - Returns: nil for anything but numbers.
+  public init?(_ text: String) {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+    let ratios = parts.compactMap { Double($0) }
+    guard ratios.count == parts.count else { return nil }
+    self.ratios = ratios
   }
 }

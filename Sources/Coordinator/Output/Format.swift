@@ -41,4 +41,9 @@ extension Format {
   static func column(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
   }
+
+  /// Left-aligned in so many characters.
+  static func leading(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+  }
 }

@@ -4,7 +4,8 @@ internal import Pruning
 
 /// What a structure search decided.
 struct SearchSummary: Encodable {
-  let output: String
+  /// nil where no plan was written.
+  let output: String?
   let metric: String
   let structure: String
   /// Of the decoder layers' parameters.
@@ -22,7 +23,7 @@ struct SearchSummary: Encodable {
   /// Units that stay only because a layer never loses its last one.
   let unitsKeptByMinimum: Int
 
-  init(_ result: SearchResult, _ search: SearchOptions, shape: ModelShape, output: String) {
+  init(_ result: SearchResult, _ search: SearchOptions, shape: ModelShape, output: String?) {
     self.output = output
     metric = search.metric.rawValue
     structure = search.search.structure.rawValue
@@ -64,7 +65,7 @@ struct SearchSummary: Encodable {
       "\(metric) \(structure): \(Format.percent(ratioReached)) of the decoder layers' parameters go "
         + "(asked \(Format.percent(ratioAsked))), \(Format.percent(ratioWholeModel)) of the whole "
         + "model; \(Format.count(parametersDense)) → \(Format.count(parametersPruned)) parameters")
-    lines.append("→ \(output)")
+    if let output { lines.append("→ \(output)") }
     return lines.joined(separator: "\n")
   }
 }

@@ -45,7 +45,7 @@ public struct CalibrationRun: Sendable {
       return (measurements, session.peakWorkerBytes)
     }
     let file = StatisticsFile(
-      measurements, pass: pass, modelDigest: inputs.checkpoint.digest)
+      measurements, pass: pass, inputs.checkpoint)
     try file.write(to: output)
     try workspace.remove()
     let summary = CalibrationSummary(
@@ -63,10 +63,11 @@ public struct CalibrationRun: Sendable {
 }
 
 extension StatisticsFile {
-  init(_ measurements: Measurements, pass: SampledPass, modelDigest: Digest) {
+  init(_ measurements: Measurements, pass: SampledPass, _ checkpoint: Checkpoint) {
     self.init(
       moments: measurements.moments!, norms: measurements.norms, shape: pass.shape,
-      modelDigest: modelDigest, dataDigest: pass.tokens.digest, compute: pass.compute)
+      modelDigest: checkpoint.digest, dataDigest: pass.tokens.digest, compute: pass.compute,
+      modelType: checkpoint.configuration.modelType)
   }
 }
 

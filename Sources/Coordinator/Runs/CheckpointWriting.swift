@@ -17,26 +17,12 @@ struct CheckpointWriting {
   /// For the compensation; nil leaves it out.
   let moments: ModelMoments?
   let options: WriteOptions
+  /// Whether a class of transformers itself loads what is written.
+  let isStock: Bool
 
   private var shape: ModelShape { inputs.shape }
 
   private var compensates: Bool { moments != nil }
-
-  /// The baselines: mean activations of the channels that go.
-  private var writePlan: WritePlan {
-    let baselines = shape.layers.indices.map { layer in
-      guard let moments else { return WritePlan.Baselines() }
-      func baselines(_ tap: Tap) -> [Double] {
-        Compensation(
-          mean: moments.layers[layer][tap].mean,
-          keptChannels: plan.keptChannels(layer: layer, tap: tap, shape: shape)
-        ).baselines
-      }
-      return WritePlan.Baselines(
-        attentionOutput: baselines(.attentionOutput), mlpDown: baselines(.mlpDown))
-    }
-    return WritePlan(plan: plan, baselines: baselines)
-  }
 
   /// Has the shards written that are not there yet.
   ///
@@ -46,11 +32,10 @@ struct CheckpointWriting {
     into folder: FilePath, gathering: Bool, _ ledger: inout RunLedger,
     _ session: inout ClusterSession, _ console: Console
   ) throws -> [LedgerRecord] {
-    let payload = Payload.encode(writePlan, shape: shape)
     let broadcast = PlanBroadcast(
+      plan, of: shape, moments: moments, isStock: isStock,
       outputDirectory: gathering ? nil : folder.absolute.string,
-      maximumShardBytes: options.maximumShardBytes, compensates: compensates,
-      digest: Digest(hashing: payload), payload: payload)
+      maximumShardBytes: options.maximumShardBytes)
     let layout = try self.layout()
     try session.writeShards(broadcast, layout, into: folder, &ledger, console)
     return layout.shards.indices.map { ledger.record(of: .shard(index: $0))! }
@@ -59,11 +44,18 @@ struct CheckpointWriting {
   /// Writes all but the shards. - Precondition: every shard is committed.
   func finish(_ path: FilePath) throws {
     try SideFiles.copy(from: inputs.directory, to: path)
-    for file in RemoteCode.files {
-      try AtomicFile.write(file.bytes, to: path.appending(file.name))
+    let dense = inputs.checkpoint.configuration
+    let configuration: [UInt8]
+    if isStock {
+      configuration = try PrunedConfiguration.stockJSON(
+        dense: dense, plan: plan, compensating: compensates)
+    } else {
+      for file in RemoteCode.files {
+        try AtomicFile.write(file.bytes, to: path.appending(file.name))
+      }
+      configuration = try PrunedConfiguration.json(
+        dense: dense, plan: plan, compensating: compensates)
     }
-    let configuration = try PrunedConfiguration.json(
-      dense: inputs.checkpoint.configuration, plan: plan, compensating: compensates)
     try AtomicFile.write(configuration, to: path.appending("config.json"))
     if let index = try layout().indexJSON() {
       try AtomicFile.write(index, to: path.appending("model.safetensors.index.json"))
@@ -75,7 +67,7 @@ struct CheckpointWriting {
     let compensations = compensates ? shape.layers.map { _ in LayerCompensation.empty } : nil
     return try PrunedCheckpoint(
       dense: inputs.checkpoint, plan: plan, compensations: compensations,
-      maximumShardBytes: options.maximumShardBytes
+      maximumShardBytes: options.maximumShardBytes, isStock: isStock
     ).layout
   }
 }

@@ -1,20 +1,27 @@
 internal import Checkpoint
-internal import Foundation
+internal import Coordination
+internal import Export
+internal import FlapCore
+internal import Logging
+internal import Pruning
 internal import Statistics
 public import SystemPackage
 
-/// `flap-coord eval`: perplexity of a model, dense or pruned.
+/// `flap-coord eval`: perplexity of a model, dense or pruned, and of what plans would leave of it.
 public struct EvaluationRun: Sendable {
   let model: FilePath
   let data: FilePath
+  let pruning: EvaluationPlans
   let forward: ForwardOptions
   let cluster: ClusterOptions
 
   public init(
-    model: FilePath, data: FilePath, forward: ForwardOptions, cluster: ClusterOptions
+    model: FilePath, data: FilePath, pruning: EvaluationPlans, forward: ForwardOptions,
+    cluster: ClusterOptions
   ) {
     self.model = model
     self.data = data
+    self.pruning = pruning
     self.forward = forward
     self.cluster = cluster
   }
@@ -26,23 +33,26 @@ public struct EvaluationRun: Sendable {
     guard pass.tokens.tokensPerSample > 1 else {
       throw UsageError("\(data): samples of one token predict nothing; give longer ones")
     }
+    let candidates = try pruning.candidates(inputs, console.log)
     var session = try ClusterSession(inputs, pass, cluster, console)
-    let loss = try session.guarded { session in
-      try session.evaluate(pass, shape: inputs.shape, console)
+    let losses = try session.guarded { session in
+      let dense = try session.evaluate(pass, shape: inputs.shape, console)
+      var losses = [dense]
+      for candidate in candidates {
+        losses.append(
+          try session.evaluate(pass, by: candidate.broadcast, shape: inputs.shape, console))
+      }
+      return losses
     }
     try session.end()
-    let summary = EvaluationSummary(
-      perplexity: exp(loss.meanNegativeLogLikelihood), tokens: loss.tokenCount)
-    try console.show(
-      summary,
-      table: String(format: "perplexity %.4f over %d tokens", summary.perplexity, summary.tokens))
+    var summary = EvaluationSummary(losses[0])
+    if !candidates.isEmpty {
+      summary.dense = PlanFigures(dense: inputs.shape)
+      summary.plans = zip(candidates, losses.dropFirst()).map { candidate, loss in
+        EvaluationSummary.Entry(
+          name: candidate.name, perplexity: loss.perplexity, figures: candidate.figures)
+      }
+    }
+    try console.show(summary, table: summary.table)
   }
-}
-
-/// The result of `eval`.
-struct EvaluationSummary: Encodable {
-  /// exp of the mean negative log-likelihood over tokens 1… of every sample.
-  let perplexity: Double
-  /// Tokens that were predicted.
-  let tokens: Int
 }

@@ -54,6 +54,7 @@ public struct Inspection: Sendable {
     var facts = InspectionSummary("plan")
     facts.add("metric", file.metric)
     facts.add("structure", file.structure)
+    if file.isUniform { facts.add("uniform", "true") }
     facts.add("ratio asked", Format.percent(file.ratioAsked))
     facts.add("ratio reached", Format.percent(file.ratioReached))
     facts.add("model digest", file.modelDigest.hexadecimal)

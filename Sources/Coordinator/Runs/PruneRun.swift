@@ -34,7 +34,9 @@ public struct PruneRun: Sendable {
   public func run(_ console: Console) throws {
     let start = ContinuousClock.now
     let cluster = try ClusterPlan(cluster)
-    let (inputs, pass) = try open(cluster, console)
+    let (inputs, pass, search) = try open(cluster, console)
+    let compensates = try inputs.compensates(
+      write.compensates && search.metric.needsMoments, isStock: search.isUniform, console.log)
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
     identity.add(write)
@@ -55,10 +57,10 @@ public struct PruneRun: Sendable {
           compensating: compensates)
         let writing = CheckpointWriting(
           inputs: inputs, plan: result.plan, moments: compensates ? measurements.moments : nil,
-          options: write)
+          options: write, isStock: search.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
-        try writeRecords(measurements, result, inputs, pass)
+        try writeRecords(measurements, result, search, inputs, pass)
         try writing.finish(output)
         return (result, shards)
       }
@@ -82,35 +84,34 @@ public struct PruneRun: Sendable {
 
   public func describe(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
-    let (inputs, pass) = try open(cluster, console)
+    let (inputs, pass, _) = try open(cluster, console)
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }
 
-  /// Removed channels can leave a bias behind where their means are known.
-  private var compensates: Bool { write.compensates && search.metric.needsMoments }
-
   private func open(_ cluster: ClusterPlan, _ console: Console) throws -> (
-    RunInputs, SampledPass?
+    RunInputs, SampledPass?, SearchOptions
   ) {
     let inputs = try RunInputs(model: model)
+    let search = try search.fitting(
+      modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
     try search.check(inputs.shape)
-    guard search.metric.needsMoments else { return (inputs, nil) }
+    guard search.metric.needsMoments else { return (inputs, nil, search) }
     guard let calibration else {
       throw UsageError("--metric \(search.metric.rawValue) needs --calibration")
     }
-    return (inputs, try inputs.pass(over: calibration, forward, cluster, console))
+    return (inputs, try inputs.pass(over: calibration, forward, cluster, console), search)
   }
 
   /// The folder `flap/`: what was measured and decided.
   private func writeRecords(
-    _ measurements: Measurements, _ result: SearchResult, _ inputs: RunInputs,
-    _ pass: SampledPass?
+    _ measurements: Measurements, _ result: SearchResult, _ search: SearchOptions,
+    _ inputs: RunInputs, _ pass: SampledPass?
   ) throws {
     let records = output.appending("flap")
     let digest = inputs.checkpoint.digest
     if let pass {
-      try StatisticsFile(measurements, pass: pass, modelDigest: digest)
+      try StatisticsFile(measurements, pass: pass, inputs.checkpoint)
         .write(to: records.appending("statistics.safetensors"))
     }
     try PlanFile(

@@ -22,6 +22,9 @@ extension RunIdentity {
     add("--structure", search.search.structure.rawValue)
     add("--ratio", "\(search.search.ratio)")
     add("--groups-removed", search.search.groupsRemoved.map(String.init) ?? "not set")
+    add("--uniform", "\(search.isUniform)")
+    add("--round-to", "\(search.rounding)")
+    add("--tensor-parallel", "\(search.ranks)")
   }
 
   mutating func add(_ write: WriteOptions) {

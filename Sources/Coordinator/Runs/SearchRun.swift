@@ -4,13 +4,14 @@ internal import Pruning
 internal import Statistics
 public import SystemPackage
 
-/// `flap-coord search`: what to keep, from a statistics file alone.
+/// `flap-coord search`: what to keep, from a statistics file alone; for one ratio or several.
 public struct SearchRun: Sendable {
   let statistics: FilePath
-  let output: FilePath
+  let output: FilePath?
   let search: SearchOptions
 
-  public init(statistics: FilePath, output: FilePath, search: SearchOptions) {
+  /// - Parameter output: nil: only the table. Of several plans each has its ratio in its name.
+  public init(statistics: FilePath, output: FilePath?, search: SearchOptions) {
     self.statistics = statistics
     self.output = output
     self.search = search
@@ -18,18 +19,57 @@ public struct SearchRun: Sendable {
 
   public func run(_ console: Console) throws {
     let file = try StatisticsFile(path: statistics)
-    try OutputFile.check(output)
-    let result = try search.run(moments: file.moments, norms: file.norms, shape: file.shape)
-    let plan = PlanFile(
-      result, search, shape: file.shape, modelDigest: file.modelDigest, dataDigest: file.dataDigest)
-    try plan.write(to: output)
-    let summary = SearchSummary(result, search, shape: file.shape, output: output.string)
-    summary.warn(console.log)
-    try console.show(summary, table: summary.table)
+    let search = try search.fitting(modelType: file.modelType, file.shape)
+    if let output { try OutputFile.check(output) }
+    // All of them before any is written.
+    let found = try search.results(
+      moments: file.moments, norms: file.norms, shape: file.shape)
+    for (options, result) in found {
+      let plan = PlanFile(
+        result, options, shape: file.shape, modelDigest: file.modelDigest,
+        dataDigest: file.dataDigest)
+      if let path = path(options) { try plan.write(to: path) }
+    }
+    let summaries = found.map { options, result in
+      SearchSummary(result, options, shape: file.shape, output: path(options)?.string)
+    }
+    for summary in summaries { summary.warn(console.log) }
+    if found.count == 1 { return try console.show(summaries[0], table: summaries[0].table) }
+    let sweep = SweepSummary(
+      search, dense: file.shape,
+      plans: found.map { options, result in
+        SweepSummary.Entry(
+          output: path(options)?.string,
+          figures: PlanFigures(
+            result.plan, of: file.shape, ratioAsked: options.search.ratio, compensating: true))
+      })
+    try console.show(sweep, table: sweep.table)
+  }
+
+  /// The file of one ratio's plan: of several, `plan.safetensors` becomes `plan-0.2.safetensors`.
+  private func path(_ options: SearchOptions) -> FilePath? {
+    guard let output, search.ratios.count > 1, let name = output.lastComponent else {
+      return output
+    }
+    var path = output.removingLastComponent()
+    let suffix = name.extension.map { ".\($0)" } ?? ""
+    path.append("\(name.stem)-\(options.search.ratio)\(suffix)")
+    return path
   }
 }
 
 extension SearchOptions {
+  /// One result for each ratio, from scores that are computed once.
+  func results(
+    moments: ModelMoments, norms: [LayerWeightNorms], shape: ModelShape
+  ) throws -> [(options: SearchOptions, result: SearchResult)] {
+    let scores = try LayerScores.scores(metric: metric, moments: moments, norms: norms)
+    return try ratios.map { ratio in
+      let options = with(ratio: ratio)
+      return (options, try options.search.run(scores: scores, shape: shape))
+    }
+  }
+
   func run(
     moments: ModelMoments?, norms: [LayerWeightNorms], shape: ModelShape, compensating: Bool = true
   ) throws -> SearchResult {
@@ -59,6 +99,6 @@ extension PlanFile {
       plan: result.plan, metric: search.metric.rawValue,
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
       ratioReached: result.reached.decoderLayers, shape: shape, modelDigest: modelDigest,
-      dataDigest: dataDigest)
+      dataDigest: dataDigest, isUniform: search.isUniform)
   }
 }

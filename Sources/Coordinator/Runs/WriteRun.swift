@@ -31,8 +31,10 @@ public struct WriteRun: Sendable {
   public func run(_ console: Console) throws {
     let inputs = try RunInputs(model: model)
     let planFile = try PlanFile(path: plan)
-    try check(planFile.modelDigest, of: plan, inputs)
+    try inputs.check(planFile.modelDigest, of: plan)
     let statisticsFile = try openStatistics(inputs)
+    let compensates = try inputs.compensates(
+      write.compensates, isStock: planFile.isUniform, console.log)
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
@@ -49,7 +51,9 @@ public struct WriteRun: Sendable {
         inputs, nil, cluster, console, logFolder: output.pushing("flap/logs"))
       let shards = try session.guarded { session in
         let writing = CheckpointWriting(
-          inputs: inputs, plan: planFile.plan, moments: statisticsFile?.moments, options: write)
+          inputs: inputs, plan: planFile.plan,
+          moments: compensates ? statisticsFile?.moments : nil, options: write,
+          isStock: planFile.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
         let records = output.appending("flap")
@@ -81,13 +85,7 @@ public struct WriteRun: Sendable {
       throw UsageError("the compensation needs --statistics; leave it out with --no-compensation")
     }
     let file = try StatisticsFile(path: statistics)
-    try check(file.modelDigest, of: statistics, inputs)
+    try inputs.check(file.modelDigest, of: statistics)
     return file
-  }
-
-  private func check(_ digest: Digest, of path: FilePath, _ inputs: RunInputs) throws {
-    guard digest == inputs.checkpoint.digest else {
-      throw UsageError("\(path) was made for another model than \(model): calibrate this one")
-    }
   }
 }

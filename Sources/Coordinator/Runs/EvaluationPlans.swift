@@ -1,0 +1,107 @@
+internal import Checkpoint
+internal import Coordination
+internal import Export
+internal import FlapCore
+internal import Logging
+internal import Pruning
+internal import Statistics
+public import SystemPackage
+
+/// The plans that `eval` tries, without a checkpoint being written.
+public struct EvaluationPlans: Sendable {
+  let plans: [FilePath]
+  let search: SearchOptions?
+  let statistics: FilePath?
+  let compensates: Bool
+
+  /// - Parameters:
+  ///   - plans: files of plans.
+  ///   - search: what to look for in the statistics; nil: nothing.
+  ///   - statistics: for the compensation and for the search.
+  public init(
+    plans: [FilePath], search: SearchOptions?, statistics: FilePath?, compensates: Bool
+  ) {
+    self.plans = plans
+    self.search = search
+    self.statistics = statistics
+    self.compensates = compensates
+  }
+
+  /// One plan to try.
+  struct Candidate {
+    let name: String
+    let figures: PlanFigures
+    let broadcast: PlanBroadcast
+  }
+
+  /// All of them, checked, before any worker starts.
+  func candidates(_ inputs: RunInputs, _ log: Logger) throws -> [Candidate] {
+    guard !plans.isEmpty || search != nil else {
+      guard statistics == nil else {
+        throw UsageError("--statistics goes with --plan or --ratio")
+      }
+      return []
+    }
+    let file = try openStatistics(inputs)
+    var candidates: [Candidate] = []
+    for path in plans {
+      let plan = try PlanFile(path: path)
+      try inputs.check(plan.modelDigest, of: path)
+      candidates.append(
+        try candidate(
+          path.string, plan.plan, ratioAsked: plan.ratioAsked, isStock: plan.isUniform,
+          moments: file?.moments, inputs, log))
+    }
+    guard let search, let file else { return candidates }
+    let fitting = try search.fitting(
+      modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
+    let found = try fitting.results(
+      moments: file.moments, norms: file.norms, shape: inputs.shape)
+    for (options, result) in found {
+      candidates.append(
+        try candidate(
+          "\(options.search.ratio)", result.plan, ratioAsked: options.search.ratio,
+          isStock: options.isUniform,
+          moments: options.metric.needsMoments ? file.moments : nil, inputs, log))
+    }
+    return candidates
+  }
+
+  private func candidate(
+    _ name: String, _ plan: PruningPlan, ratioAsked: Double, isStock: Bool,
+    moments: ModelMoments?, _ inputs: RunInputs, _ log: Logger
+  ) throws -> Candidate {
+    let compensates = try inputs.compensates(
+      compensates && moments != nil, isStock: isStock, log)
+    return Candidate(
+      name: name,
+      figures: PlanFigures(
+        plan, of: inputs.shape, ratioAsked: ratioAsked, compensating: compensates),
+      broadcast: PlanBroadcast(
+        plan, of: inputs.shape, moments: compensates ? moments : nil, isStock: isStock,
+        outputDirectory: nil, maximumShardBytes: Int(Int32.max)))
+  }
+
+  private func openStatistics(_ inputs: RunInputs) throws -> StatisticsFile? {
+    guard let statistics else {
+      guard search == nil else { throw UsageError("--ratio needs --statistics") }
+      guard !compensates else {
+        throw UsageError(
+          "the compensation needs --statistics; leave it out with --no-compensation")
+      }
+      return nil
+    }
+    let file = try StatisticsFile(path: statistics)
+    try inputs.check(file.modelDigest, of: statistics)
+    return file
+  }
+}
+
+extension RunInputs {
+  /// - Throws: ``UsageError`` when a file speaks of another model.
+  func check(_ digest: Digest, of path: FilePath) throws {
+    guard digest == checkpoint.digest else {
+      throw UsageError("\(path) was made for another model than \(directory): calibrate this one")
+    }
+  }
+}

@@ -1,0 +1,60 @@
+internal import Checkpoint
+internal import Coordination
+internal import Export
+internal import FlapCore
+internal import Logging
+internal import Pruning
+internal import Statistics
+internal import Storage
+internal import Wire
+
+extension PlanBroadcast {
+  /// What workers need of a plan.
+  ///
+  /// - Parameters:
+  ///   - moments: for the compensation; nil leaves it out.
+  ///   - isStock: whether a class of transformers itself loads what is left.
+  init(
+    _ plan: PruningPlan, of shape: ModelShape, moments: ModelMoments?, isStock: Bool,
+    outputDirectory: String?, maximumShardBytes: Int
+  ) {
+    let payload = Payload.encode(
+      WritePlan(plan, of: shape, compensatedBy: moments), shape: shape)
+    self.init(
+      outputDirectory: outputDirectory, maximumShardBytes: maximumShardBytes,
+      compensates: moments != nil, isStock: isStock, digest: Digest(hashing: payload),
+      payload: payload)
+  }
+}
+
+extension WritePlan {
+  /// With the baselines: mean activations of the channels that go.
+  init(_ plan: PruningPlan, of shape: ModelShape, compensatedBy moments: ModelMoments?) {
+    let baselines = shape.layers.indices.map { layer in
+      guard let moments else { return Baselines() }
+      func baselines(_ tap: Tap) -> [Double] {
+        Compensation(
+          mean: moments.layers[layer][tap].mean,
+          keptChannels: plan.keptChannels(layer: layer, tap: tap, shape: shape)
+        ).baselines
+      }
+      return Baselines(
+        attentionOutput: baselines(.attentionOutput), mlpDown: baselines(.mlpDown))
+    }
+    self.init(plan: plan, baselines: baselines)
+  }
+}
+
+extension RunInputs {
+  /// Whether what is asked for can be had: a class of transformers itself may have no place for
+  /// the biases of the compensation.
+  func compensates(_ isAskedFor: Bool, isStock: Bool, _ log: Logger) throws -> Bool {
+    guard isAskedFor, isStock else { return isAskedFor }
+    let stock = try StockClass(modelType: checkpoint.configuration.modelType)
+    if !stock.takesCompensation {
+      log.notice(
+        "\(stock.architecture) has no biases on o_proj and down_proj: the compensation is left out")
+    }
+    return stock.takesCompensation
+  }
+}

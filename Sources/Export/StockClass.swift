@@ -1,0 +1,100 @@
+public import FlapCore
+
+/// The class of transformers itself that loads a checkpoint whose layers all have the same sizes:
+/// the dense model's own (`modeling_llama.py` and its like in transformers 4.57 and 5).
+public struct StockClass: Hashable, Sendable {
+  /// `model_type`.
+  public let modelType: String
+  /// `architectures`.
+  public let architecture: String
+  /// Whether `attention_bias` and `mlp_bias` give every linear map a bias, so that those that
+  /// pruning makes have a place.
+  public let takesCompensation: Bool
+  /// Whether the number of heads has to divide the hidden size (`LlamaConfig` of transformers 5),
+  /// whatever `head_dim` says.
+  public let wantsHeadsToDivideHiddenSize: Bool
+
+  static let all = [
+    StockClass(
+      modelType: "llama", architecture: "LlamaForCausalLM", takesCompensation: true,
+      wantsHeadsToDivideHiddenSize: true),
+    StockClass(
+      modelType: "mistral", architecture: "MistralForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
+    StockClass(
+      modelType: "qwen2", architecture: "Qwen2ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
+    StockClass(
+      modelType: "qwen3", architecture: "Qwen3ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
+  ]
+
+}
+
+extension StockClass {
+  /// The class of a model, also of one that was pruned before (`flap_…`).
+  public init(modelType: String) throws(StockClassError) {
+    let family = modelType.hasPrefix("flap_") ? String(modelType.dropFirst(5)) : modelType
+    guard let known = StockClass.all.first(where: { $0.modelType == family }) else {
+      throw .unknown(modelType: modelType)
+    }
+    self = known
+  }
+
+  /// The biases that the class gives its maps; those that a checkpoint lacks are zeros there.
+  ///
+  /// - Parameters:
+  ///   - present: that the weights bring, the compensation's included.
+  /// - Throws: when one of these has no place in the class.
+  public func biases(holding present: Biases) throws(StockClassError) -> Biases {
+    guard takesCompensation else {
+      // What such a class has is fixed; it is the dense model's own.
+      guard !present.mlpDown, !present.gateUp, !present.attentionOutput || present.queryKeyValue
+      else { throw .noPlaceForBiases(architecture: architecture) }
+      return present
+    }
+    let attention = present.queryKeyValue || present.attentionOutput
+    let mlp = present.gateUp || present.mlpDown
+    return Biases(
+      queryKeyValue: attention, attentionOutput: attention, gateUp: mlp, mlpDown: mlp)
+  }
+
+  /// Checks what is left of a model against what the class takes.
+  ///
+  /// - Throws: the first reason why it does not.
+  func check(_ pruned: ModelShape) throws(StockClassError) {
+    guard let first = pruned.layers.first else { return }
+    for (index, layer) in pruned.layers.enumerated()
+    where layer.headCount != first.headCount || layer.keyValueHeadCount != first.keyValueHeadCount
+      || layer.intermediateSize != first.intermediateSize
+    {
+      throw .layersDiffer(layer: index)
+    }
+    guard !wantsHeadsToDivideHiddenSize || pruned.hiddenSize % first.headCount == 0 else {
+      throw .headsDoNotDivide(
+        architecture: architecture, heads: first.headCount, hiddenSize: pruned.hiddenSize)
+    }
+  }
+}
+
+/// Why a checkpoint cannot be one of a class of transformers itself.
+public enum StockClassError: Error, Hashable, Sendable, CustomStringConvertible {
+  case unknown(modelType: String)
+  case noPlaceForBiases(architecture: String)
+  case layersDiffer(layer: Int)
+  case headsDoNotDivide(architecture: String, heads: Int, hiddenSize: Int)
+
+  public var description: String {
+    switch self {
+    case .unknown(let modelType):
+      "--uniform: no class of transformers is known for model_type \(modelType)"
+    case .noPlaceForBiases(let architecture):
+      "--uniform: \(architecture) has no place for the model's biases; leave out --uniform"
+    case .layersDiffer(let layer):
+      "the plan says that it is uniform, but layer \(layer) differs from layer 0: search again"
+    case .headsDoNotDivide(let architecture, let heads, let hiddenSize):
+      "\(architecture) takes no \(heads) heads, which do not divide the hidden size \(hiddenSize): "
+        + "search again with --uniform"
+    }
+  }
+}

@@ -1,0 +1,209 @@
+import FlapCore
+
+/// Searches whose counts obey ``WidthRules``.
+extension StructureSearch {
+  /// - Parameter free: what is kept without rules; not asked for where the rules decide alone.
+  /// - Throws: if no layer's counts can obey, or none that do come near the ratio.
+  func selectByRules(
+    scores: [LayerScores], shape: ModelShape, budget: UnitBudget,
+    free: () throws(PruningError) -> Selection
+  ) throws(PruningError) -> Selection {
+    try checkWidths(shape)
+    if ratio == 0, (groupsRemoved ?? 0) == 0, isAllowed(PruningPlan(keepingAllOf: shape), shape) {
+      return Selection(layers: PruningPlan(keepingAllOf: shape).layers)
+    }
+    let target = Double(budget.total) * (1 - ratio)
+    let selection: Selection
+    let step: Int
+    if widths.isUniform {
+      let units = UnitScores(summing: scores, shape: shape)
+      step = ModelShape.neuronCost * widths.neuronMultiple * shape.layers.count
+      selection = try selectSameInLayers(
+        units, like: try free(), shape: shape, budget: budget, target: target, step: step)
+    } else {
+      let largestGroup = budget.groupCosts.max() ?? 0
+      step = max(
+        ModelShape.neuronCost * widths.neuronMultiple, largestGroup * widths.groupMultiple)
+      let units = UnitScores(standardizing: scores, shape: shape)
+      if structure == .adaptive {
+        selection = selectBlocks(
+          groupBlocks(units, budget) + neuronBlocks(units), into: Selection(nothingOf: shape),
+          target: target)
+      } else {
+        selection = selectFillingUp(
+          units, like: try free(), shape: shape, budget: budget, target: target)
+      }
+    }
+    let kept = selection.cost(budget)
+    guard (Double(kept) - target).magnitude <= Double(step) else {
+      throw .ratioMissed(asked: ratio, nearest: 1 - Double(kept) / Double(budget.total))
+    }
+    return selection
+  }
+
+  // MARK: Blocks
+
+  /// AL-AM over blocks: each layer's best blocks stay; of all others, in descending order of their
+  /// mean standardized score, as many as bring the cost nearest to the target.
+  ///
+  /// What a smaller ratio keeps contains what a larger one keeps.
+  private func selectBlocks(
+    _ layers: [[UnitBlock]], into empty: Selection, target: Double
+  ) -> Selection {
+    var selection = empty
+    var kept = 0
+    var others: [UnitBlock] = []
+    for blocks in layers {
+      for (index, block) in blocks.enumerated() {
+        if index == 0 {
+          selection.keep(block)
+          kept += block.cost
+        } else {
+          others.append(block)
+        }
+      }
+    }
+    let order = ranked(others.map(\.score))
+    var nearest = (Double(kept) - target).magnitude
+    var count = 0
+    for (index, block) in order.enumerated() {
+      kept += others[block].cost
+      let distance = (Double(kept) - target).magnitude
+      if distance < nearest {
+        nearest = distance
+        count = index + 1
+      } else if Double(kept) > target {
+        break
+      }
+    }
+    for block in order.prefix(count) { selection.keep(others[block]) }
+    selection.threshold = count < order.count ? others[order[count]].score : nil
+    return selection
+  }
+
+  private func groupBlocks(_ scores: UnitScores, _ budget: UnitBudget) -> [[UnitBlock]] {
+    scores.groups.enumerated().map { layer, scores in
+      blocks(
+        of: scores, size: widths.groupMultiple, layer: layer, isOfGroups: true,
+        unitCost: budget.groupCosts[layer])
+    }
+  }
+
+  private func neuronBlocks(_ scores: UnitScores) -> [[UnitBlock]] {
+    scores.neurons.enumerated().map { layer, scores in
+      blocks(
+        of: scores, size: widths.neuronMultiple, layer: layer, isOfGroups: false,
+        unitCost: ModelShape.neuronCost)
+    }
+  }
+
+  // MARK: Other structures
+
+  /// Each layer's groups as without rules, rounded to the nearest multiple; neurons fill the
+  /// budget up, over all layers (AL-MM) or in each, what rounding leaves over going to the next
+  /// (UL-MM, UL-UM).
+  private func selectFillingUp(
+    _ scores: UnitScores, like free: Selection, shape: ModelShape, budget: UnitBudget,
+    target: Double
+  ) -> Selection {
+    var selection = Selection(nothingOf: shape)
+    for layer in shape.layers.indices {
+      let count = nearestMultiple(
+        of: widths.groupMultiple, to: Double(free.layers[layer].keptGroupCount),
+        within: scores.groups[layer].count)
+      selection.layers[layer].keptGroups = keepingBest(count, of: scores.groups[layer])
+    }
+    if structure == .adaptiveLayersManualModules {
+      let rest = target - Double(selection.cost(budget))
+      return selectBlocks(neuronBlocks(scores), into: selection, target: rest)
+    }
+    var leftOver = 0.0
+    for layer in shape.layers.indices {
+      let groups = budget.groupCosts[layer] * selection.layers[layer].keptGroupCount
+      let wanted = Double(budget.layerCosts[layer]) * (1 - ratio) - Double(groups) + leftOver
+      let count = nearestMultiple(
+        of: widths.neuronMultiple, to: wanted / Double(ModelShape.neuronCost),
+        within: scores.neurons[layer].count)
+      leftOver = wanted - Double(count * ModelShape.neuronCost)
+      selection.layers[layer].keptNeurons = keepingBest(count, of: scores.neurons[layer])
+    }
+    return selection
+  }
+
+  /// The same counts in every layer: of those groups that keep the budget within a step, the
+  /// number nearest to the mean of the free search; neurons fill up.
+  private func selectSameInLayers(
+    _ scores: UnitScores, like free: Selection, shape: ModelShape, budget: UnitBudget,
+    target: Double, step: Int
+  ) throws(PruningError) -> Selection {
+    let layerCount = shape.layers.count
+    let groupTotal = free.layers.reduce(0) { $0 + $1.keptGroupCount }
+    let wanted = Double(groupTotal) / Double(layerCount)
+    let largest = shape.layers.map(\.intermediateSize).min() ?? 0
+    var best: (groups: Int, neurons: Int, miss: Double, distance: Double)?
+    for groups in allowedGroupCounts(shape).reversed() {
+      let perLayer = target / Double(layerCount) - Double(budget.groupCosts[0] * groups)
+      let neurons = nearestMultiple(
+        of: widths.neuronMultiple, to: perLayer / Double(ModelShape.neuronCost), within: largest)
+      let cost = layerCount * (budget.groupCosts[0] * groups + ModelShape.neuronCost * neurons)
+      // Within a step all are as good.
+      let miss = max(0, (Double(cost) - target).magnitude - Double(step))
+      let distance = (Double(groups) - wanted).magnitude
+      if let best, (best.miss, best.distance) <= (miss, distance) { continue }
+      best = (groups, neurons, miss, distance)
+    }
+    guard let best else { throw .noUniformHeads(hiddenSize: shape.hiddenSize) }
+    return Selection(
+      layers: scores.groups.indices.map { layer in
+        PruningPlan.Layer(
+          keptGroups: keepingBest(best.groups, of: scores.groups[layer]),
+          keptNeurons: keepingBest(best.neurons, of: scores.neurons[layer]))
+      })
+  }
+
+  // MARK: Counts
+
+  /// Counts of groups that every layer can keep and the rules allow, ascending.
+  private func allowedGroupCounts(_ shape: ModelShape) -> [Int] {
+    let largest = shape.layers.map(\.keyValueHeadCount).min() ?? 0
+    return stride(from: widths.groupMultiple, through: largest, by: widths.groupMultiple).filter {
+      !widths.headsDivideHiddenSize
+        || shape.hiddenSize % ($0 * shape.layers[0].headsPerGroup) == 0
+    }
+  }
+
+  private func isAllowed(_ plan: PruningPlan, _ shape: ModelShape) -> Bool {
+    let groups = plan.layers.map(\.keptGroupCount)
+    let neurons = plan.layers.map(\.keptNeuronCount)
+    guard groups.allSatisfy({ $0 % widths.groupMultiple == 0 }),
+      neurons.allSatisfy({ $0 % widths.neuronMultiple == 0 })
+    else { return false }
+    return !widths.isUniform
+      || (Set(groups).count == 1 && Set(neurons).count == 1
+        && allowedGroupCounts(shape).contains(groups[0]))
+  }
+
+  private func checkWidths(_ shape: ModelShape) throws(PruningError) {
+    for (index, layer) in shape.layers.enumerated() {
+      guard layer.keyValueHeadCount >= widths.groupMultiple else {
+        throw .tooFewUnits(
+          layer: index, .attentionOutput, found: layer.keyValueHeadCount,
+          multiple: widths.groupMultiple)
+      }
+      guard layer.intermediateSize >= widths.neuronMultiple else {
+        throw .tooFewUnits(
+          layer: index, .mlpDown, found: layer.intermediateSize, multiple: widths.neuronMultiple)
+      }
+      guard !widths.isUniform || layer.headsPerGroup == shape.layers[0].headsPerGroup else {
+        throw .unevenGroups(layer: index)
+      }
+    }
+  }
+
+  /// The multiple nearest to a number, the larger of two, that is neither 0 nor above the limit.
+  private func nearestMultiple(of multiple: Int, to value: Double, within limit: Int) -> Int {
+    let largest = limit / multiple
+    let nearest = (value / Double(multiple)).rounded(.toNearestOrAwayFromZero)
+    return multiple * Int(min(max(nearest, 1), Double(largest)))
+  }
+}

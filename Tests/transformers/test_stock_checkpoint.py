@@ -1,0 +1,103 @@
+"""Uniform plans load as the model's own class, without remote code, in any transformers."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import logits, perplexity, run
+from safetensors.numpy import load_file
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
+
+
+def load(folder):
+    """Without leave to run anything of the folder's."""
+    return AutoModelForCausalLM.from_pretrained(folder).eval()
+
+
+def masked(dense_folder, plan, pruned):
+    """The dense model without the columns of what was pruned, and with the written biases."""
+    model = load(dense_folder)
+    config = model.config
+    width = config.num_attention_heads // config.num_key_value_heads * config.head_dim
+    for index, layer in enumerate(model.model.layers):
+        other = pruned.model.layers[index]
+        groups = plan[f"model.layers.{index}.self_attn.kept_groups"].astype(bool)
+        neurons = plan[f"model.layers.{index}.mlp.kept_neurons"].astype(bool)
+        for linear, kept, source in (
+            (layer.self_attn.o_proj, np.repeat(groups, width), other.self_attn.o_proj),
+            (layer.mlp.down_proj, neurons, other.mlp.down_proj),
+        ):
+            with torch.no_grad():
+                linear.weight *= torch.from_numpy(kept).to(linear.weight.dtype)
+            if source.bias is not None:
+                linear.bias = torch.nn.Parameter(source.bias.detach().clone())
+    return model
+
+
+@pytest.fixture(scope="module", params=["compensation", "no-compensation"])
+def uniform(request, dense, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uniform") / f"{dense.name}-{request.param}"
+    run("--model", dense, "--calibration", dense / "tokens.npy", "--ratio", 0.4, "--uniform",
+        "--round-to", 8, "--output", folder, "--compute", "f32", f"--{request.param}")  # fmt: skip
+    return folder
+
+
+def test_it_is_the_stock_class(dense, uniform):
+    model = load(uniform)
+    assert type(model) is LlamaForCausalLM
+    assert not list(uniform.glob("*.py"))
+    config = json.loads((uniform / "config.json").read_text())
+    assert config["intermediate_size"] % 8 == 0
+    assert config["hidden_size"] % config["num_attention_heads"] == 0
+    smaller = sum(p.numel() for p in model.model.layers.parameters())
+    assert smaller < 0.75 * sum(p.numel() for p in load(dense).model.layers.parameters())
+
+
+def test_logits_are_those_of_the_masked_dense_model(dense, uniform):
+    tokens = np.load(dense / "tokens.npy")[:4]
+    pruned = load(uniform)
+    plan = load_file(uniform / "flap" / "plan.safetensors")
+    ours, expected = logits(pruned, tokens), logits(masked(dense, plan, pruned), tokens)
+    # f32 sums in another order: a few ulp of the largest logit, over three layers.
+    assert (ours - expected).abs().max() <= 2e-5 * expected.abs().max()
+
+
+def test_perplexity_is_the_one_of_eval_with_and_without_a_checkpoint(dense, uniform):
+    path = dense / "tokens.npy"
+    written = run("eval", "--model", uniform, "--data", path, "--compute", "f32")
+    theirs = perplexity(load(uniform), np.load(path))
+    assert written["perplexity"] == pytest.approx(theirs, rel=1e-4)
+    flap = uniform / "flap"
+    leave_out = ["--no-compensation"] if uniform.name.endswith("no-compensation") else []
+    tried = run("eval", "--model", dense, "--data", path, "--compute", "f32", "--plan",
+                flap / "plan.safetensors", "--statistics", flap / "statistics.safetensors",
+                *leave_out)  # fmt: skip
+    assert tried["plans"][0]["perplexity"] == written["perplexity"]
+
+
+def test_generation_and_saving_again(uniform, tmp_path):
+    model = load(uniform)
+    prompt = torch.tensor([[1, 17, 33, 5]])
+    text = model.generate(prompt, max_new_tokens=8, do_sample=False, eos_token_id=-1, pad_token_id=0)
+    assert text.shape == (1, 12)
+    model.save_pretrained(tmp_path / "again")
+    tokens = np.arange(20)[None]
+    assert torch.equal(logits(model, tokens), logits(load(tmp_path / "again"), tokens))
+
+
+def test_several_plans_at_once_are_the_written_ones(dense, tmp_path):
+    """The curve of perplexity against the ratio, before anything is written."""
+    path = dense / "tokens.npy"
+    statistics = tmp_path / "statistics.safetensors"
+    run("calibrate", "--model", dense, "--calibration", path, "--output", statistics, "--compute",
+        "f32")  # fmt: skip
+    curve = run("eval", "--model", dense, "--data", path, "--compute", "f32", "--statistics",
+                statistics, "--ratio", "0.2,0.5")  # fmt: skip
+    assert curve["perplexity"] == pytest.approx(perplexity(load(dense), np.load(path)), rel=1e-4)
+    for ratio, plan in zip((0.2, 0.5), curve["plans"]):
+        folder = tmp_path / f"pruned-{ratio}"
+        run("--model", dense, "--calibration", path, "--ratio", ratio, "--output", folder,
+            "--compute", "f32")  # fmt: skip
+        written = run("eval", "--model", folder, "--data", path, "--compute", "f32")
+        assert written["perplexity"] == plan["perplexity"]
