@@ -79,9 +79,9 @@ let package = Package(
     library(
       "Coordinator",
       [
-        "Launching", "Journal", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
-        "Transformer", "Kernels", "TextData", "Tokenizer", "Checkpoint", "Storage", "Statistics",
-        "FlapCore", http, sockets, logging, system,
+        "Launching", "Journal", "Host", "Export", "GGUF", "Wire", "Transport", "Coordination",
+        "Pruning", "Transformer", "Kernels", "TextData", "Tokenizer", "Checkpoint", "Storage",
+        "Statistics", "FlapCore", http, sockets, logging, system,
       ]),
     library(
       "Worker",
@@ -107,6 +107,7 @@ let package = Package(
         .embedInCode("RemoteCode/configuration_flap.py"),
         .embedInCode("RemoteCode/modeling_flap.py"),
       ]),
+    library("GGUF", ["Tokenizer", "Checkpoint", "Storage", "FlapCore", system]),
     library(
       "Wire", ["Coordination", "Statistics", "FlapCore", "CFlapMessages", "CProtobufC"]),
     library("Transport", ["FlapCore", "CZeroMQ"]),
