@@ -189,11 +189,15 @@ struct WriteArguments: ParsableArguments {
   @Option(help: "Largest shard, in bytes or with a suffix KB, MB, GB.")
   var maxShardSize = "4GB"
 
+  @Option(help: "safetensors, or gguf: a file for llama.cpp, model.gguf, besides.")
+  var format = CheckpointFormat.safetensors
+
   func options() throws -> WriteOptions {
     guard let bytes = ByteCount(maxShardSize) else {
       throw ValidationError("--max-shard-size \(maxShardSize): give a number such as 500MB or 4GB")
     }
-    return WriteOptions(compensates: compensation, maximumShardBytes: bytes.value)
+    return WriteOptions(
+      compensates: compensation, maximumShardBytes: bytes.value, format: format)
   }
 }
 

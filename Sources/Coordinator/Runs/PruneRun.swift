@@ -37,6 +37,7 @@ public struct PruneRun: Sendable {
     let (inputs, pass, search) = try open(cluster, console)
     let compensates = try inputs.compensates(
       write.compensates && search.metric.needsMoments, isStock: search.isUniform, console.log)
+    try write.checkFormat(model: model)
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
     identity.add(write)
@@ -68,13 +69,14 @@ public struct PruneRun: Sendable {
       return (result, shards, session.peakWorkerBytes)
     }
 
-    let summary = PruneSummary(
+    var summary = PruneSummary(
       search: SearchSummary(result, search, shape: inputs.shape, output: output.string),
       shards: shards, tokenCount: pass?.tokenCount ?? 0,
       modelDigest: inputs.checkpoint.digest, dataDigest: pass?.tokens.digest,
       compute: pass?.compute, compensates: compensates,
       peakWorkerBytes: peakWorkerBytes, seconds: (.now - start) / .seconds(1),
       terms: identity.dictionary)
+    summary.gguf = try write.addGGUF(to: output, console)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()
