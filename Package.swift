@@ -166,6 +166,9 @@ let package = Package(
     tests(of: "Journal", ["Coordination", "Storage", "Statistics", "FlapCore", system]),
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "Statistics", "FlapCore"]),
+    tests(
+      of: "GGUF", ["Checkpoint", "Storage", "FlapCore", system], resources: [.copy("Golden")],
+      exclude: ["make_golden.py"]),
     tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
     tests(
       of: "Coordinator",

@@ -1,10 +1,10 @@
-internal import FlapCore
+package import FlapCore
 
 /// Numbers of one type of weights as another, rounded to nearest even.
-enum Conversion {
+package enum Conversion {
   /// - Returns: a finite number that f16 cannot hold, if there is one.
   /// - Precondition: `output` holds as many elements as `bytes`.
-  static func convert(
+  package static func convert(
     _ bytes: UnsafeRawBufferPointer, _ source: ElementType, to type: ElementType,
     into output: UnsafeMutableRawBufferPointer
   ) -> Float? {

@@ -1,4 +1,4 @@
-internal import FlapCore
+package import FlapCore
 internal import Foundation
 
 extension RotaryEmbedding {
@@ -8,7 +8,7 @@ extension RotaryEmbedding {
   /// Llama 3.1's rule (`_compute_llama3_parameters` of transformers): wavelengths up to
   /// context / high stay, those from context / low on are divided by `factor`, between them the
   /// frequency is interpolated linearly.
-  func frequencyDivisors(headDimension: Int) -> [Float]? {
+  package func frequencyDivisors(headDimension: Int) -> [Float]? {
     guard case .llama3(let factor, let low, let high, let context) = scaling else { return nil }
     return (0..<headDimension / 2).map { index in
       let frequency = pow(theta, -2 * Double(index) / Double(headDimension))
