@@ -41,7 +41,7 @@ VARIANTS = {
             num_attention_heads=4, num_key_value_heads=2, head_dim=16,
             rope_scaling=dict(rope_type="linear", factor=4.0),
         ),
-        "gpt2.json",
+        "digits.json",
     ),
     "biases": (
         dict(num_attention_heads=4, num_key_value_heads=2, head_dim=16, attention_bias=True, mlp_bias=True),
@@ -104,6 +104,7 @@ class LlamaCpp:
         params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.warmup = False
+        params.verbosity = 1
         params.port = 0
         self.server = xllamacpp.Server(params)
 

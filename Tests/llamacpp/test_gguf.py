@@ -308,7 +308,8 @@ def test_missing_tokenizer_is_refused(model, tmp_path):
     [
         ("nfkc.model", ["normalizes characters"]),
         ("suffix.model", ["spaces behind words"]),
-        ("digits.json", ["digits"]),
+        ("gpt2.json", ["changes the text before"]),
+        ("words.json", ["0 byte tokens", "256"]),
     ],
 )
 def test_unsupported_tokenizers_are_refused(model, tmp_path, file, parts):
