@@ -1,3 +1,4 @@
+internal import Coordination
 internal import FlapCore
 internal import GGUF
 internal import Logging
