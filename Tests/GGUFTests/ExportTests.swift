@@ -10,7 +10,9 @@ import Testing
 struct ExportTests {
   @Test("unequal layers: deci, a number per layer, names and sizes")
   func metadata() throws {
-    let export = try GGUFExport(directory: TinyModel().directory)
+    let model = try TinyModel()
+    defer { withExtendedLifetime(model) {} }
+    let export = try GGUFExport(directory: model.directory)
     #expect(export.architecture == "deci" && export.elementType == .float32)
     let values = Dictionary(uniqueKeysWithValues: export.metadata.map { ($0.key, $0.value) })
     #expect(values["deci.attention.head_count"] == .int32s([2, 1]))
