@@ -40,15 +40,22 @@ size_t flap_attention_scratch(int format, size_t head_dim) {
 }
 
 // One panel of queries meets a block of keys. scores [PANEL][KEYS]: their first `width` columns,
-// a multiple of 32, become exponentials; row r sees keys 0 … seen + r − 1 of the block. scale,
-// the logarithm's base included, costs nothing here: it is one factor of a fused multiply-add.
-// maxima are of scaled scores.
-FLAP_KERNEL void flap_attention_softmax(float *scores, size_t width, size_t seen, float scale,
-                                        int first_block, float *maxima, float *sums,
+// a multiple of 32, become exponentials; row r sees keys hidden + r … seen + r − 1 of the block,
+// those below 0 in blocks before. scale, the logarithm's base included, costs nothing here: it is
+// one factor of a fused multiply-add. maxima are of scaled scores.
+FLAP_KERNEL void flap_attention_softmax(float *scores, size_t width, ptrdiff_t hidden, size_t seen,
+                                        float scale, int first_block, float *maxima, float *sums,
                                         float *weighted, size_t padded_dim) {
-  for (size_t r = 0; r < PANEL; r++) {
+  for (size_t r = 0; r < PANEL; r++, hidden++) {
     float *row = scores + r * KEYS;
     size_t visible = seen + r;
+    // A row's first block is the one in which its window begins.
+    const int first = first_block || hidden >= 0;
+    if (hidden >= (ptrdiff_t)width) { // The window begins behind the block.
+      memset(row, 0, width * sizeof(float));
+      continue;
+    }
+    for (ptrdiff_t i = 0; i < hidden; i++) row[i] = -INFINITY;
     if (visible < width) {
       size_t i = visible;
       for (; i % 16; i++) row[i] = -INFINITY;
@@ -60,7 +67,7 @@ FLAP_KERNEL void flap_attention_softmax(float *scores, size_t width, size_t seen
       top1 = max16(top1, load16(row + i + 16));
     }
     float largest = largest16(max16(top0, top1)) * scale;
-    if (!first_block) largest = largest > maxima[r] ? largest : maxima[r];
+    if (!first) largest = largest > maxima[r] ? largest : maxima[r];
     v16 sum0 = splat16(0), sum1 = splat16(0);
     for (size_t i = 0; i < width; i += 32) {
       v16 e0 = exp2_16(load16(row + i) * scale - largest);
@@ -71,7 +78,7 @@ FLAP_KERNEL void flap_attention_softmax(float *scores, size_t width, size_t seen
       sum1 += e1;
     }
     float sum = sum16(sum0 + sum1);
-    if (first_block) {
+    if (first) {
       sums[r] = sum;
       maxima[r] = largest;
     } else if (largest == maxima[r]) {
@@ -100,8 +107,8 @@ FLAP_KERNEL void flap_attention_finish(const float *weighted, size_t padded_dim,
 }
 
 void flap_attention(int format, const void *q, const void *k, const void *v, size_t tokens,
-                    size_t head_dim, size_t first_query, size_t query_count, float *out,
-                    size_t out_stride, void *scratch) {
+                    size_t head_dim, size_t window, size_t first_query, size_t query_count,
+                    float *out, size_t out_stride, void *scratch) {
   const struct layout layout = scratch_layout(format, head_dim);
   float *scores = scratch, *weighted = scores + layout.weighted;
   float *maxima = scores + layout.maxima, *sums = scores + layout.sums;
@@ -113,7 +120,8 @@ void flap_attention(int format, const void *q, const void *k, const void *v, siz
   for (size_t done = 0; done < query_count; done += QUERIES) {
     const size_t first = first_query + done, queries = smaller(query_count - done, QUERIES);
     const size_t panels = rounded_up(queries, PANEL) / PANEL, end = first + panels * PANEL;
-    for (size_t key = 0; key < end; key += KEYS) {
+    const size_t first_block = window && first >= window ? (first + 1 - window) / KEYS * KEYS : 0;
+    for (size_t key = first_block; key < end; key += KEYS) {
       const size_t key_tiles = tiles_over(format, smaller(end - key, KEYS));
       const char *key_groups = (const char *)k + key / PANEL * dim_tiles * TILE;
       for (size_t p = 0; p < panels; p += SCORED) {
@@ -126,13 +134,15 @@ void flap_attention(int format, const void *q, const void *k, const void *v, siz
         for (size_t i = 0; i < count; i++) {
           // How many keys of the block the panel's first query sees, and its last, rounded up.
           const size_t row = (p + i) * PANEL, limit = first + row + 1;
-          const size_t seen = limit > key ? limit - key : 0;
+          const ptrdiff_t hidden = window ? (ptrdiff_t)limit - (ptrdiff_t)(window + key) : -PANEL;
+          const size_t seen = limit > key && hidden < KEYS ? limit - key : 0;
           const size_t width = seen ? smaller(rounded_up(seen + PANEL - 1, 32), KEYS) : 0;
           char *tiles = weights + (p + i) * weight_stride * TILE;
           if (seen) {
             float *panel = scores + i * PANEL * KEYS;
-            flap_attention_softmax(panel, width, seen, scale, key == 0, maxima + row, sums + row,
-                                   weighted + row * layout.padded_dim, layout.padded_dim);
+            flap_attention_softmax(panel, width, hidden, seen, scale, key == 0, maxima + row,
+                                   sums + row, weighted + row * layout.padded_dim,
+                                   layout.padded_dim);
             flap_pack_rows(format, panel, KEYS, PANEL, width, tiles);
           }
           const size_t written = tiles_over(format, width);
@@ -141,7 +151,8 @@ void flap_attention(int format, const void *q, const void *k, const void *v, siz
       }
       flap_multiply(format, weights, weight_stride, panels,
                     (const char *)v + key / width_of_tile * TILE, value_stride,
-                    layout.padded_dim / PANEL, key_tiles, weighted, layout.padded_dim, key > 0);
+                    layout.padded_dim / PANEL, key_tiles, weighted, layout.padded_dim,
+                    key > first_block);
     }
     flap_attention_finish(weighted, layout.padded_dim, sums, queries, head_dim,
                           out + done * out_stride, out_stride);

@@ -32,13 +32,35 @@ struct ConfigurationFields {
     self.prefix = prefix
   }
 
+  /// Neither absent nor null.
   func has(_ field: String) -> Bool { value(field) != nil }
+
+  /// There, and null: to some fields that is a value.
+  func isNull(_ field: String) -> Bool { object[field] is NSNull }
 
   /// - Throws: unless the field is absent, null or an object.
   func nested(_ field: String) throws(ConfigurationError) -> ConfigurationFields? {
     guard let value = value(field) else { return nil }
     guard let object = value as? [String: Any] else { throw error(field, "is not an object") }
     return ConfigurationFields(object: object, path: path, prefix: "\(prefix)\(field).")
+  }
+
+  /// Objects under numbers; transformers pads these with zeros when it saves.
+  func nestedByNumber() throws(ConfigurationError) -> [Int: ConfigurationFields] {
+    var byNumber: [Int: ConfigurationFields] = [:]
+    for name in object.keys.sorted() {
+      guard let number = Int(name), number >= 0, byNumber[number] == nil else {
+        throw error(name, "is no number of a layer, or a second one for the same layer")
+      }
+      byNumber[number] = try nested(name)
+    }
+    return byNumber
+  }
+
+  func texts(_ field: String) throws(ConfigurationError) -> [String]? {
+    guard let value = value(field) else { return nil }
+    guard let texts = value as? [String] else { throw error(field, "is not a list of strings") }
+    return texts
   }
 
   func text(_ field: String) throws(ConfigurationError) -> String? {
@@ -75,9 +97,19 @@ struct ConfigurationFields {
   }
 
   func sizeIfPresent(_ field: String) throws(ConfigurationError) -> Int? {
+    try whole(field, least: 1)
+  }
+
+  /// 0…`Limits.dimension`.
+  func naturalIfPresent(_ field: String) throws(ConfigurationError) -> Int? {
+    try whole(field, least: 0)
+  }
+
+  private func whole(_ field: String, least: Int) throws(ConfigurationError) -> Int? {
     guard let number = try number(field) else { return nil }
-    guard number >= 1, number <= Double(Limits.dimension), number == number.rounded() else {
-      throw error(field, "is not a whole number from 1 to \(Limits.dimension)")
+    guard number >= Double(least), number <= Double(Limits.dimension), number == number.rounded()
+    else {
+      throw error(field, "is not a whole number from \(least) to \(Limits.dimension)")
     }
     return Int(number)
   }

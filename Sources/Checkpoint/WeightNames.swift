@@ -33,6 +33,10 @@ extension ModelShape {
       linear("self_attn.q_proj", queries, hiddenSize, biases.queryKeyValue)
       linear("self_attn.k_proj", keys, hiddenSize, biases.queryKeyValue)
       linear("self_attn.v_proj", keys, hiddenSize, biases.queryKeyValue)
+      if normalizesQueriesAndKeys {
+        tensors.append(("\(prefix).self_attn.q_norm.weight", [headDimension]))
+        tensors.append(("\(prefix).self_attn.k_norm.weight", [headDimension]))
+      }
       linear("self_attn.o_proj", hiddenSize, queries, biases.attentionOutput)
       tensors.append(("\(prefix).post_attention_layernorm.weight", [hiddenSize]))
       linear("mlp.gate_proj", neurons, hiddenSize, biases.gateUp)

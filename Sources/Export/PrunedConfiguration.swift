@@ -15,12 +15,13 @@ public enum PrunedConfiguration {
     guard
       var fields = try JSONSerialization.jsonObject(with: Data(dense.json)) as? [String: Any]
     else { preconditionFailure("the configuration was read before") }
-    fields["model_type"] = "flap_llama"
-    fields["architectures"] = ["FlapLlamaForCausalLM"]
+    let prefix = "Flap\(dense.family.className)"
+    fields["model_type"] = ModelFamily.prunedPrefix + dense.family.modelType
+    fields["architectures"] = ["\(prefix)ForCausalLM"]
     fields["auto_map"] = [
-      "AutoConfig": "configuration_flap.FlapLlamaConfig",
-      "AutoModel": "modeling_flap.FlapLlamaModel",
-      "AutoModelForCausalLM": "modeling_flap.FlapLlamaForCausalLM",
+      "AutoConfig": "configuration_flap.\(prefix)Config",
+      "AutoModel": "modeling_flap.\(prefix)Model",
+      "AutoModelForCausalLM": "modeling_flap.\(prefix)ForCausalLM",
     ]
     fields["head_dim"] = shape.headDimension
     let keyValueHeads = fields["num_key_value_heads"] as? Int ?? fields["num_attention_heads"]

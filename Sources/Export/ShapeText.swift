@@ -8,6 +8,8 @@ enum ShapeText {
       let heads: Int
       let keyValueHeads: Int
       let intermediate: Int
+      /// nil: attention sees all tokens before.
+      let window: Int?
     }
     let hidden: Int
     let headDimension: Int
@@ -19,6 +21,8 @@ enum ShapeText {
     let ties: Bool
     /// query-key-value, attention output, gate-up, mlp down.
     let biases: [Bool]
+    /// nil: false.
+    let queryKeyNorms: Bool?
     let layers: [Layer]
   }
 
@@ -36,10 +40,11 @@ enum ShapeText {
       vocabulary: shape.vocabularySize, epsilon: shape.rmsNormEpsilon,
       theta: shape.rotaryEmbedding.theta, scaling: scaling, ties: shape.tiesEmbeddings,
       biases: [biases.queryKeyValue, biases.attentionOutput, biases.gateUp, biases.mlpDown],
+      queryKeyNorms: shape.normalizesQueriesAndKeys ? true : nil,
       layers: shape.layers.map {
         .init(
           heads: $0.headCount, keyValueHeads: $0.keyValueHeadCount,
-          intermediate: $0.intermediateSize)
+          intermediate: $0.intermediateSize, window: $0.attentionWindow)
       })
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
@@ -56,7 +61,7 @@ enum ShapeText {
     else { return nil }
     let sizes =
       [stored.hidden, stored.headDimension, stored.vocabulary]
-      + stored.layers.flatMap { [$0.heads, $0.keyValueHeads, $0.intermediate] }
+      + stored.layers.flatMap { [$0.heads, $0.keyValueHeads, $0.intermediate, $0.window ?? 1] }
     guard sizes.allSatisfy({ (1...Limits.dimension).contains($0) }),
       stored.layers.allSatisfy({ $0.heads % $0.keyValueHeads == 0 }),
       let scaling = scaling(stored.scaling)
@@ -69,10 +74,11 @@ enum ShapeText {
       biases: Biases(
         queryKeyValue: stored.biases[0], attentionOutput: stored.biases[1],
         gateUp: stored.biases[2], mlpDown: stored.biases[3]),
+      normalizesQueriesAndKeys: stored.queryKeyNorms ?? false,
       layers: stored.layers.map {
         LayerShape(
           headCount: $0.heads, keyValueHeadCount: $0.keyValueHeads,
-          intermediateSize: $0.intermediate)
+          intermediateSize: $0.intermediate, attentionWindow: $0.window)
       })
   }
 

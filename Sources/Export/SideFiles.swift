@@ -25,13 +25,3 @@ public enum SideFiles {
     return copied
   }
 }
-
-/// The two Python files that let transformers load layers of unequal sizes.
-public enum RemoteCode {
-  public static var files: [(name: String, bytes: [UInt8])] {
-    [
-      ("configuration_flap.py", PackageResources.configuration_flap_py),
-      ("modeling_flap.py", PackageResources.modeling_flap_py),
-    ]
-  }
-}

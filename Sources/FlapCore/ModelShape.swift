@@ -1,4 +1,4 @@
-/// The sizes of a decoder-only transformer of the LLaMA family: all that the forward pass,
+/// The sizes of a decoder-only transformer of the LLaMA kind: all that the forward pass,
 /// the structure search and the writer need to know of a model besides its weights.
 ///
 /// Sizes are per layer, because a pruned model keeps different heads and neurons in each.
@@ -15,12 +15,16 @@ public struct ModelShape: Hashable, Sendable {
   /// `tie_word_embeddings`: the output projection is the embedding.
   public var tiesEmbeddings: Bool
   public var biases: Biases
+  /// Whether the queries and keys of every head are normalized before they are rotated, by weights
+  /// [head dimension] that all heads of a layer share (`q_norm`, `k_norm`; Qwen3).
+  public var normalizesQueriesAndKeys: Bool
   /// One entry per decoder layer, from the embedding up.
   public var layers: [LayerShape]
 
   public init(
     hiddenSize: Int, headDimension: Int, vocabularySize: Int, rmsNormEpsilon: Double,
-    rotaryEmbedding: RotaryEmbedding, tiesEmbeddings: Bool, biases: Biases, layers: [LayerShape]
+    rotaryEmbedding: RotaryEmbedding, tiesEmbeddings: Bool, biases: Biases,
+    normalizesQueriesAndKeys: Bool = false, layers: [LayerShape]
   ) {
     self.hiddenSize = hiddenSize
     self.headDimension = headDimension
@@ -29,6 +33,7 @@ public struct ModelShape: Hashable, Sendable {
     self.rotaryEmbedding = rotaryEmbedding
     self.tiesEmbeddings = tiesEmbeddings
     self.biases = biases
+    self.normalizesQueriesAndKeys = normalizesQueriesAndKeys
     self.layers = layers
   }
 
@@ -50,11 +55,17 @@ public struct LayerShape: Hashable, Sendable {
   public var keyValueHeadCount: Int
   /// `intermediate_size`: neurons of the MLP.
   public var intermediateSize: Int
+  /// `sliding_window`: tokens that a token attends to at most, itself included; nil: to itself and
+  /// all before it.
+  public var attentionWindow: Int?
 
-  public init(headCount: Int, keyValueHeadCount: Int, intermediateSize: Int) {
+  public init(
+    headCount: Int, keyValueHeadCount: Int, intermediateSize: Int, attentionWindow: Int? = nil
+  ) {
     self.headCount = headCount
     self.keyValueHeadCount = keyValueHeadCount
     self.intermediateSize = intermediateSize
+    self.attentionWindow = attentionWindow
   }
 
   /// Query heads that share one key and value head; 1 in plain multi-head attention.

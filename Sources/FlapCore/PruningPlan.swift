@@ -45,9 +45,9 @@ public struct PruningPlan: Hashable, Sendable {
     var pruned = shape
     for (index, layer) in layers.enumerated() {
       let heads = layer.keptGroupCount * shape.layers[index].headsPerGroup
-      pruned.layers[index] = LayerShape(
-        headCount: heads, keyValueHeadCount: layer.keptGroupCount,
-        intermediateSize: layer.keptNeuronCount)
+      pruned.layers[index].headCount = heads
+      pruned.layers[index].keyValueHeadCount = layer.keptGroupCount
+      pruned.layers[index].intermediateSize = layer.keptNeuronCount
     }
     if compensating {
       pruned.biases.attentionOutput = true

@@ -11,18 +11,21 @@ public struct CausalAttention: Sendable {
   /// Tokens of the sample.
   public let tokens: Int
   public let headDimension: Int
+  /// Keys that a query sees at most, its own included; nil: all up to its own.
+  public let window: Int?
 
   /// What tiles hold.
   public enum Operand: Sendable, CaseIterable {
     case query, key, value
   }
 
-  /// - Precondition: tokens and headDimension are positive.
-  public init(compute: ComputeType, tokens: Int, headDimension: Int) {
-    precondition(tokens > 0 && headDimension > 0)
+  /// - Precondition: tokens, headDimension and window are positive.
+  public init(compute: ComputeType, tokens: Int, headDimension: Int, window: Int? = nil) {
+    precondition(tokens > 0 && headDimension > 0 && window ?? 1 > 0)
     self.compute = compute
     self.tokens = tokens
     self.headDimension = headDimension
+    self.window = window
   }
 
   /// Query blocks begin at multiples of this many tokens; how they are cut does not change bits.
@@ -68,7 +71,8 @@ public struct CausalAttention: Sendable {
     }
   }
 
-  /// out[t] = Σ softmax(q[t] · k[0…t] / √headDimension) v[0…t] for the queries t, f32.
+  /// out[t] = Σ softmax(q[t] · k[s…t] / √headDimension) v[s…t] for the queries t, f32, where s is
+  /// 0 or the first key of the window, t + 1 − window.
   ///
   /// - Parameters:
   ///   - out: the row of the first query, `stride` floats from row to row.
@@ -82,7 +86,7 @@ public struct CausalAttention: Sendable {
     precondition(queries.lowerBound >= 0 && queries.upperBound <= tokens)
     precondition(queries.lowerBound % CausalAttention.queryGranule == 0)
     flap_attention(
-      compute.format, query, key, value, tokens, headDimension, queries.lowerBound,
-      queries.count, out, stride, scratch)
+      compute.format, query, key, value, tokens, headDimension, window ?? 0,
+      queries.lowerBound, queries.count, out, stride, scratch)
   }
 }

@@ -37,11 +37,11 @@ extension ModelShape {
     return count
   }
 
-  /// All parameters: embedding, the decoder layers' linear maps, biases and two norms each, the
-  /// last norm, and the output projection unless it is the embedding.
+  /// All parameters: embedding, the decoder layers' linear maps, biases and norms, the last norm, and the output projection unless it is the embedding.
   public var parameterCount: Int {
     let embeddings = vocabularySize * hiddenSize * (tiesEmbeddings ? 1 : 2)
-    let norms = (2 * layers.count + 1) * hiddenSize
+    let headNorms = normalizesQueriesAndKeys ? 2 * layers.count * headDimension : 0
+    let norms = (2 * layers.count + 1) * hiddenSize + headNorms
     return embeddings + norms + decoderParameterCount
       + layers.indices.reduce(0) { $0 + biasParameterCount(layer: $1) }
   }

@@ -6,11 +6,14 @@ struct AttentionTiles {
   let compute: ComputeType
   let headDimension: Int
   let layout: RowLayout
+  /// Tokens that a token attends to at most, itself included.
+  let window: Int?
 
-  init(_ compute: ComputeType, _ headDimension: Int, _ layout: RowLayout) {
+  init(_ compute: ComputeType, _ headDimension: Int, _ layout: RowLayout, window: Int? = nil) {
     self.compute = compute
     self.headDimension = headDimension
     self.layout = layout
+    self.window = window
   }
 
   /// Queries whose output is computed, measured and packed at a time.
@@ -19,7 +22,8 @@ struct AttentionTiles {
   /// One head in one sample.
   var head: CausalAttention {
     CausalAttention(
-      compute: compute, tokens: layout.tokensPerSample, headDimension: headDimension)
+      compute: compute, tokens: layout.tokensPerSample, headDimension: headDimension,
+      window: window)
   }
 
   /// Where a head's tiles lie: sample by sample, head by head.

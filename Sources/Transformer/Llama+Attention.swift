@@ -2,9 +2,11 @@ internal import FlapCore
 internal import Kernels
 
 extension Llama {
-  /// x += W_o · attention(RoPE(W_q · n), RoPE(W_k · n), W_v · n), n = norm(x)
+  /// x += W_o · attention(RoPE(W_q · n), RoPE(W_k · n), W_v · n), n = norm(x); where the model asks
+  /// for it, every head's query and key is normalized before it is rotated.
   func attention(_ pass: LeafPass) -> TapInput {
-    let tiles = AttentionTiles(compute, shape.headDimension, pass.layout)
+    let tiles = AttentionTiles(
+      compute, shape.headDimension, pass.layout, window: pass.weights.shape.attentionWindow)
     project(pass, tiles)
     let heads = attend(pass, tiles)
     let counts = Array(repeating: pass.layout.tokensPerSample, count: pass.layout.sampleCount)
@@ -35,8 +37,8 @@ extension Llama {
             team.enter(.activation, thread: block.thread)
             let projection = projections[block.strip]
             switch projection {
-            case .query: rotate(block, query, pass.layout)
-            case .key: rotate(block, key, pass.layout)
+            case .query: rotate(block, query, pass.weights.queryNorm, pass.layout)
+            case .key: rotate(block, key, pass.weights.keyNorm, pass.layout)
             case .value: block.add(value, to: block.values())
             }
             pack(block, projection, pass, tiles)
@@ -47,15 +49,23 @@ extension Llama {
   }
 
   private func rotate(
-    _ block: MatrixProduct.Block, _ bias: UnsafePointer<Float>?, _ layout: RowLayout
+    _ block: MatrixProduct.Block, _ bias: UnsafePointer<Float>?, _ norm: HeadNorm?,
+    _ layout: RowLayout
   ) {
+    if let norm {
+      block.add(bias, to: block.values())
+      norm.normalize(
+        block.values(), stride: block.stride, rows: block.rows.count,
+        heads: block.outputs.count / shape.headDimension)
+    }
     layout.forPieces(in: block.rows) { piece in
       rotary.withTable { cosines, sines in
         Elementwise.rope(
           block: block.values() + (piece.row - block.rows.lowerBound) * block.stride,
           stride: block.stride, rows: piece.tokens.count,
           heads: block.outputs.count / shape.headDimension, headDimension: shape.headDimension,
-          bias: bias.map { $0 + block.outputs.lowerBound }, cosines: cosines, sines: sines,
+          bias: norm == nil ? bias.map { $0 + block.outputs.lowerBound } : nil, cosines: cosines,
+          sines: sines,
           firstPosition: piece.tokens.lowerBound, positions: limits.tokensPerSample)
       }
     }

@@ -2,8 +2,9 @@ public import Checkpoint
 public import FlapCore
 public import Kernels
 
-/// The forward pass of the LLaMA family, dense or pruned (arXiv 2302.13971; names and details as
-/// in transformers' `modeling_llama.py`).
+/// The forward pass of LLaMA and the families that share its layers, dense or pruned
+/// (arXiv 2302.13971; names and details as in transformers' `modeling_llama.py`). What tells the
+/// families apart is in the shape: biases, norms of heads (Qwen3), windows of attention (Mistral).
 ///
 /// Samples go through the model layer by layer, a whole block of leaves at a time, so that a model
 /// larger than memory is read from disk once per block, and each layer's weights are packed once.

@@ -32,16 +32,26 @@ struct LayerWeights {
   var shape: LayerShape
   let inputNorm: [Float]  // input_layernorm.weight [hidden]
   let postAttentionNorm: [Float]  // post_attention_layernorm.weight [hidden]
+  let queryNorm: HeadNorm?  // self_attn.q_norm.weight [head dimension]
+  let keyNorm: HeadNorm?  // self_attn.k_norm.weight [head dimension]
   var maps: LayerMaps<Linear>
 
   init(_ checkpoint: Checkpoint, layer index: Int, of model: ModelShape) throws {
     shape = model.layers[index]
     let prefix = "model.layers.\(index)"
-    func norm(_ name: String) throws -> [Float] {
-      try checkpoint.tensor("\(prefix).\(name).weight", shape: [model.hiddenSize]).float32Values()
+    func norm(_ name: String, width: Int) throws -> [Float] {
+      try checkpoint.tensor("\(prefix).\(name).weight", shape: [width]).float32Values()
     }
-    inputNorm = try norm("input_layernorm")
-    postAttentionNorm = try norm("post_attention_layernorm")
+    func headNorm(_ name: String) throws -> HeadNorm? {
+      guard model.normalizesQueriesAndKeys else { return nil }
+      return HeadNorm(
+        weight: try norm("self_attn.\(name)", width: model.headDimension),
+        epsilon: Float(model.rmsNormEpsilon))
+    }
+    inputNorm = try norm("input_layernorm", width: model.hiddenSize)
+    postAttentionNorm = try norm("post_attention_layernorm", width: model.hiddenSize)
+    queryNorm = try headNorm("q_norm")
+    keyNorm = try headNorm("k_norm")
     maps = try LayerMaps(shape, of: model).map { map in
       try Linear(
         checkpoint, "\(prefix).\(map.name)", out: map.outputs, in: map.channels,

@@ -17,10 +17,27 @@ struct AttentionTests {
   @Test("scores of some hundreds neither overflow nor vanish", arguments: formats)
   func largeScores(compute: ComputeType) { check(compute, 290, 64, scale: 40) }
 
+  @Test(
+    "windows within a panel, over panels, over blocks of keys; of all tokens and more",
+    arguments: formats, [1, 2, 15, 16, 17, 33, 64, 255, 256, 257, 270, 599, 600, 10_000])
+  func windows(compute: ComputeType, window: Int) {
+    check(compute, 600, 24, window: window)
+    check(compute, 37, 10, window: window)
+  }
+
+  @Test("the window of all tokens changes no bit", arguments: formats)
+  func wholeWindow(compute: ComputeType) {
+    let whole = Head(compute: compute, tokens: 300, headDimension: 24).attend(cutAt: [])
+    let windowed = Head(compute: compute, tokens: 300, headDimension: 24, window: 300)
+    #expect(windowed.attend(cutAt: []).map(\.bitPattern) == whole.map(\.bitPattern))
+  }
+
   private func check(
-    _ compute: ComputeType, _ tokens: Int, _ headDimension: Int, scale: Float = 4
+    _ compute: ComputeType, _ tokens: Int, _ headDimension: Int, window: Int? = nil,
+    scale: Float = 4
   ) {
-    let head = Head(compute: compute, tokens: tokens, headDimension: headDimension, scale: scale)
+    let head = Head(
+      compute: compute, tokens: tokens, headDimension: headDimension, window: window, scale: scale)
     let out = head.attend(cutAt: [])
     // Operands are what the format holds; f32 sums and exponentials round by some 2⁻²² of scores
     // of at most some hundreds. In bf16 every weight is rounded by up to 2⁻⁹ of itself, the
@@ -41,10 +58,11 @@ struct AttentionTests {
 
   @Test(
     "neither packing in pieces nor cutting queries changes a bit", arguments: formats,
-    [(33, 10), (50, 64), (300, 24)])
-  func pieces(compute: ComputeType, size: (tokens: Int, headDimension: Int)) {
-    let (tokens, headDimension) = size
-    let head = Head(compute: compute, tokens: tokens, headDimension: headDimension)
+    [(33, 10, nil), (50, 64, nil), (300, 24, nil), (50, 10, 7), (600, 24, 40), (600, 24, 270)])
+  func pieces(compute: ComputeType, size: (tokens: Int, headDimension: Int, window: Int?)) {
+    let (tokens, headDimension, window) = size
+    let head = Head(
+      compute: compute, tokens: tokens, headDimension: headDimension, window: window)
     let whole = head.attend(cutAt: [])
     for cuts in [
       [16], [32], [16, 32], [1, 2, 5, 31], Array(stride(from: 16, to: tokens, by: 16)),
@@ -66,6 +84,15 @@ struct AttentionTests {
     // A block of queries ends with its last one's key: what comes after is not looked at.
     #expect(out[16 + 63 * head.stride].isFinite)
   }
+
+  @Test("nor by those whose window begins blocks later", arguments: formats)
+  func notFiniteBeforeWindow(compute: ComputeType) {
+    var head = Head(compute: compute, tokens: 700, headDimension: 16, window: 40)
+    head.poison(.value, token: 70)
+    let out = head.attend(cutAt: [])
+    #expect(!out[109 * head.stride + 16].isFinite)
+    #expect(out[600 * head.stride + 16].isFinite)
+  }
 }
 
 /// The middle one of three heads, with random rows.
@@ -77,8 +104,11 @@ private struct Head {
   var headDimension: Int { attention.headDimension }
   var stride: Int { 3 * headDimension }
 
-  init(compute: ComputeType, tokens: Int, headDimension: Int, scale: Float = 4) {
-    attention = CausalAttention(compute: compute, tokens: tokens, headDimension: headDimension)
+  init(
+    compute: ComputeType, tokens: Int, headDimension: Int, window: Int? = nil, scale: Float = 4
+  ) {
+    attention = CausalAttention(
+      compute: compute, tokens: tokens, headDimension: headDimension, window: window)
     let count = tokens * stride
     rows[.query] = numbers(count, seed: 1).map { $0 * scale }
     rows[.key] = numbers(count, seed: 2).map { $0 * scale }
@@ -125,7 +155,8 @@ private struct Head {
   /// The formula in f64, of operands rounded to the format.
   func reference(_ token: Int) -> [Double] {
     let query = row(.query, token)
-    let scores = (0...token).map { other in
+    let first = max(0, token + 1 - (attention.window ?? tokens))
+    let scores = (first...token).map { other in
       zip(query, row(.key, other)).reduce(0) { $0 + $1.0 * $1.1 }
         / Double(headDimension).squareRoot()
     }
@@ -134,7 +165,7 @@ private struct Head {
     let sum = weights.reduce(0, +)
     var out = [Double](repeating: 0, count: headDimension)
     for (other, weight) in weights.enumerated() {
-      for (d, value) in row(.value, other).enumerated() { out[d] += weight / sum * value }
+      for (d, value) in row(.value, first + other).enumerated() { out[d] += weight / sum * value }
     }
     return out
   }

@@ -6,7 +6,10 @@ import Transformer
 
 /// A tiny checkpoint and what transformers computes with it (`make_golden.py`).
 struct GoldenModel {
-  static let names = ["mha-f32", "gqa-llama3-bf16", "linear-tied-f16", "biases-f32"]
+  static let names = [
+    "mha-f32", "gqa-llama3-bf16", "linear-tied-f16", "biases-f32", "mistral-f32",
+    "mistral-full-bf16", "qwen2-bf16", "qwen2-windows-f16", "qwen3-bf16", "qwen3-biases-f32",
+  ]
 
   let checkpoint: Checkpoint
   private let golden: SafetensorsFile

@@ -3,7 +3,7 @@ import Kernels
 import Testing
 import Transformer
 
-/// The forward pass against transformers: every variant of the family in small.
+/// The forward pass against transformers: every family and its variants in small.
 struct GoldenTests {
   @Test("logits, f32", arguments: GoldenModel.names)
   func logits(name: String) throws {

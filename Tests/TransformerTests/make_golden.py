@@ -14,7 +14,7 @@ import shutil
 import numpy as np
 import torch
 from safetensors.numpy import save_file
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 GOLDEN = pathlib.Path(__file__).parent / "Golden"
 SAMPLES, TOKENS, VOCABULARY = 3, 37, 90
@@ -27,17 +27,27 @@ VARIANTS = {
     "linear-tied-f16": dict(heads=4, groups=2, head_dim=8, tie_word_embeddings=True,
                             rope_scaling=dict(rope_type="linear", factor=3.0), dtype=torch.float16),  # fmt: skip
     "biases-f32": dict(heads=4, groups=1, head_dim=8, attention_bias=True, mlp_bias=True),
+    # Windows are shorter than the samples; heads of Mistral and Qwen3 are not hidden ÷ heads wide.
+    "mistral-f32": dict(family="mistral", heads=6, groups=2, head_dim=12, sliding_window=11),
+    "mistral-full-bf16": dict(family="mistral", heads=4, groups=2, head_dim=8, sliding_window=None,
+                              dtype=torch.bfloat16),  # fmt: skip
+    "qwen2-bf16": dict(family="qwen2", heads=4, groups=2, tie_word_embeddings=True, rope_theta=1e6,
+                       dtype=torch.bfloat16),  # fmt: skip
+    "qwen2-windows-f16": dict(family="qwen2", heads=4, groups=1, use_sliding_window=True,
+                              sliding_window=5, max_window_layers=1, dtype=torch.float16),  # fmt: skip
+    "qwen3-bf16": dict(family="qwen3", heads=6, groups=2, head_dim=14, dtype=torch.bfloat16),
+    "qwen3-biases-f32": dict(family="qwen3", heads=4, groups=4, head_dim=16, attention_bias=True),
 }
 
 
-def make(name, heads, groups, head_dim, dtype=torch.float32, **options):
+def make(name, heads, groups, family="llama", dtype=torch.float32, **options):
     torch.manual_seed(len(name))
-    config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=56, num_hidden_layers=2,
-        num_attention_heads=heads, num_key_value_heads=groups, head_dim=head_dim,
+    config = AutoConfig.for_model(
+        family, vocab_size=VOCABULARY, hidden_size=32, intermediate_size=56, num_hidden_layers=2,
+        num_attention_heads=heads, num_key_value_heads=groups,
         max_position_embeddings=64, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2, **options,
     )  # fmt: skip
-    model = LlamaForCausalLM(config)
+    model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for parameter_name, parameter in model.named_parameters():
             # Large enough that attention is far from uniform and SiLU from linear.
@@ -53,7 +63,7 @@ def make(name, heads, groups, head_dim, dtype=torch.float32, **options):
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink()
     # Loaded again: converting the model in place would round its rotary frequencies too.
-    return folder, LlamaForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
+    return folder, AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
 
 
 def golden(model):

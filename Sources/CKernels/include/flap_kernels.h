@@ -54,13 +54,14 @@ void flap_attention_pack_key(int format, const float *x, size_t stride, size_t f
                              size_t token_count, size_t tokens, size_t head_dim, void *tiles);
 void flap_attention_pack_value(int format, const float *x, size_t stride, size_t first_token,
                                size_t token_count, size_t tokens, size_t head_dim, void *tiles);
-// out[t] = softmax(q[t]·k[0…t] / √head_dim) · v[0…t] for t in first_query … + query_count, f32;
+// out[t] = softmax(q[t]·k[s…t] / √head_dim) · v[s…t] for t in first_query … + query_count, f32,
+// where s = max(0, t + 1 − window), or 0 if window is 0: a query sees that many keys, its own too.
 // out is the row of first_query, a multiple of 16. Operands, the weights too, are of the format,
 // sums and exponentials f32. Bits do not depend on how the queries are split.
 // scratch: flap_attention_scratch(…) bytes of the calling thread, aligned to 64.
 void flap_attention(int format, const void *query, const void *key, const void *value,
-                    size_t tokens, size_t head_dim, size_t first_query, size_t query_count,
-                    float *out, size_t out_stride, void *scratch);
+                    size_t tokens, size_t head_dim, size_t window, size_t first_query,
+                    size_t query_count, float *out, size_t out_stride, void *scratch);
 size_t flap_attention_scratch(int format, size_t head_dim);
 
 // Mean and Σ(x − mean)² of each of `channels` columns over `rows` rows, two passes in f64.

@@ -50,7 +50,7 @@ struct CheckpointWriting {
       configuration = try PrunedConfiguration.stockJSON(
         dense: dense, plan: plan, compensating: compensates)
     } else {
-      for file in RemoteCode.files {
+      for file in RemoteCode.files(for: dense.family) {
         try AtomicFile.write(file.bytes, to: path.appending(file.name))
       }
       configuration = try PrunedConfiguration.json(

@@ -1,5 +1,5 @@
 # Copyright 2026 the flap authors. Licensed under the Apache License, Version 2.0.
-"""Configuration of a LLaMA whose layers were pruned to unequal sizes (FLAP, arXiv 2312.11983)."""
+"""Configuration of a Llama whose layers were pruned to unequal sizes (FLAP, arXiv 2312.11983)."""
 
 import copy
 
@@ -25,7 +25,9 @@ class FlapLlamaConfig(LlamaConfig):
         layers = getattr(self, "per_layer_config", None)
         config = copy.copy(self)
         if isinstance(layers, dict):
-            for name, value in layers.get(str(index), layers.get(index, {})).items():
+            # transformers 5 pads numbers with zeros when it saves.
+            own = {int(number): sizes for number, sizes in layers.items()}.get(index, {})
+            for name, value in own.items():
                 setattr(config, name, value)
         return config
 

@@ -1,7 +1,7 @@
 # Copyright 2026 the flap authors. Licensed under the Apache License, Version 2.0.
-"""A LLaMA whose layers keep different numbers of heads and neurons (FLAP, arXiv 2312.11983).
+"""A Llama whose layers keep different numbers of heads and neurons (FLAP, arXiv 2312.11983).
 
-All computation is that of transformers' LLaMA; these classes only build layers of unequal sizes.
+All computation is that of transformers' Llama; these classes only build layers of unequal sizes.
 """
 
 from torch import nn
@@ -46,6 +46,8 @@ class FlapLlamaModel(LlamaModel):
         self.norm = LlamaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.rotary_emb = LlamaRotaryEmbedding(config=config)
         self.gradient_checkpointing = False
+        # Read where layers may differ in their windows of attention.
+        self.has_sliding_layers = "sliding_attention" in (getattr(config, "layer_types", None) or [])
         self.post_init()
 
 

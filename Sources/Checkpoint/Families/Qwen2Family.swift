@@ -1,0 +1,55 @@
+internal import FlapCore
+
+/// Qwen2 and Qwen2.5: biases on queries, keys and values, always (`Qwen2Config`).
+enum Qwen2Family: FamilyDefinition {
+  static let className = "Qwen2"
+
+  static func biases(_ fields: ConfigurationFields) -> Biases { Biases(queryKeyValue: true) }
+
+  static func attentionWindows(_ fields: ConfigurationFields, layerCount: Int)
+    throws(ConfigurationError) -> [Int?]
+  {
+    try QwenWindows.read(fields, layerCount: layerCount)
+  }
+}
+
+/// Windows of attention in some layers, as Qwen2 and Qwen3 name them.
+enum QwenWindows {
+  /// Nothing counts unless `use_sliding_window`. Then `sliding_window` holds in the layers that
+  /// `layer_types` names, or, without it, from layer `max_window_layers` on.
+  static func read(_ fields: ConfigurationFields, layerCount: Int) throws(ConfigurationError)
+    -> [Int?]
+  {
+    let window = try window(fields)
+    guard let types = try fields.texts("layer_types") else {
+      let first = try fields.naturalIfPresent("max_window_layers") ?? 28
+      return (0..<layerCount).map { $0 >= first ? window : nil }
+    }
+    guard types.count == layerCount else {
+      throw fields.error(
+        "layer_types", "names \(types.count) layers, where num_hidden_layers is \(layerCount)")
+    }
+    var windows: [Int?] = []
+    for type in types {
+      switch type {
+      case "full_attention": windows.append(nil)
+      case "sliding_attention":
+        guard let window else {
+          throw fields.error("layer_types", "names sliding_attention, but no window is in use")
+        }
+        windows.append(window)
+      default:
+        throw fields.error(
+          "layer_types", "names \(type); supported are full_attention, sliding_attention")
+      }
+    }
+    return windows
+  }
+
+  private static func window(_ fields: ConfigurationFields) throws(ConfigurationError) -> Int? {
+    guard try fields.flag("use_sliding_window") ?? false, !fields.isNull("sliding_window") else {
+      return nil
+    }
+    return try fields.sizeIfPresent("sliding_window") ?? 4096
+  }
+}
