@@ -58,10 +58,32 @@ struct ConfigurationTests {
     #expect(copied == ["tokenizer.model"])
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: destination.path) == ["tokenizer.model"])
-    #expect(RemoteCode.files.map(\.name) == ["configuration_flap.py", "modeling_flap.py"])
-    #expect(
-      RemoteCode.files.allSatisfy {
-        String(decoding: $0.bytes, as: UTF8.self).contains("class Flap")
-      })
+  }
+
+  @Test("the remote code and what config.json names of it", arguments: ModelFamily.allCases)
+  func remoteCode(family: ModelFamily) throws {
+    let tiny = try TinyCheckpoint(
+      configuration: TinyCheckpoint.configuration
+        .replacing("\"llama\"", with: "\"\(family.modelType)\""))
+    let files = RemoteCode.files(for: family)
+    #expect(files.map(\.name) == ["configuration_flap.py", "modeling_flap.py"])
+    let json = try PrunedConfiguration.json(
+      dense: tiny.checkpoint.configuration, plan: tiny.plan, compensating: true)
+    let fields = try #require(
+      try JSONSerialization.jsonObject(with: Data(json)) as? [String: Any])
+    let names = try #require(fields["auto_map"] as? [String: String])
+    #expect(names.count == 3)
+    for name in names.values {
+      let parts = name.split(separator: ".")
+      let file = try #require(files.first { $0.name == "\(parts[0]).py" })
+      let text = String(decoding: file.bytes, as: UTF8.self)
+      #expect(text.contains("\nclass \(parts[1])("))
+      #expect(text.contains("Llama") == (family == .llama))
+      #expect(text.contains("llama") == (family == .llama))
+    }
+    #expect(fields["model_type"] as? String == "flap_\(family.modelType)")
+    let read = try ModelConfiguration(json: json, path: "")
+    #expect(read.family == family)
+    #expect(read.shape == tiny.plan.prunedShape(of: tiny.shape))
   }
 }

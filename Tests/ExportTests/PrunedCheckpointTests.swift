@@ -69,6 +69,49 @@ struct PrunedCheckpointTests {
     #expect(written("model.layers.0.mlp.down_proj.weight")?.count == 12)
   }
 
+  @Test("norms of heads and biases of query heads: the first stay, the others go with their heads")
+  func families() throws {
+    let qwen3 = try TinyCheckpoint(
+      configuration: TinyCheckpoint.configuration
+        .replacing("\"llama\"", with: "\"qwen3\"")
+        .replacing("\"attention_bias\": false", with: "\"attention_bias\": true"))
+    let written = try write(qwen3.plan, of: qwen3, compensating: true)
+    let attention = "model.layers.0.self_attn."
+    for norm in ["q_norm.weight", "k_norm.weight"] {
+      try #expect(written(attention + norm) == qwen3.values(attention + norm))
+    }
+    try #expect(
+      written(attention + "q_proj.bias") == Array(qwen3.values(attention + "q_proj.bias")[4..<8]))
+    try #expect(
+      written(attention + "k_proj.bias") == Array(qwen3.values(attention + "k_proj.bias")[2..<4]))
+    let count = qwen3.plan.prunedShape(of: qwen3.shape).parameterCount
+    #expect(count == qwen3.plan.prunedShape(of: qwen3.shape).elementCount)
+  }
+
+  @Test(
+    "parameters of published models: sum(p.numel()) of transformers'",
+    arguments: [
+      ("mistral", 4096, 14336, 32, 32, 8, 128, 32000, false, 7_241_732_096),  // Mistral-7B
+      ("qwen2", 896, 4864, 24, 14, 2, 64, 151936, true, 494_032_768),  // Qwen2.5-0.5B
+      ("qwen2", 3584, 18944, 28, 28, 4, 128, 152064, false, 7_615_616_512),  // Qwen2.5-7B
+      ("qwen3", 1024, 3072, 28, 16, 8, 128, 151936, true, 596_049_920),  // Qwen3-0.6B
+      ("qwen3", 4096, 12288, 36, 32, 8, 128, 151936, false, 8_190_735_360),  // Qwen3-8B
+    ])
+  func parameters(
+    type: String, hidden: Int, neurons: Int, layers: Int, heads: Int, groups: Int, width: Int,
+    vocabulary: Int, ties: Bool, expected: Int
+  ) throws {
+    let json = """
+      {"model_type": "\(type)", "hidden_size": \(hidden), "intermediate_size": \(neurons),
+       "num_hidden_layers": \(layers), "num_attention_heads": \(heads), "head_dim": \(width),
+       "num_key_value_heads": \(groups), "vocab_size": \(vocabulary),
+       "tie_word_embeddings": \(ties)}
+      """
+    let shape = try ModelConfiguration(json: Array(json.utf8), path: "").shape
+    #expect(shape.parameterCount == expected)
+    #expect(shape.elementCount == expected)
+  }
+
   @Test("a bias that is there already stays and is added to")
   func existingBias() throws {
     let tiny = try TinyCheckpoint(
@@ -130,5 +173,12 @@ struct PrunedCheckpointTests {
     }
     #expect(pruned.layout.shards.count > 3)
     return { tensors[$0] }
+  }
+}
+
+extension ModelShape {
+  /// Elements of all tensors that a checkpoint has.
+  fileprivate var elementCount: Int {
+    expectedTensors().reduce(0) { $0 + $1.shape.reduce(1, *) }
   }
 }

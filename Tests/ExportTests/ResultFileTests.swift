@@ -17,10 +17,10 @@ struct ResultFileTests {
       theta: 500000,
       scaling: .llama3(
         factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 8192)),
-    tiesEmbeddings: true, biases: Biases(gateUp: true),
+    tiesEmbeddings: true, biases: Biases(gateUp: true), normalizesQueriesAndKeys: true,
     layers: [
       LayerShape(headCount: 4, keyValueHeadCount: 2, intermediateSize: 5),
-      LayerShape(headCount: 2, keyValueHeadCount: 1, intermediateSize: 3),
+      LayerShape(headCount: 2, keyValueHeadCount: 1, intermediateSize: 3, attentionWindow: 7),
     ])
   let digest = Digest(hashing: [1])
 

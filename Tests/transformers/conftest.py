@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COORDINATOR = pathlib.Path(os.environ.get("FLAP_COORD", ROOT / ".build/release/flap-coord"))
@@ -36,6 +36,37 @@ VARIANTS = {
     "biases": dict(
         num_attention_heads=4, num_key_value_heads=2, head_dim=16, attention_bias=True, mlp_bias=True
     ),
+    # Windows are shorter than the samples; heads of Mistral and Qwen3 are not hidden ÷ heads wide.
+    "mistral": dict(
+        family="mistral",
+        num_attention_heads=6,
+        num_key_value_heads=3,
+        head_dim=12,
+        sliding_window=11,
+    ),
+    "mistral-full": dict(
+        family="mistral", num_attention_heads=4, num_key_value_heads=2, sliding_window=None
+    ),
+    "qwen2": dict(
+        family="qwen2", num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True
+    ),
+    "qwen2-windows": dict(
+        family="qwen2",
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        use_sliding_window=True,
+        sliding_window=7,
+        max_window_layers=1,
+    ),
+    "qwen3": dict(family="qwen3", num_attention_heads=6, num_key_value_heads=3, head_dim=20),
+    "qwen3-biases": dict(
+        family="qwen3",
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        attention_bias=True,
+        tie_word_embeddings=True,
+    ),
 }
 
 
@@ -49,7 +80,9 @@ def run(*arguments):
 
 def make_dense(folder, variant, dtype=torch.float32):
     torch.manual_seed(7)
-    config = LlamaConfig(
+    options = dict(VARIANTS[variant])
+    config = AutoConfig.for_model(
+        options.pop("family", "llama"),
         vocab_size=160,
         hidden_size=48,
         intermediate_size=96,
@@ -57,14 +90,16 @@ def make_dense(folder, variant, dtype=torch.float32):
         max_position_embeddings=128,
         bos_token_id=1,
         eos_token_id=2,
-        **VARIANTS[variant],
+        **options,
     )
-    model = LlamaForCausalLM(config)
+    model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         # Weights and biases large enough that every part of the model matters.
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
                 parameter.normal_(0, 0.3)
+            elif name.endswith(("q_norm.weight", "k_norm.weight")):
+                parameter.uniform_(0.5, 1.5)
             elif "norm" not in name:
                 parameter.mul_(6)
     model.to(dtype).save_pretrained(folder)
@@ -84,7 +119,8 @@ def masked(dense_folder, pruned_folder, **options):
     plan = load_file(pruned_folder / "flap" / "plan.safetensors")
     pruned = load(pruned_folder, **options)
     config = model.config
-    width = config.num_attention_heads // config.num_key_value_heads * config.head_dim
+    head_dim = model.model.layers[0].self_attn.head_dim
+    width = config.num_attention_heads // config.num_key_value_heads * head_dim
     for index, layer in enumerate(model.model.layers):
         other = pruned.model.layers[index]
         groups = plan[f"model.layers.{index}.self_attn.kept_groups"].astype(bool)

@@ -1,0 +1,86 @@
+import Checkpoint
+import FlapCore
+import Testing
+
+/// What is refused by name.
+struct UnsupportedModelTests {
+  static let fields: [(family: ModelFamily, field: String, reason: String)] = [
+    (.qwen3, "\"quantization_config\": {\"quant_method\": \"gptq\"}", "quantized weights"),
+    (.mistral, "\"attn_logit_softcapping\": 50.0", "capped logits are not supported"),
+    (.qwen2, "\"final_logit_softcapping\": 30", "capped logits are not supported"),
+    (.qwen3, "\"num_experts\": 128", "a mixture of experts is not supported"),
+    (.mistral, "\"num_local_experts\": 8", "a mixture of experts is not supported"),
+    (.qwen2, "\"partial_rotary_factor\": 0.5", "partial_rotary_factor is 0.5"),
+    (
+      .qwen2, "\"rope_parameters\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5}",
+      "rope_parameters.partial_rotary_factor is 0.5"
+    ),
+    (.mistral, "\"rope_scaling\": {\"rope_type\": \"yarn\"}", "rope_type is yarn"),
+    (.mistral, "\"rope_scaling\": {\"type\": \"longrope\"}", "rope_type is longrope"),
+    (.mistral, "\"rope_scaling\": {\"type\": \"dynamic\"}", "rope_type is dynamic"),
+    (
+      .qwen2, "\"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": [1, 2]}",
+      "rope_type is mrope"
+    ),
+    (
+      .mistral, "\"layer_types\": [\"full_attention\"]", "not supported in a model of type mistral"
+    ),
+    (.qwen2, "\"layer_types\": [\"full_attention\"]", "names 1 layers, where num_hidden_layers"),
+    (.qwen2, "\"layer_types\": 3", "layer_types is not a list of strings"),
+    (
+      .qwen3, "\"layer_types\": [\"chunked_attention\", \"full_attention\", \"full_attention\"]",
+      "names chunked_attention; supported are"
+    ),
+    (
+      .qwen3, "\"layer_types\": [\"sliding_attention\", \"full_attention\", \"full_attention\"]",
+      "but no window is in use"
+    ),
+    (.mistral, "\"per_layer_config\": {\"x\": {}}", "per_layer_config.x is no number of a layer"),
+    (.mistral, "\"per_layer_config\": {\"1\": {}, \"01\": {}}", "or a second one"),
+  ]
+
+  @Test(
+    "models that are refused by name",
+    arguments: [
+      ("mixtral", "a mixture of experts"), ("qwen3_moe", "a mixture of experts"),
+      ("deepseek_v3", "a mixture of experts"), ("gemma2", "capped logits"),
+      ("phi3", "joined query, key and value"), ("qwen2_vl", "text and images"),
+      ("gpt2", "supported are llama, mistral, qwen2, qwen3"),
+      ("flap_gpt2", "supported are llama, mistral, qwen2, qwen3"),
+    ])
+  func unsupportedModel(type: String, reason: String) {
+    expectRefusal(
+      of: PublishedConfiguration.qwen3.replacing("\"qwen3\"", with: "\"\(type)\""),
+      "model_type is \(type)", reason)
+  }
+
+  @Test(
+    "fields that are refused by name",
+    arguments: fields)
+  func unsupportedField(family: ModelFamily, field: String, reason: String) throws {
+    let name = try #require(field.split(separator: "\"").first)
+    let plain = PublishedConfiguration.of(family).replacing("\"rope_scaling\": null, ", with: "")
+    expectRefusal(
+      of: plain.replacing("{\"model_type\"", with: "{\(field), \"model_type\""),
+      "\(name)", reason)
+  }
+
+  @Test("a window of no tokens is refused")
+  func noWindow() {
+    let json = PublishedConfiguration.mistral.replacing(
+      "\"sliding_window\": 4096", with: "\"sliding_window\": 0")
+    expectRefusal(of: json, "sliding_window is not a whole number from 1")
+  }
+
+  private func expectRefusal(of json: String, _ parts: String...) {
+    let error = #expect(throws: ConfigurationError.self) { try parse(json) }
+    for part in parts {
+      #expect(error.map { "\($0)".contains(part) } == true, "\(String(describing: error))")
+    }
+    #expect(error?.description.contains("\n") == false)
+  }
+
+  private func parse(_ json: String) throws -> ModelConfiguration {
+    try ModelConfiguration(json: Array(json.utf8), path: "m/config.json")
+  }
+}
