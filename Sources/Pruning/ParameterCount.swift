@@ -37,7 +37,8 @@ extension ModelShape {
     return count
   }
 
-  /// All parameters: embedding, the decoder layers' linear maps, biases and norms, the last norm, and the output projection unless it is the embedding.
+  /// All parameters: embedding, the decoder layers' linear maps, biases and norms, the last norm,
+  /// and the output projection unless it is the embedding.
   public var parameterCount: Int {
     let embeddings = vocabularySize * hiddenSize * (tiesEmbeddings ? 1 : 2)
     let headNorms = normalizesQueriesAndKeys ? 2 * layers.count * headDimension : 0
