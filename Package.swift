@@ -79,9 +79,9 @@ let package = Package(
     library(
       "Coordinator",
       [
-        "Launching", "Journal", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
-        "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", http,
-        sockets, logging, system,
+        "Launching", "Journal", "Host", "Report", "Export", "Wire", "Transport", "Coordination",
+        "Pruning", "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore",
+        http, sockets, logging, system,
       ]),
     library(
       "Worker",
@@ -99,6 +99,10 @@ let package = Package(
     library("Launching", ["FlapCore", system]),
     library("Journal", ["Coordination", "Storage", "Statistics", "FlapCore", sqlite, system]),
     library("Host", ["Coordination", system]),
+
+    // What people read.
+    library(
+      "Report", ["Pruning", "FlapCore"], resources: [.embedInCode("Style/report.css")]),
 
     // Formats and wires.
     library(
@@ -157,6 +161,7 @@ let package = Package(
     tests(of: "Journal", ["Coordination", "Storage", "Statistics", "FlapCore", system]),
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "Statistics", "FlapCore"]),
+    tests(of: "Report", ["Pruning", "FlapCore"]),
     tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
     tests(
       of: "Coordinator",

@@ -10,6 +10,10 @@ struct Prune: ParsableCommand {
     FilePath
   @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
   var calibration: FilePath?
+  @Option(
+    help: "Measure perplexity over these token ids afterwards, dense and pruned, on this machine.",
+    completion: .file(), transform: path)
+  var eval: FilePath?
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
   @OptionGroup(title: "Search") var search: SearchArguments
@@ -23,8 +27,9 @@ struct Prune: ParsableCommand {
 
   func run() throws {
     let run = PruneRun(
-      model: model, calibration: calibration, output: output, search: try search.options(),
-      write: try write.options(), forward: forward.options, cluster: cluster.options)
+      model: model, calibration: calibration, evaluation: eval, output: output,
+      search: try search.options(), write: try write.options(), forward: forward.options,
+      cluster: cluster.options, command: CommandLine.arguments)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
 }

@@ -165,11 +165,16 @@ struct WriteArguments: ParsableArguments {
   @Option(help: "Largest shard, in bytes or with a suffix KB, MB, GB.")
   var maxShardSize = "4GB"
 
+  @Option(help: "The dense model on the Hugging Face hub, OWNER/NAME, for the model card.")
+  var baseModel: String?
+
   func options() throws -> WriteOptions {
     guard let bytes = ByteCount(maxShardSize) else {
       throw ValidationError("--max-shard-size \(maxShardSize): give a number such as 500MB or 4GB")
     }
-    return WriteOptions(compensates: compensation, maximumShardBytes: bytes.value)
+    var options = WriteOptions(compensates: compensation, maximumShardBytes: bytes.value)
+    try options.name(baseModel: baseModel)
+    return options
   }
 }
 

@@ -22,17 +22,10 @@ public struct EvaluationRun: Sendable {
   public func run(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
-    let pass = try inputs.pass(over: data, forward, cluster)
-    guard pass.tokens.tokensPerSample > 1 else {
-      throw UsageError("\(data): samples of one token predict nothing; give longer ones")
-    }
-    var session = try ClusterSession(inputs, pass, cluster, console)
-    let loss = try session.guarded { session in
-      try session.evaluate(pass, shape: inputs.shape, console)
-    }
-    try session.end()
+    let pass = try inputs.evaluationPass(over: data, forward, cluster)
+    let loss = try inputs.loss(over: pass, cluster, console)
     let summary = EvaluationSummary(
-      perplexity: exp(loss.meanNegativeLogLikelihood), tokens: loss.tokenCount)
+      perplexity: loss.perplexity, tokens: loss.tokenCount)
     try console.show(
       summary,
       table: String(format: "perplexity %.4f over %d tokens", summary.perplexity, summary.tokens))
