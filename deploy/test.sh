@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
 # Everything that is checked before a change lands: format, generated code, the Swift suite, the
 # written checkpoints in two major versions of transformers, the files of deploy/, the report in a
-# real browser, and runs on real hosts (network namespaces with OpenSSH) and a real Slurm; these two need the super-user and
-# are skipped without.
+# real browser, and runs on real hosts (network namespaces with OpenSSH) and a real Slurm. Hosts and
+# Slurm need the super-user and are skipped without; so is the browser where none is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-cluster_packages=()
-((EUID == 0)) && cluster_packages=(openssh-server openssh-client iproute2 slurm-wlm munge)
-# The browser is fetched like these; whoever is not the super-user brings one or skips its tests.
-((EUID == 0)) && cluster_packages+=(chromium fonts-dejavu-core)
-deploy/setup.sh python3-venv "${cluster_packages[@]}"
+packages=(python3-venv)
+((EUID == 0)) && packages+=(openssh-server openssh-client iproute2 slurm-wlm munge chromium fonts-dejavu-core)
+deploy/setup.sh "${packages[@]}"
 
 swift format lint --strict -r Sources Tests Package.swift
 proto/generate.sh --check
