@@ -1,9 +1,9 @@
 internal import Foundation
 
 /// Numbers for people who read a page.
-enum NumberText {
+package enum NumberText {
   /// 1238656 → "1 238 656", with spaces that do not break.
-  static func exact(_ count: Int) -> String {
+  package static func exact(_ count: Int) -> String {
     let digits = String(count.magnitude)
     var text = count < 0 ? "−" : ""
     for (index, digit) in digits.enumerated() {
@@ -14,7 +14,7 @@ enum NumberText {
   }
 
   /// 1238656 → "1.24 M".
-  static func short(_ count: Int) -> String {
+  package static func short(_ count: Int) -> String {
     let units: [(Double, String)] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")]
     for (limit, unit) in units where Double(count.magnitude) >= limit {
       return decimal(Double(count) / (unit == "k" ? 1e3 : limit), digits: 2) + "\u{A0}" + unit
@@ -22,7 +22,7 @@ enum NumberText {
     return exact(count)
   }
 
-  static func bytes(_ count: Int) -> String {
+  package static func bytes(_ count: Int) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"]
     var value = Double(count)
     var unit = 0
@@ -33,11 +33,11 @@ enum NumberText {
     return (unit == 0 ? "\(count)" : decimal(value, digits: 1)) + "\u{A0}" + units[unit]
   }
 
-  static func percent(_ share: Double, digits: Int = 1) -> String {
+  package static func percent(_ share: Double, digits: Int = 1) -> String {
     decimal(share * 100, digits: digits) + "\u{A0}%"
   }
 
-  static func seconds(_ seconds: Double) -> String {
+  package static func seconds(_ seconds: Double) -> String {
     if seconds < 60 { return decimal(seconds, digits: 1) + "\u{A0}s" }
     let whole = Int(seconds.rounded())
     func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
@@ -46,25 +46,25 @@ enum NumberText {
       : "\(whole / 3600):\(two(whole / 60 % 60))\u{A0}h"
   }
 
-  static func rate(_ perSecond: Double) -> String {
+  package static func rate(_ perSecond: Double) -> String {
     perSecond >= 100 ? exact(Int(perSecond.rounded())) : decimal(perSecond, digits: 1)
   }
 
   /// For text files: with an ordinary minus sign.
-  static func plain(_ value: Double, digits: Int) -> String {
+  package static func plain(_ value: Double, digits: Int) -> String {
     decimal(value, digits: digits).replacing("−", with: "-")
   }
 
   /// A true minus sign; never "−0.0".
-  static func decimal(_ value: Double, digits: Int) -> String {
-    let text = String(format: "%.*f", digits, value)
+  package static func decimal(_ value: Double, digits: Int) -> String {
+    let text = String(format: "%.\(digits)f", value)
     guard text.hasPrefix("-") else { return text }
     let magnitude = text.dropFirst()
     return magnitude.contains { "123456789".contains($0) } ? "−" + magnitude : String(magnitude)
   }
 
   /// A coordinate of SVG: at most two decimals, no exponent, the same everywhere.
-  static func coordinate(_ value: Double) -> String {
+  package static func coordinate(_ value: Double) -> String {
     let hundredths = Int((value * 100).rounded())
     if hundredths % 100 == 0 { return "\(hundredths / 100)" }
     let sign = hundredths < 0 ? "-" : ""

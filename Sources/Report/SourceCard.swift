@@ -12,9 +12,8 @@ public struct SourceCard: Sendable {
   public init() {}
 
   public init(markdown: String) {
-    var lines = markdown.split(separator: "\n", omittingEmptySubsequences: false).map {
-      $0.last == "\r" ? $0.dropLast() : $0
-    }[...]
+    // A line may end in "\r\n", which is one character.
+    var lines = markdown.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }[...]
     guard lines.popFirst() == "---", let end = lines.firstIndex(of: "---") else { return }
     let matter = lines[..<end]
     for key in SourceCard.keys {
@@ -33,11 +32,11 @@ public struct SourceCard: Sendable {
   /// `[en, de]` as its parts; anything else as itself.
   private static func flowList(_ value: String) -> [String] {
     guard value.hasPrefix("["), value.hasSuffix("]") else { return [value] }
-    return value.dropFirst().dropLast().split(separator: ",").map(plain)
+    return value.dropFirst().dropLast().split(separator: ",").map { plain($0) }
   }
 
   /// Without blanks and quotes around it.
-  private static func plain(_ text: some StringProtocol) -> String {
+  private static func plain(_ text: Substring) -> String {
     var text = text.drop { $0 == " " }
     while text.last == " " { text = text.dropLast() }
     for quote in ["\"", "'"] where text.count > 1 && text.hasPrefix(quote) && text.hasSuffix(quote)

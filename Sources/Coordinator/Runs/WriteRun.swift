@@ -5,6 +5,7 @@ internal import Journal
 internal import Logging
 internal import Pruning
 internal import Report
+internal import Statistics
 internal import Storage
 public import SystemPackage
 
