@@ -53,11 +53,21 @@ extension ModelCard {
   }
 
   private var llamaCpp: String {
-    """
-    llama.cpp reads GGUF files, not this folder; its architecture `deci` is the one that has \
-    sizes per layer and these biases. Its stock converter does not know this folder's layers.
+    guard let ggufFile else {
+      return """
+        llama.cpp reads GGUF files, not this folder; its architecture `deci` is the one that has
+        sizes per layer and these biases. Its stock converter does not know this folder's layers.
 
-    """
+        """
+    }
+    return """
+      llama.cpp:
+
+      ```sh
+      llama-cli -m '\(Markdown.code(ggufFile))'
+      ```
+
+      """
   }
 
   var limits: String {

@@ -25,6 +25,8 @@ public struct ModelCard: Sendable {
   public var evaluation: PruningReport.Evaluation?
   /// Whether transformers needs the Python files in the folder.
   public var needsRemoteCode: Bool
+  /// The same model for llama.cpp, in the same folder; nil where there is none.
+  public var ggufFile: String?
   public var version: String
 
   /// The data behind the scores.
@@ -45,7 +47,7 @@ public struct ModelCard: Sendable {
     modelName: String, baseModel: String?, source: SourceCard, modelDigest: Digest,
     shape: ModelShape, plan: PruningPlan, metric: String, structure: String, ratioAsked: Double,
     isCompensated: Bool, calibration: Calibration?, evaluation: PruningReport.Evaluation?,
-    needsRemoteCode: Bool, version: String
+    needsRemoteCode: Bool, ggufFile: String? = nil, version: String
   ) {
     self.modelName = modelName
     self.baseModel = baseModel
@@ -60,6 +62,7 @@ public struct ModelCard: Sendable {
     self.calibration = calibration
     self.evaluation = evaluation
     self.needsRemoteCode = needsRemoteCode
+    self.ggufFile = ggufFile
     self.version = version
   }
 

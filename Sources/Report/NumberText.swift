@@ -15,9 +15,11 @@ package enum NumberText {
 
   /// 1238656 → "1.24 M".
   package static func short(_ count: Int) -> String {
-    let units: [(Double, String)] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")]
-    for (limit, unit) in units where Double(count.magnitude) >= limit {
-      return decimal(Double(count) / (unit == "k" ? 1e3 : limit), digits: 2) + "\u{A0}" + unit
+    let units: [(from: Double, factor: Double, name: String)] = [
+      (1e12, 1e12, "T"), (1e9, 1e9, "G"), (1e5, 1e6, "M"),
+    ]
+    for unit in units where Double(count.magnitude) >= unit.from {
+      return decimal(Double(count) / unit.factor, digits: 2) + "\u{A0}" + unit.name
     }
     return exact(count)
   }

@@ -116,10 +116,10 @@ extension PruningReport {
 
   private var scoresText: String {
     let scale =
-      "Each score is standardized within its layer and kind, so that layers compare; above: the "
-      + "whole model, below: one row per layer. \(legend)"
+      "Each score is standardized within its layer and kind, so that layers compare. Above: the "
+      + "whole model; below: one row per layer."
     return search.threshold == nil
-      ? scale + ". Under \(Markup.escape(search.structure)) no single score decides."
-      : scale + ". One threshold decides for the whole model: what scores above it stays."
+      ? scale + " Under \(Markup.escape(search.structure)) no single score decides. \(legend)"
+      : scale + " One threshold decides for the whole model: what scores above it stays. \(legend)"
   }
 }

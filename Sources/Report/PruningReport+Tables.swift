@@ -21,7 +21,7 @@ extension PruningReport {
       [
         ["dense", text(dense), "1"],
         ["pruned", text(pruned), "×\u{A0}" + NumberText.decimal(pruned / dense, digits: 3)],
-      ])
+      ], hidesCaption: true)
       + Markup.element(
         "p", ["class": "note"],
         "Over \(NumberText.exact(evaluation.predictedTokenCount)) predicted tokens of "
@@ -55,7 +55,7 @@ extension PruningReport {
         row(
           "Key and value heads", plan.groupTotals.all, plan.groupTotals.kept, exact),
         row("Neurons", plan.neuronTotals.all, plan.neuronTotals.kept, exact),
-      ])
+      ], hidesCaption: true)
   }
 
   var workersHTML: String {
@@ -139,9 +139,12 @@ extension PruningReport {
 
   /// A table whose first column names the rows.
   ///
-  /// - Parameter rows: markup.
+  /// - Parameters:
+  ///   - rows: markup.
+  ///   - hidesCaption: for eyes, where the heading above says the same.
   private func table(
-    _ caption: String, _ head: [String], _ rows: [[String]], class name: String = ""
+    _ caption: String, _ head: [String], _ rows: [[String]], class name: String = "",
+    hidesCaption: Bool = false
   ) -> String {
     let columns = head.map { Markup.element("th", ["scope": "col"], Markup.escape($0)) }
     let body = rows.map { row in
@@ -154,7 +157,8 @@ extension PruningReport {
       "div", ["class": "scroll"],
       Markup.element(
         "table", ["class": "plain \(name)"],
-        Markup.element("caption", [:], Markup.escape(caption))
+        Markup.element(
+          "caption", ["class": hidesCaption ? "hidden" : "shown"], Markup.escape(caption))
           + Markup.element("thead", [:], Markup.element("tr", [:], columns.joined()))
           + Markup.element("tbody", [:], body.joined()))) + "\n"
   }

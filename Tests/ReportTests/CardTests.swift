@@ -96,6 +96,8 @@ struct CardTests {
     let stock = Sample.card(needsRemoteCode: false)
     #expect(!stock.contains("trust"))
     #expect(stock.contains("vllm serve .\n"))
+    #expect(!stock.contains("llama-cli"))
+    #expect(Sample.card(ggufFile: "tiny.gguf").contains("llama-cli -m 'tiny.gguf'"))
   }
 
   @Test(

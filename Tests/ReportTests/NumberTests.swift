@@ -19,6 +19,7 @@ struct NumberTests {
     #expect(NumberText.plain(-0.06, digits: 1) == "-0.1")
     #expect(NumberText.percent(0.4104) == "41.0\u{A0}%")
     #expect(NumberText.short(1_238_656) == "1.24\u{A0}M")
+    #expect(NumberText.short(786_304) == "0.79\u{A0}M")
     #expect(NumberText.short(6_738_415_616) == "6.74\u{A0}G")
     #expect(NumberText.bytes(1023) == "1023\u{A0}B")
     #expect(NumberText.bytes(3 << 29) == "1.5\u{A0}GiB")
@@ -28,7 +29,7 @@ struct NumberTests {
 
   @Test(
     "coordinates",
-    arguments: [(0.0, "0"), (1.5, "1.5"), (-0.25, "-0.25"), (12.005, "12.01"), (1e-9, "0")])
+    arguments: [(0.0, "0"), (1.5, "1.5"), (-0.25, "-0.25"), (12.006, "12.01"), (1e-9, "0")])
   func coordinates(value: Double, text: String) {
     #expect(NumberText.coordinate(value) == text)
   }

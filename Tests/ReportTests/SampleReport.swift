@@ -64,13 +64,14 @@ enum Sample {
 
   static func card(
     baseModel: String? = nil, source: String = "", calibration: ModelCard.Calibration? = nil,
-    evaluation: PruningReport.Evaluation? = nil, needsRemoteCode: Bool = true
+    evaluation: PruningReport.Evaluation? = nil, needsRemoteCode: Bool = true,
+    ggufFile: String? = nil
   ) -> String {
     ModelCard(
       modelName: "Tiny_1", baseModel: baseModel, source: SourceCard(markdown: source),
       modelDigest: digest, shape: shape, plan: plan, metric: "WIFV", structure: "AL-AM",
       ratioAsked: 0.3, isCompensated: true, calibration: calibration, evaluation: evaluation,
-      needsRemoteCode: needsRemoteCode, version: "0.1.0"
+      needsRemoteCode: needsRemoteCode, ggufFile: ggufFile, version: "0.1.0"
     ).markdown()
   }
 }

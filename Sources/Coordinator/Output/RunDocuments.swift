@@ -34,6 +34,7 @@ struct RunDocuments {
       structure: structure, ratioAsked: ratioAsked, isCompensated: compensates,
       calibration: calibration, evaluation: evaluation,
       needsRemoteCode: try RunDocuments.needsRemoteCode(folder),
+      ggufFile: try Folder.entries(of: folder).filter { $0.hasSuffix(".gguf") }.min(),
       version: SoftwareVersion.current)
     try AtomicFile.write(Array(card.markdown().utf8), to: folder.appending("README.md"))
   }
