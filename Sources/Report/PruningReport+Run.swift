@@ -1,8 +1,8 @@
 extension PruningReport {
   /// What was so in this run alone.
   public struct Run: Sendable {
-    /// The command and its arguments, quoted for a shell.
-    public var command: String
+    /// The command and its arguments, each quoted for a shell.
+    public var command: [String]
     public var version: String
     /// Which kernels computed, as workers announce them.
     public var kernels: String
@@ -20,7 +20,7 @@ extension PruningReport {
     public var events: [Event]
 
     public init(
-      command: String, version: String, kernels: String, compute: String?, finishedAt: String,
+      command: [String], version: String, kernels: String, compute: String?, finishedAt: String,
       seconds: Double, peakWorkerBytes: Int, isResumed: Bool, phases: [Phase], workers: [Worker],
       events: [Event]
     ) {

@@ -100,7 +100,7 @@ extension PruningReport {
 
   var originHTML: String {
     var facts: [(String, String)] = [
-      ("Command", Markup.element("pre", [:], code(run.command))),
+      ("Command", Markup.element("pre", [:], code(commandText))),
       ("Finished", Markup.escape(run.finishedAt) + ", after " + NumberText.seconds(run.seconds)),
       ("Version", "flap \(Markup.escape(run.version)), kernels \(code(run.kernels))"),
       ("Model", "\(code(model.name)) \(code(model.digest.hexadecimal, "digest"))"),
@@ -118,6 +118,13 @@ extension PruningReport {
             code($0.digest.hexadecimal, "digest"),
           ]
         }, class: "files")
+  }
+
+  /// One option per line, and still one command.
+  private var commandText: String {
+    run.command.dropFirst().reduce(run.command.first ?? "") { text, word in
+      text + (word.hasPrefix("--") ? " \\\n  " : " ") + word
+    }
   }
 
   private func data(_ set: DataSet) -> String {

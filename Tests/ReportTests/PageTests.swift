@@ -33,7 +33,7 @@ struct PageTests {
     "what a name or an argument holds is text, whatever it holds",
     arguments: ["<script>alert(1)</script>", "\"><img src=x onerror=1>", "a&b", "'\u{0}\u{7}"])
   func escapes(name: String) {
-    let html = Sample.report(name: name, command: name).html()
+    let html = Sample.report(name: name, command: [name, name]).html()
     #expect(!html.contains("<script"))
     #expect(!html.contains("<img"))
     #expect(!html.contains("a&b"))
@@ -55,6 +55,7 @@ struct PageTests {
     #expect(evaluated.contains("2.5000") && evaluated.contains("3.1250"))
     #expect(evaluated.contains("×\u{A0}1.250"))
     #expect(evaluated.contains("threshold −0.250"))
+    #expect(evaluated.contains("flap-coord \\\n  --ratio 0.3</code>"))
     #expect(evaluated.contains("256"), "512 tokens in 2 s")
     #expect(evaluated.contains("1:01\u{A0}min"))
     #expect(evaluated.contains(Sample.digest.hexadecimal))

@@ -37,7 +37,7 @@ enum Sample {
     data: data, predictedTokenCount: 508, densePerplexity: 2.5, prunedPerplexity: 3.125)
 
   static func report(
-    name: String = "Tiny", command: String = "flap-coord --ratio 0.3",
+    name: String = "Tiny", command: [String] = ["flap-coord", "--ratio", "0.3"],
     evaluation: PruningReport.Evaluation? = nil, threshold: Double? = -0.25
   ) -> PruningReport {
     PruningReport(

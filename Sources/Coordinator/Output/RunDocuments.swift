@@ -97,7 +97,7 @@ extension PruningReport.Run {
     isResumed: Bool, _ account: WorkAccount
   ) {
     self.init(
-      command: ShellQuoting.join(command), version: SoftwareVersion.current,
+      command: command.map(ShellQuoting.quote), version: SoftwareVersion.current,
       kernels: KernelFingerprint.current(compute: compute), compute: compute?.rawValue,
       finishedAt: Date.now.formatted(.iso8601.dateTimeSeparator(.space)), seconds: seconds,
       peakWorkerBytes: peakWorkerBytes, isResumed: isResumed, phases: account.phases,
