@@ -1,4 +1,6 @@
+import FlapCore
 import Foundation
+import Report
 import Testing
 
 #if canImport(FoundationXML)
