@@ -79,9 +79,9 @@ let package = Package(
     library(
       "Coordinator",
       [
-        "Launching", "Journal", "Host", "Export", "GGUF", "Wire", "Transport", "Coordination",
-        "Pruning", "Transformer", "Kernels", "TextData", "Tokenizer", "Checkpoint", "Storage",
-        "Statistics", "FlapCore", http, sockets, logging, system,
+        "Launching", "Journal", "Host", "Report", "Export", "GGUF", "Wire", "Transport",
+        "Coordination", "Pruning", "Transformer", "Kernels", "TextData", "Tokenizer", "Checkpoint",
+        "Storage", "Statistics", "FlapCore", http, sockets, logging, system,
       ]),
     library(
       "Worker",
@@ -99,6 +99,10 @@ let package = Package(
     library("Launching", ["FlapCore", system]),
     library("Journal", ["Coordination", "Storage", "Statistics", "FlapCore", sqlite, system]),
     library("Host", ["Coordination", system]),
+
+    // What people read.
+    library(
+      "Report", ["Pruning", "FlapCore"], resources: [.embedInCode("Style/report.css")]),
 
     // Formats and wires.
     library(
@@ -169,6 +173,7 @@ let package = Package(
     tests(
       of: "GGUF", ["Checkpoint", "Storage", "FlapCore", system], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),
+    tests(of: "Report", ["Pruning", "FlapCore"]),
     tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
     tests(
       of: "Coordinator",

@@ -1,9 +1,9 @@
-import FlapCore
+public import FlapCore
 
 /// One score per prunable unit: [layer][group] and [layer][neuron].
-struct UnitScores {
-  var groups: [[Double]]
-  var neurons: [[Double]]
+public struct UnitScores: Hashable, Sendable {
+  public var groups: [[Double]]
+  public var neurons: [[Double]]
 
   /// Comparable within a layer: a group's score is the sum over its channels.
   init(summing scores: [LayerScores], shape: ModelShape) {
@@ -16,7 +16,9 @@ struct UnitScores {
 
   /// Comparable between layers: standardized per layer and module; a group's score is the mean
   /// over its channels.
-  init(standardizing scores: [LayerScores], shape: ModelShape) {
+  ///
+  /// - Precondition: as many scores as the shape has channels.
+  public init(standardizing scores: [LayerScores], shape: ModelShape) {
     groups = scores.enumerated().map { layer, scores in
       let groupCount = shape.layers[layer].keyValueHeadCount
       let width = Double(scores.attentionOutput.count / groupCount)

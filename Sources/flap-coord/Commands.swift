@@ -12,6 +12,10 @@ struct Prune: ParsableCommand {
     help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
     completion: .file(), transform: path)
   var calibration: FilePath?
+  @Option(
+    help: "Measure perplexity over this data afterwards, dense and pruned, on this machine.",
+    completion: .file(), transform: path)
+  var eval: FilePath?
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
   @Option(help: "Share of the decoder layers' parameters to remove, 0 ≤ R < 1.")
@@ -27,8 +31,9 @@ struct Prune: ParsableCommand {
 
   func run() throws {
     let run = PruneRun(
-      model: model, calibration: calibration, output: output, search: try search.options([ratio]),
-      write: try write.options(), forward: forward.options, cluster: cluster.options)
+      model: model, calibration: calibration, evaluation: eval, output: output,
+      search: try search.options([ratio]), write: try write.options(), forward: forward.options,
+      cluster: cluster.options, command: CommandLine.arguments)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
 }

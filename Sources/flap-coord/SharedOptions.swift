@@ -192,12 +192,17 @@ struct WriteArguments: ParsableArguments {
   @Option(help: "safetensors, or gguf: a file for llama.cpp, model.gguf, besides.")
   var format = CheckpointFormat.safetensors
 
+  @Option(help: "The dense model on the Hugging Face hub, OWNER/NAME, for the model card.")
+  var baseModel: String?
+
   func options() throws -> WriteOptions {
     guard let bytes = ByteCount(maxShardSize) else {
       throw ValidationError("--max-shard-size \(maxShardSize): give a number such as 500MB or 4GB")
     }
-    return WriteOptions(
+    var options = WriteOptions(
       compensates: compensation, maximumShardBytes: bytes.value, format: format)
+    try options.name(baseModel: baseModel)
+    return options
   }
 }
 

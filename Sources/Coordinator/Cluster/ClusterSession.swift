@@ -34,6 +34,7 @@ struct ClusterSession: ~Copyable {
   private var nextWatch = Instant.now
   /// The most anonymous memory that any worker was seen to hold.
   private(set) var peakWorkerBytes = 0
+  private var tally = WorkTally()
 
   /// How often the session looks after its processes when nothing else happens.
   private static let watchInterval = Duration.milliseconds(100)
@@ -91,6 +92,7 @@ struct ClusterSession: ~Copyable {
   /// - Throws: what `keep` throws, the run's failure, or ``ClusterError/interrupted``.
   mutating func perform(_ work: [Work], meter: consuming ProgressMeter, keep: Keep) throws {
     var meter = meter
+    let start = Instant.now
     let submitted = work.enumerated().map {
       CoordinatorMachine.Task(
         id: TaskID(run: taskRun, number: tasks.count + $0.offset), work: $0.element)
@@ -106,8 +108,12 @@ struct ClusterSession: ~Copyable {
       watch.update(machine, phase: meter.label, fraction: fraction)
       meter.show(fraction: fraction, workers: machine.views(at: .now), machine.counters)
     }
+    tally.notePhase(meter.label, taskCount: work.count, from: start, to: .now)
     meter.finish()
   }
+
+  /// Who did what so far.
+  var account: WorkAccount { WorkAccount(tally, machine.counters) }
 
   /// Tells every worker, also those that join later, what to write.
   mutating func broadcast(_ plan: PlanBroadcast) throws {
@@ -169,9 +175,12 @@ struct ClusterSession: ~Copyable {
     let worker = WorkerID(bytes: message.routingID)
     do {
       let decoded = try WireCodec.decodeWorkerMessage(message.frames)
-      if case .hello = decoded, let member = entrance.member(of: message) {
-        workersByMember[member] = worker
-        fleet.noteJoined(member)
+      if case .hello(let hello) = decoded {
+        tally.note(hello, from: worker)
+        if let member = entrance.member(of: message) {
+          workersByMember[member] = worker
+          fleet.noteJoined(member)
+        }
       }
       return .received(decoded, from: worker)
     } catch {
@@ -207,12 +216,17 @@ struct ClusterSession: ~Copyable {
     while !events.isEmpty {
       for effect in machine.handle(events.removeFirst(), at: .now) {
         switch effect {
-        case .send(let message, let worker): try send(message, to: worker)
+        case .send(let message, let worker):
+          if case .assign(let assignment) = message {
+            tally.noteAssignment(of: assignment.attempt, to: worker, at: .now)
+          }
+          try send(message, to: worker)
         case .append(let attempt, let bytes):
           try inbox.append(bytes, to: attempt, of: tasks[attempt.task]!)
         case .discard(let attempt): inbox.discard(attempt)
         case .store(let attempt, let result):
           let isKept = try keep(tasks[attempt.task]!, attempt, result, &inbox)
+          if isKept { tally.noteResult(of: attempt, tasks[attempt.task]!, at: .now) }
           events.append(isKept ? .stored(attempt) : .damaged(attempt))
         case .removed(let worker): endProcess(of: worker)
         case .completed: isCompleted = true

@@ -1,9 +1,13 @@
+internal import Report
+
 /// How a pruned checkpoint is written.
 public struct WriteOptions: Sendable {
   /// Removed channels leave a bias behind that restores the mean output.
   public var compensates: Bool
   public var maximumShardBytes: Int
   public var format: CheckpointFormat
+  /// What the model card names as the dense model, `OWNER/NAME` on the Hugging Face hub.
+  public private(set) var baseModel: String?
 
   public init(
     compensates: Bool, maximumShardBytes: Int, format: CheckpointFormat = .safetensors
@@ -11,6 +15,14 @@ public struct WriteOptions: Sendable {
     self.compensates = compensates
     self.maximumShardBytes = maximumShardBytes
     self.format = format
+  }
+
+  /// - Throws: ``UsageError`` for what cannot be a name on the hub.
+  public mutating func name(baseModel: String?) throws {
+    if let baseModel, !ModelName.isHubName(baseModel) {
+      throw UsageError("--base-model \(baseModel): give the name on the hub, OWNER/NAME")
+    }
+    self.baseModel = baseModel
   }
 }
 

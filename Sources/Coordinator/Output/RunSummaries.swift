@@ -2,9 +2,11 @@ internal import Checkpoint
 internal import Coordination
 internal import Export
 internal import FlapCore
+internal import Foundation
 internal import Host
 internal import Kernels
 internal import Pruning
+internal import Report
 internal import Statistics
 internal import SystemPackage
 
@@ -67,6 +69,7 @@ struct PruneSummary: Encodable {
   let search: SearchSummary
   let compute: String?
   let compensates: Bool
+  let evaluation: ComparedEvaluationSummary?
   let tokens: Int
   let modelDigest: String
   let dataDigest: String?
@@ -81,9 +84,11 @@ struct PruneSummary: Encodable {
 
   init(
     search: SearchSummary, shards: [LedgerRecord], tokenCount: Int, modelDigest: Digest,
-    dataDigest: Digest?, compute: ComputeType?, compensates: Bool, peakWorkerBytes: Int,
-    seconds: Double, terms: [String: String]
+    dataDigest: Digest?, compute: ComputeType?, compensates: Bool,
+    evaluation: PruningReport.Evaluation?, peakWorkerBytes: Int, seconds: Double,
+    terms: [String: String]
   ) {
+    self.evaluation = evaluation.map(ComparedEvaluationSummary.init)
     self.terms = terms
     version = SoftwareVersion.current
     self.search = search
@@ -102,7 +107,27 @@ struct PruneSummary: Encodable {
     let bytes = shards.reduce(0) { $0 + $1.bytes }
     return search.table
       + " (\(shards.count) shards, \(Format.bytes(bytes)), \(Format.seconds(seconds)); a worker held "
-      + "\(Format.bytes(peakWorkerBytes)) at most)" + (gguf.map { "\n\($0.table)" } ?? "")
+      + "\(Format.bytes(peakWorkerBytes)) at most)"
+      + (evaluation.map { "\n\($0.line)" } ?? "")
+  }
+}
+
+/// The result of `--eval`.
+struct ComparedEvaluationSummary: Encodable {
+  let dense: Double
+  let pruned: Double
+  let tokens: Int
+  let dataDigest: String
+
+  init(_ evaluation: PruningReport.Evaluation) {
+    dense = evaluation.densePerplexity
+    pruned = evaluation.prunedPerplexity
+    tokens = evaluation.predictedTokenCount
+    dataDigest = evaluation.data.digest.hexadecimal
+  }
+
+  var line: String {
+    String(format: "perplexity %.4f → %.4f over %d tokens", dense, pruned, tokens)
   }
 }
 

@@ -1,9 +1,11 @@
 internal import Checkpoint
+internal import Coordination
 internal import Export
 internal import FlapCore
 internal import Journal
 internal import Logging
 internal import Pruning
+internal import Report
 internal import Statistics
 internal import Storage
 public import SystemPackage
@@ -12,18 +14,26 @@ public import SystemPackage
 public struct PruneRun: Sendable {
   let model: FilePath
   let calibration: FilePath?
+  let evaluation: FilePath?
   let output: FilePath
   let search: SearchOptions
   let write: WriteOptions
   let forward: ForwardOptions
   let cluster: ClusterOptions
+  let command: [String]
 
+  /// - Parameters:
+  ///   - evaluation: data over which to measure perplexity, dense and pruned; nil: not at all.
+  ///   - command: the command line, for the report.
   public init(
-    model: FilePath, calibration: FilePath?, output: FilePath, search: SearchOptions,
-    write: WriteOptions, forward: ForwardOptions, cluster: ClusterOptions
+    model: FilePath, calibration: FilePath?, evaluation: FilePath?, output: FilePath,
+    search: SearchOptions, write: WriteOptions, forward: ForwardOptions, cluster: ClusterOptions,
+    command: [String]
   ) {
+    self.command = command
     self.model = model
     self.calibration = calibration
+    self.evaluation = evaluation
     self.output = output
     self.search = search
     self.write = write
@@ -38,6 +48,9 @@ public struct PruneRun: Sendable {
     let compensates = try inputs.compensates(
       write.compensates && search.metric.needsMoments, isStock: search.isUniform, console.log)
     try write.checkFormat(model: model)
+    let comparison = try evaluation.map {
+      try ComparedEvaluation($0, inputs, forward, cluster.options, console)
+    }
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
     identity.add(write)
@@ -47,10 +60,11 @@ public struct PruneRun: Sendable {
     var workspace = try RunWorkspace(
       output, journalFolder: "flap/journal", identity: identity, tree: pass?.layout.tree,
       shape: inputs.shape, resuming: cluster.options.resumes)
-    let (result, shards, peakWorkerBytes) = try workspace.surviving(console) { workspace in
+    let isResumed = workspace.isResumed
+    let done = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
         inputs, pass, cluster, console, logFolder: output.pushing("flap/logs"))
-      let (result, shards) = try session.guarded { session in
+      var done = try session.guarded { session in
         let measurements = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
         let result = try search.run(
@@ -63,25 +77,59 @@ public struct PruneRun: Sendable {
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
         try writeRecords(measurements, result, search, inputs, pass)
         try writing.finish(output)
-        return (result, shards)
+        return Done(measurements: measurements, result: result, shards: shards)
       }
       try session.end()
-      return (result, shards, session.peakWorkerBytes)
+      done.peakWorkerBytes = session.peakWorkerBytes
+      done.account = session.account
+      done.evaluation = try comparison?.run(
+        dense: inputs, pruned: output, &done.account.phases, console)
+      return done
     }
 
     var summary = PruneSummary(
-      search: SearchSummary(result, search, shape: inputs.shape, output: output.string),
-      shards: shards, tokenCount: pass?.tokenCount ?? 0,
+      search: SearchSummary(done.result, search, shape: inputs.shape, output: output.string),
+      shards: done.shards, tokenCount: pass?.tokenCount ?? 0,
       modelDigest: inputs.checkpoint.digest, dataDigest: pass?.tokens.digest,
-      compute: pass?.compute, compensates: compensates,
-      peakWorkerBytes: peakWorkerBytes, seconds: (.now - start) / .seconds(1),
+      compute: pass?.compute, compensates: compensates, evaluation: done.evaluation,
+      peakWorkerBytes: done.peakWorkerBytes, seconds: (.now - start) / .seconds(1),
       terms: identity.dictionary)
     summary.gguf = try write.addGGUF(to: output, console)
+    let run = PruningReport.Run(
+      command: command, compute: pass?.compute, seconds: summary.seconds,
+      peakWorkerBytes: done.peakWorkerBytes, isResumed: isResumed, done.account)
+    try writeDocuments(done, search, compensates, run, inputs, pass)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()
     summary.search.warn(console.log)
     try console.show(summary, table: summary.table)
+  }
+
+  /// What a run came to.
+  private struct Done {
+    let measurements: Measurements
+    let result: SearchResult
+    let shards: [LedgerRecord]
+    var peakWorkerBytes = 0
+    var account = WorkAccount()
+    var evaluation: PruningReport.Evaluation?
+  }
+
+  /// The model card and the report, for people.
+  private func writeDocuments(
+    _ done: Done, _ search: SearchOptions, _ compensates: Bool, _ run: PruningReport.Run,
+    _ inputs: RunInputs, _ pass: SampledPass?
+  ) throws {
+    let documents = RunDocuments(
+      inputs: inputs, plan: done.result.plan, metric: search.metric.rawValue,
+      structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
+      compensates: compensates, baseModel: write.baseModel, evaluation: done.evaluation)
+    let data = pass.flatMap { pass in calibration.map { PruningReport.DataSet($0, pass) } }
+    try documents.writeCard(data.map(ModelCard.Calibration.init), to: output)
+    try documents.writeReport(
+      done.result, done.measurements, search.metric, calibration: data,
+      shards: done.shards.map(PruningReport.File.init), run: run, to: output)
   }
 
   public func describe(_ console: Console) throws {

@@ -4,6 +4,8 @@ internal import FlapCore
 internal import Journal
 internal import Logging
 internal import Pruning
+internal import Report
+internal import Statistics
 internal import Storage
 public import SystemPackage
 
@@ -61,6 +63,7 @@ public struct WriteRun: Sendable {
         try statisticsFile?.write(to: records.appending("statistics.safetensors"))
         try planFile.write(to: records.appending("plan.safetensors"))
         try writing.finish(output)
+        try writeCard(planFile, statisticsFile, inputs)
         return shards
       }
       try session.end()
@@ -73,6 +76,21 @@ public struct WriteRun: Sendable {
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()
     try console.show(summary, table: summary.table)
+  }
+
+  private func writeCard(
+    _ plan: PlanFile, _ statistics: StatisticsFile?, _ inputs: RunInputs
+  ) throws {
+    let documents = RunDocuments(
+      inputs: inputs, plan: plan.plan, metric: plan.metric, structure: plan.structure,
+      ratioAsked: plan.ratioAsked, compensates: statistics != nil, baseModel: write.baseModel)
+    // Without the statistics nobody knows how much data there was: the plan has its digest.
+    try documents.writeCard(
+      plan.dataDigest.map { digest in
+        ModelCard.Calibration(
+          digest: digest, sampleCount: statistics?.moments.sampleCount,
+          tokenCount: statistics?.moments.tokenCount)
+      }, to: output)
   }
 
   private func statisticsDigest() throws -> String {

@@ -1,0 +1,126 @@
+internal import Checkpoint
+internal import Coordination
+internal import Export
+internal import FlapCore
+internal import Foundation
+internal import Kernels
+internal import Launching
+internal import Pruning
+internal import Report
+internal import Storage
+internal import SystemPackage
+
+/// What a run tells people in its output folder: the model card and the report.
+struct RunDocuments {
+  let inputs: RunInputs
+  let plan: PruningPlan
+  let metric: String
+  let structure: String
+  let ratioAsked: Double
+  let compensates: Bool
+  let baseModel: String?
+  var evaluation: PruningReport.Evaluation?
+
+  /// The Hugging Face hub's own limit is far below.
+  private static let largestCardBytes = 4 << 20
+
+  /// Writes `README.md`. - Precondition: `config.json` is there.
+  func writeCard(_ calibration: ModelCard.Calibration?, to folder: FilePath) throws {
+    let path = inputs.directory.absolute.string
+    let card = ModelCard(
+      modelName: ModelName.short(path: path),
+      baseModel: baseModel ?? ModelName.onHub(path: path), source: sourceCard,
+      modelDigest: inputs.checkpoint.digest, shape: inputs.shape, plan: plan, metric: metric,
+      structure: structure, ratioAsked: ratioAsked, isCompensated: compensates,
+      calibration: calibration, evaluation: evaluation,
+      needsRemoteCode: try RunDocuments.needsRemoteCode(folder),
+      ggufFile: try Folder.entries(of: folder).filter { $0.hasSuffix(".gguf") }.min(),
+      version: SoftwareVersion.current)
+    try AtomicFile.write(Array(card.markdown().utf8), to: folder.appending("README.md"))
+  }
+
+  /// Empty where the dense model has no card that can be read.
+  private var sourceCard: SourceCard {
+    let path = inputs.directory.appending("README.md")
+    guard let bytes = try? SmallFile.read(path, limit: RunDocuments.largestCardBytes),
+      let text = String(validating: bytes, as: UTF8.self)
+    else { return SourceCard() }
+    return SourceCard(markdown: text)
+  }
+
+  private static func needsRemoteCode(_ folder: FilePath) throws -> Bool {
+    let bytes = try SmallFile.read(folder.appending("config.json"), limit: Limits.jsonFileBytes)
+    let fields = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]
+    return fields?["auto_map"] != nil
+  }
+
+  /// Writes `flap/report.html`.
+  ///
+  /// - Parameter files: names within the folder; those that are there are told with their digests.
+  func writeReport(
+    _ result: SearchResult, _ measurements: Measurements, _ metric: Metric,
+    calibration: PruningReport.DataSet?, shards: [PruningReport.File],
+    run: PruningReport.Run, to folder: FilePath
+  ) throws {
+    let scores = try LayerScores.scores(
+      metric: metric, moments: measurements.moments, norms: measurements.norms)
+    let report = PruningReport(
+      model: PruningReport.Model(
+        name: ModelName.short(path: inputs.directory.absolute.string),
+        digest: inputs.checkpoint.digest, shape: inputs.shape,
+        byteCount: inputs.checkpoint.byteCount),
+      plan: plan,
+      search: PruningReport.Search(
+        metric: self.metric, structure: structure, ratioAsked: ratioAsked,
+        reached: result.reached, threshold: result.threshold,
+        unitsKeptByMinimum: result.unitsKeptByMinimum),
+      scores: UnitScores(standardizing: scores, shape: inputs.shape),
+      isCompensated: compensates, calibration: calibration, evaluation: evaluation,
+      files: try shards + records(in: folder), run: run)
+    try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))
+  }
+
+  /// What was measured and decided.
+  private func records(in folder: FilePath) throws -> [PruningReport.File] {
+    try ["flap/statistics.safetensors", "flap/plan.safetensors"].compactMap { name in
+      let path = folder.pushing(FilePath(name))
+      guard let byteCount = SmallFile.byteCount(path) else { return nil }
+      return PruningReport.File(
+        name: name, byteCount: byteCount, digest: try SmallFile.digest(path))
+    }
+  }
+}
+
+extension PruningReport.Run {
+  init(
+    command: [String], compute: ComputeType?, seconds: Double, peakWorkerBytes: Int,
+    isResumed: Bool, _ account: WorkAccount
+  ) {
+    self.init(
+      command: command.map(ShellQuoting.quote), version: SoftwareVersion.current,
+      kernels: KernelFingerprint.current(compute: compute), compute: compute?.rawValue,
+      finishedAt: Date.now.formatted(.iso8601.dateTimeSeparator(.space)), seconds: seconds,
+      peakWorkerBytes: peakWorkerBytes, isResumed: isResumed, phases: account.phases,
+      workers: account.workers, events: account.events)
+  }
+}
+
+extension PruningReport.File {
+  init(_ shard: LedgerRecord) {
+    self.init(name: shard.fileName, byteCount: shard.byteCount, digest: shard.digest)
+  }
+}
+
+extension ModelCard.Calibration {
+  init(_ data: PruningReport.DataSet) {
+    self.init(digest: data.digest, sampleCount: data.sampleCount, tokenCount: data.tokenCount)
+  }
+}
+
+extension PruningReport.DataSet {
+  init(_ path: FilePath, _ pass: SampledPass) {
+    self.init(
+      name: path.lastComponent?.string ?? path.string, digest: pass.tokens.digest,
+      sampleCount: pass.tokens.sampleCount, tokenCount: pass.tokenCount)
+  }
+}

@@ -1,0 +1,85 @@
+internal import Checkpoint
+internal import FlapCore
+internal import Foundation
+internal import Report
+internal import Statistics
+internal import SystemPackage
+
+/// `--eval`: perplexity of the dense and of the pruned model, when a checkpoint has been written.
+///
+/// Workers of this machine do it: the pruned folder is here, wherever the others are.
+struct ComparedEvaluation {
+  private let data: FilePath
+  private let pass: SampledPass
+  private let forward: ForwardOptions
+  private let cluster: ClusterPlan
+
+  /// Opens and checks the data, before any long work begins.
+  init(
+    _ data: FilePath, _ dense: RunInputs, _ calibration: ForwardOptions, _ cluster: ClusterOptions,
+    _ console: Console
+  ) throws {
+    self.data = data
+    var options = ClusterOptions()
+    options.launcher = .local
+    options.localWorkerCount = cluster.hostsFile == nil ? cluster.localWorkerCount : nil
+    options.threadsPerWorker = cluster.threadsPerWorker
+    options.workerProgram = cluster.hostsFile == nil ? cluster.workerProgram : nil
+    self.cluster = try ClusterPlan(options)
+    var forward = ForwardOptions()
+    forward.compute = calibration.compute
+    if data.extension != "npy" {
+      forward.text.sequenceLength = calibration.text.sequenceLength
+      forward.text.field = calibration.text.field
+    }
+    self.forward = forward
+    pass = try dense.evaluationPass(over: data, forward, self.cluster, console)
+  }
+
+  /// - Parameter tally: gets the phases.
+  func run(
+    dense: RunInputs, pruned folder: FilePath, _ phases: inout [PruningReport.Phase],
+    _ console: Console
+  ) throws -> PruningReport.Evaluation {
+    let pruned = try RunInputs(model: folder)
+    let prunedPass = try pruned.evaluationPass(over: data, forward, cluster, console)
+    func loss(_ inputs: RunInputs, _ pass: SampledPass, _ name: String) throws -> LossSum {
+      let start = ContinuousClock.now
+      let loss = try inputs.loss(over: pass, cluster, console)
+      let blocks = pass.layout.tree.nodeCount(atLevel: pass.blockLevel)
+      phases.append(
+        PruningReport.Phase(
+          name: "evaluation, \(name)", taskCount: blocks,
+          seconds: (.now - start) / .seconds(1)))
+      return loss
+    }
+    let denseLoss = try loss(dense, pass, "dense")
+    let prunedLoss = try loss(pruned, prunedPass, "pruned")
+    return PruningReport.Evaluation(
+      data: PruningReport.DataSet(data, pass), predictedTokenCount: denseLoss.tokenCount,
+      densePerplexity: denseLoss.perplexity, prunedPerplexity: prunedLoss.perplexity)
+  }
+}
+
+extension RunInputs {
+  /// A pass that predicts: samples have a next token.
+  func evaluationPass(
+    over data: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan, _ console: Console
+  ) throws -> SampledPass {
+    let pass = try pass(over: data, options, cluster, order: .consecutive, console)
+    guard pass.tokens.tokensPerSample > 1 else {
+      throw UsageError("\(data): samples of one token predict nothing; give longer ones")
+    }
+    return pass
+  }
+
+  /// Has workers compute the mean negative log-likelihood of the samples.
+  func loss(over pass: SampledPass, _ cluster: ClusterPlan, _ console: Console) throws -> LossSum {
+    var session = try ClusterSession(self, pass, cluster, console)
+    let loss = try session.guarded { session in
+      try session.evaluate(pass, shape: shape, console)
+    }
+    try session.end()
+    return loss
+  }
+}

@@ -1,0 +1,152 @@
+internal import FlapCore
+internal import Pruning
+
+extension ModelCard {
+  public func markdown() -> String {
+    [frontMatter, introduction, facts, layers, loading, limits, origin]
+      .joined(separator: "\n")
+  }
+
+  // MARK: Parts
+
+  private var frontMatter: String {
+    var lines = ["---"]
+    if let baseModel { lines.append("base_model: \(baseModel)") }
+    lines += ["library_name: transformers", "pipeline_tag: text-generation"]
+    for (key, values) in source.entries {
+      // Quoted, because a bare `no` is a truth value and not Norwegian.
+      if values.count == 1 {
+        lines.append("\(key): \"\(values[0])\"")
+      } else {
+        lines += ["\(key):"] + values.map { "- \"\($0)\"" }
+      }
+    }
+    lines += ["tags:", "- flap", "- pruned", "- structured-pruning", "- arxiv:2312.11983", "---"]
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private var introduction: String {
+    let base =
+      baseModel.map { "[\($0)](https://huggingface.co/\($0))" } ?? Markdown.text(modelName)
+    return """
+      # \(Markdown.text(modelName)), pruned by \(percent(reached.decoderLayers))
+
+      \(base) with \(percent(reached.decoderLayers)) of its decoder layers' parameters removed by
+      [FLAP](https://arxiv.org/abs/2312.11983): whole attention heads and MLP neurons are gone, without
+      retraining\(isCompensated ? "; biases on `o_proj` and `down_proj` restore the mean output of what was removed" : "").
+
+      """
+  }
+
+  private var facts: String {
+    let pruned = prunedShape
+    let groups = plan.groupTotals
+    let neurons = plan.neuronTotals
+    func count(_ value: Int) -> String { Markdown.count(value) }
+    var rows = [
+      ("", "dense", "pruned"),
+      ("---", "---:", "---:"),
+      ("parameters", count(shape.parameterCount), count(pruned.parameterCount)),
+      (
+        "in decoder layers' linear maps", count(shape.decoderParameterCount),
+        count(pruned.decoderParameterCount)
+      ),
+      (
+        "query heads", count(shape.layers.reduce(0) { $0 + $1.headCount }),
+        count(pruned.layers.reduce(0) { $0 + $1.headCount })
+      ),
+      ("key and value heads", count(groups.all), count(groups.kept)),
+      ("MLP neurons", count(neurons.all), count(neurons.kept)),
+    ]
+    if let evaluation {
+      rows.append(
+        (
+          "perplexity¹", NumberText.plain(evaluation.densePerplexity, digits: 4),
+          NumberText.plain(evaluation.prunedPerplexity, digits: 4)
+        ))
+    }
+    var text = rows.map { "| \($0.0) | \($0.1) | \($0.2) |\n" }.joined()
+    if let evaluation {
+      text += """
+
+        ¹ exp of the mean negative log-likelihood over \(count(evaluation.predictedTokenCount)) tokens of \
+        \(count(evaluation.data.sampleCount)) samples of `\(Markdown.code(evaluation.data.name))` \
+        (SHA-256 `\(evaluation.data.digest)`); comparable only over the same data and sample length.
+
+        """
+    } else {
+      text += "\nIts quality was not measured in the run that made it.\n"
+    }
+    return text
+  }
+
+  private var layers: String {
+    var text = """
+      <details><summary>What is left of each layer</summary>
+
+      | layer | query heads | key and value heads | neurons |
+      | ---: | ---: | ---: | ---: |
+
+      """
+    for (index, (old, new)) in zip(shape.layers, prunedShape.layers).enumerated() {
+      text +=
+        "| \(index) | \(new.headCount) of \(old.headCount) "
+        + "| \(new.keyValueHeadCount) of \(old.keyValueHeadCount) "
+        + "| \(new.intermediateSize) of \(old.intermediateSize) |\n"
+    }
+    return text + "\n</details>\n"
+  }
+
+  private var origin: String {
+    var rows = [
+      "ratio asked: \(percent(ratioAsked)) of the decoder layers' parameters; reached: "
+        + "\(percent(reached.decoderLayers)), that is \(percent(reached.wholeModel)) of the whole model",
+      "metric \(Markdown.text(metric)), structure \(Markdown.text(structure)), "
+        + (isCompensated ? "with" : "without") + " bias compensation",
+      "dense model: SHA-256 `\(modelDigest)`",
+    ]
+    if let calibration {
+      rows.append(
+        "calibration data: \(calibration.amount)SHA-256 `\(calibration.digest)`")
+    } else {
+      rows.append("calibration: none; the scores come from the weights alone")
+    }
+    rows.append("made by flap \(version); `flap/` holds the plan and the record of the run")
+    return "## How it was made\n\n" + rows.map { "- \($0)\n" }.joined()
+  }
+
+  private func percent(_ share: Double) -> String {
+    NumberText.plain(share * 100, digits: 1) + " %"
+  }
+}
+
+extension ModelCard.Calibration {
+  /// "256 samples, 32,768 tokens, " as far as that is known.
+  fileprivate var amount: String {
+    guard let sampleCount, let tokenCount else { return "" }
+    return "\(Markdown.count(sampleCount)) samples, \(Markdown.count(tokenCount)) tokens, "
+  }
+}
+
+/// Text in Markdown.
+enum Markdown {
+  /// With what Markdown and HTML would take for their own escaped.
+  static func text(_ text: String) -> String {
+    var escaped = ""
+    for character in text {
+      if "\\`*_[]<>#|~&!".contains(character) { escaped += "\\" }
+      escaped.append(character.isNewline ? " " : character)
+    }
+    return escaped
+  }
+
+  /// For between backticks.
+  static func code(_ text: String) -> String {
+    String(text.map { $0 == "`" || $0.isNewline ? " " : $0 })
+  }
+
+  /// 1238656 → "1,238,656".
+  static func count(_ count: Int) -> String {
+    NumberText.exact(count).replacing("\u{202F}", with: ",")
+  }
+}

@@ -1,0 +1,72 @@
+public import FlapCore
+internal import Pruning
+
+/// The model card: `README.md` of the output folder, as the Hugging Face hub reads it.
+///
+/// It says what the run knows, and nothing that was not measured; it holds no path, host or time,
+/// so it can be published, and the same inputs give the same card.
+public struct ModelCard: Sendable {
+  /// What the dense model is called, for people.
+  public var modelName: String
+  /// `OWNER/NAME` on the hub; nil where nobody said.
+  public var baseModel: String?
+  public var source: SourceCard
+  public var modelDigest: Digest
+  /// Of the dense model.
+  public var shape: ModelShape
+  public var plan: PruningPlan
+  public var metric: String
+  public var structure: String
+  /// Of the decoder layers' parameters.
+  public var ratioAsked: Double
+  public var isCompensated: Bool
+  /// nil where no data were needed.
+  public var calibration: Calibration?
+  public var evaluation: PruningReport.Evaluation?
+  /// Whether transformers needs the Python files in the folder.
+  public var needsRemoteCode: Bool
+  /// The same model for llama.cpp, in the same folder; nil where there is none.
+  public var ggufFile: String?
+  public var version: String
+
+  /// The data behind the scores.
+  public struct Calibration: Sendable {
+    public var digest: Digest
+    /// nil where only the digest is known.
+    public var sampleCount: Int?
+    public var tokenCount: Int?
+
+    public init(digest: Digest, sampleCount: Int?, tokenCount: Int?) {
+      self.digest = digest
+      self.sampleCount = sampleCount
+      self.tokenCount = tokenCount
+    }
+  }
+
+  public init(
+    modelName: String, baseModel: String?, source: SourceCard, modelDigest: Digest,
+    shape: ModelShape, plan: PruningPlan, metric: String, structure: String, ratioAsked: Double,
+    isCompensated: Bool, calibration: Calibration?, evaluation: PruningReport.Evaluation?,
+    needsRemoteCode: Bool, ggufFile: String? = nil, version: String
+  ) {
+    self.modelName = modelName
+    self.baseModel = baseModel
+    self.source = source
+    self.modelDigest = modelDigest
+    self.shape = shape
+    self.plan = plan
+    self.metric = metric
+    self.structure = structure
+    self.ratioAsked = ratioAsked
+    self.isCompensated = isCompensated
+    self.calibration = calibration
+    self.evaluation = evaluation
+    self.needsRemoteCode = needsRemoteCode
+    self.ggufFile = ggufFile
+    self.version = version
+  }
+
+  var prunedShape: ModelShape { plan.prunedShape(of: shape, compensating: isCompensated) }
+
+  var reached: ReachedRatio { ReachedRatio(of: plan, for: shape, compensating: isCompensated) }
+}

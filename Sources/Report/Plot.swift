@@ -1,0 +1,56 @@
+/// A picture of shapes alone, as wide as its place: its width is 1000 units, whatever the screen's.
+///
+/// Words stand beside it in HTML, so that they keep their size on a phone.
+struct Plot {
+  static let width = 1000.0
+  let height: Double
+  private(set) var shapes = ""
+
+  init(height: Double) { self.height = height }
+
+  /// Rectangles of one class, in one path.
+  mutating func add(_ rectangles: [Rectangle], class name: String, opacity: Double? = nil) {
+    guard !rectangles.isEmpty else { return }
+    let path = rectangles.map(\.path).joined()
+    if let opacity {
+      shapes += Markup.shape(
+        "path", ["class": name, "d": path, "opacity": NumberText.coordinate(opacity)])
+    } else {
+      shapes += Markup.shape("path", ["class": name, "d": path])
+    }
+  }
+
+  /// A vertical line over the whole height; `x` in parts of the width.
+  mutating func addLine(at x: Double, class name: String) {
+    let x = NumberText.coordinate(x * Plot.width)
+    shapes += Markup.shape(
+      "path", ["class": name, "d": "M\(x) 0V\(NumberText.coordinate(height))"])
+  }
+
+  /// - Parameters:
+  ///   - identifier: unique on the page; names what title and description belong to.
+  ///   - title: what it is; `description`: what it shows, for those who do not see it.
+  func svg(identifier: String, class name: String, title: String, description: String) -> String {
+    Markup.element(
+      "svg",
+      [
+        "class": name, "viewBox": "0 0 1000 \(NumberText.coordinate(height))",
+        "preserveAspectRatio": "none", "role": "img",
+        "aria-labelledby": "\(identifier)-t \(identifier)-d",
+      ],
+      Markup.element("title", ["id": "\(identifier)-t"], Markup.escape(title))
+        + Markup.element("desc", ["id": "\(identifier)-d"], Markup.escape(description)) + shapes)
+  }
+
+  struct Rectangle {
+    var x: Double
+    var y: Double
+    var width: Double
+    var height: Double
+
+    fileprivate var path: String {
+      let text = NumberText.coordinate
+      return "M\(text(x)) \(text(y))h\(text(width))v\(text(height))h\(text(-width))z"
+    }
+  }
+}

@@ -1,0 +1,131 @@
+public import FlapCore
+public import Pruning
+
+/// The facts of one pruning run, and the page that shows them: `flap/report.html`.
+///
+/// What decides the bits of a checkpoint decides these facts, too, but for those of this one run:
+/// the command, the workers, and how long everything took. They stand in the report alone.
+public struct PruningReport: Sendable {
+  public var model: Model
+  public var plan: PruningPlan
+  public var search: Search
+  /// The standardized scores among which the search chose; nil leaves the distributions out.
+  public var scores: UnitScores?
+  /// Whether removed channels left biases behind.
+  public var isCompensated: Bool
+  /// nil where no data were needed.
+  public var calibration: DataSet?
+  /// nil where nothing was evaluated.
+  public var evaluation: Evaluation?
+  public var files: [File]
+  public var run: Run
+
+  public init(
+    model: Model, plan: PruningPlan, search: Search, scores: UnitScores?, isCompensated: Bool,
+    calibration: DataSet?, evaluation: Evaluation?, files: [File], run: Run
+  ) {
+    self.model = model
+    self.plan = plan
+    self.search = search
+    self.scores = scores
+    self.isCompensated = isCompensated
+    self.calibration = calibration
+    self.evaluation = evaluation
+    self.files = files
+    self.run = run
+  }
+
+  /// The sizes that are left.
+  var prunedShape: ModelShape { plan.prunedShape(of: model.shape, compensating: isCompensated) }
+}
+
+extension PruningReport {
+  /// The dense model.
+  public struct Model: Sendable {
+    /// For people: the last part of its path.
+    public var name: String
+    public var digest: Digest
+    public var shape: ModelShape
+    /// Of its weights.
+    public var byteCount: Int
+
+    public init(name: String, digest: Digest, shape: ModelShape, byteCount: Int) {
+      self.name = name
+      self.digest = digest
+      self.shape = shape
+      self.byteCount = byteCount
+    }
+  }
+
+  /// What was asked of the structure search, and what it found.
+  public struct Search: Sendable {
+    public var metric: String
+    public var structure: String
+    /// Of the decoder layers' parameters.
+    public var ratioAsked: Double
+    public var reached: ReachedRatio
+    /// The standardized score of the best unit that goes; nil where no single score decides.
+    public var threshold: Double?
+    /// Units that stay only because a layer never loses its last one.
+    public var unitsKeptByMinimum: Int
+
+    public init(
+      metric: String, structure: String, ratioAsked: Double, reached: ReachedRatio,
+      threshold: Double?, unitsKeptByMinimum: Int
+    ) {
+      self.metric = metric
+      self.structure = structure
+      self.ratioAsked = ratioAsked
+      self.reached = reached
+      self.threshold = threshold
+      self.unitsKeptByMinimum = unitsKeptByMinimum
+    }
+  }
+
+  /// Token ids that went through the model.
+  public struct DataSet: Sendable {
+    /// For people: the last part of its path.
+    public var name: String
+    public var digest: Digest
+    public var sampleCount: Int
+    public var tokenCount: Int
+
+    public init(name: String, digest: Digest, sampleCount: Int, tokenCount: Int) {
+      self.name = name
+      self.digest = digest
+      self.sampleCount = sampleCount
+      self.tokenCount = tokenCount
+    }
+  }
+
+  /// Perplexities over the same data: exp of the mean negative log-likelihood per token.
+  public struct Evaluation: Sendable {
+    public var data: DataSet
+    /// Tokens that were predicted.
+    public var predictedTokenCount: Int
+    public var densePerplexity: Double
+    public var prunedPerplexity: Double
+
+    public init(
+      data: DataSet, predictedTokenCount: Int, densePerplexity: Double, prunedPerplexity: Double
+    ) {
+      self.data = data
+      self.predictedTokenCount = predictedTokenCount
+      self.densePerplexity = densePerplexity
+      self.prunedPerplexity = prunedPerplexity
+    }
+  }
+
+  /// A file that was written.
+  public struct File: Sendable {
+    public var name: String
+    public var byteCount: Int
+    public var digest: Digest
+
+    public init(name: String, byteCount: Int, digest: Digest) {
+      self.name = name
+      self.byteCount = byteCount
+      self.digest = digest
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Report
+import Testing
+
+struct CardTests {
+  @Test("the front matter: what the hub reads")
+  func frontMatter() {
+    let bare = Sample.card()
+    #expect(
+      bare.hasPrefix(
+        """
+        ---
+        library_name: transformers
+        pipeline_tag: text-generation
+        tags:
+        - flap
+        - pruned
+        - structured-pruning
+        - arxiv:2312.11983
+        ---
+
+        # Tiny\\_1, pruned by
+        """))
+    let known = Sample.card(
+      baseModel: "owner/Tiny-1",
+      source: """
+        ---
+        license: other
+        license_name: "tiny-licence"
+        language:
+        - en
+        - "no"
+        base_model: somebody/else
+        extra: !!python/object
+        ---
+        # Tiny
+        license: mit
+        """)
+    #expect(
+      known.hasPrefix(
+        """
+        ---
+        base_model: owner/Tiny-1
+        library_name: transformers
+        pipeline_tag: text-generation
+        license: "other"
+        license_name: "tiny-licence"
+        language:
+        - "en"
+        - "no"
+        tags:
+
+        """))
+    #expect(!known.contains("somebody"))
+    #expect(known.contains("(https://huggingface.co/owner/Tiny-1)"))
+  }
+
+  @Test(
+    "what is not plain in the source's card is left out",
+    arguments: [
+      "", "license: mit", "---\nlicense: mit", "---\nlicense:\n---", "---\nlicense: |\n  mit\n---",
+      "---\nlicense: {a: b}\n---", "---\nlicense: a\"b\n---", "---\nlicense: *anchor\n---",
+      "---\nlicense: mit\u{7}\n---", "---\n  license: mit\n---",
+    ])
+  func unusual(source: String) {
+    #expect(SourceCard(markdown: source).entries.isEmpty)
+  }
+
+  @Test("lines may end as elsewhere; lists may stand in one line")
+  func usual() {
+    let card = SourceCard(markdown: "---\r\nlicense: 'mit'\r\nlanguage: [en, de]\r\n---\r\n")
+    #expect(card.entries.map(\.key) == ["license", "language"])
+    #expect(card.entries.map(\.values) == [["mit"], ["en", "de"]])
+  }
+
+  @Test("results are told where there are some, and else that there are none")
+  func results() {
+    let bare = Sample.card()
+    #expect(bare.contains("was not measured"))
+    #expect(!bare.contains("perplexity"))
+    #expect(bare.contains("the scores come from the weights alone"))
+    let evaluated = Sample.card(
+      calibration: .init(digest: Sample.digest, sampleCount: 1024, tokenCount: 131072),
+      evaluation: Sample.evaluation)
+    #expect(evaluated.contains("| perplexity¹ | 2.5000 | 3.1250 |"))
+    #expect(evaluated.contains("1,024 samples, 131,072 tokens, SHA-256 `abab"))
+    #expect(evaluated.contains("| 0 | 2 of 4 | 1 of 2 | 4 of 5 |"))
+  }
+
+  @Test("how to load it: with remote code and without; where tensor parallelism ends")
+  func loading() {
+    let remote = Sample.card()
+    #expect(remote.contains("trust_remote_code=True"))
+    #expect(remote.contains("--model-impl transformers"))
+    #expect(remote.contains("here 1 only"), "a layer has one key and value head")
+    let stock = Sample.card(needsRemoteCode: false)
+    #expect(!stock.contains("trust"))
+    #expect(stock.contains("vllm serve .\n"))
+    #expect(!stock.contains("llama-cli"))
+    #expect(Sample.card(ggufFile: "tiny.gguf").contains("llama-cli -m 'tiny.gguf'"))
+  }
+
+  @Test(
+    "names by path",
+    arguments: [
+      ("/a/models--meta-llama--Llama-3.2-1B/snapshots/0f3c", "meta-llama/Llama-3.2-1B"),
+      ("/a/models--gpt2/snapshots/0f3c/", "gpt2"), ("/a/b/Llama", nil), ("snapshots/x", nil),
+      ("/a/models--a--b--c/snapshots/1", nil), ("", nil),
+    ])
+  func names(path: String, name: String?) {
+    #expect(ModelName.onHub(path: path) == name)
+  }
+
+  @Test("short names")
+  func shortNames() {
+    #expect(ModelName.short(path: "/srv/llama/") == "llama")
+    #expect(ModelName.short(path: "/a/models--o--N-1/snapshots/0f") == "N-1")
+    #expect(ModelName.short(path: "/") == "/")
+    #expect(!ModelName.isHubName("a b"))
+    #expect(!ModelName.isHubName("../x"))
+    #expect(!ModelName.isHubName("a/b\n- c"))
+    #expect(!ModelName.isHubName("a/"))
+  }
+}
