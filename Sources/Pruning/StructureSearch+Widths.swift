@@ -16,10 +16,10 @@ extension StructureSearch {
     let selection: Selection
     let step: Int
     if widths.isUniform {
-      let units = UnitScores(summing: scores, shape: shape)
       step = ModelShape.neuronCost * widths.neuronMultiple * shape.layers.count
       selection = try selectSameInLayers(
-        units, like: try free(), shape: shape, budget: budget, target: target, step: step)
+        scores, like: structure == .adaptive ? nil : try free(), shape: shape, budget: budget,
+        target: target, step: step)
     } else {
       let largestGroup = budget.groupCosts.max() ?? 0
       step = max(
@@ -130,17 +130,24 @@ extension StructureSearch {
     return selection
   }
 
-  /// The same counts in every layer: of those groups that keep the budget within a step, the
-  /// number nearest to the mean of the free search; neurons fill up.
+  /// The same counts in every layer. Of the numbers of groups with which the budget can be kept
+  /// within a step, neurons filling it up: AL-AM takes the one that removes the least of the metric
+  /// over both modules, the others the nearest to the mean of the free search.
+  ///
+  /// A metric that weighs channels with their weights, as WIFV does, measures in both modules what
+  /// the residual stream loses; squares and standardized scores do not.
   private func selectSameInLayers(
-    _ scores: UnitScores, like free: Selection, shape: ModelShape, budget: UnitBudget,
+    _ scores: [LayerScores], like free: Selection?, shape: ModelShape, budget: UnitBudget,
     target: Double, step: Int
   ) throws(PruningError) -> Selection {
+    let units = UnitScores(summing: scores, shape: shape)
+    let losses = free == nil ? CumulatedLosses(scores, units, shape) : nil
     let layerCount = shape.layers.count
-    let groupTotal = free.layers.reduce(0) { $0 + $1.keptGroupCount }
-    let wanted = Double(groupTotal) / Double(layerCount)
+    let wanted = free.map { free in
+      Double(free.layers.reduce(0) { $0 + $1.keptGroupCount }) / Double(layerCount)
+    }
     let largest = shape.layers.map(\.intermediateSize).min() ?? 0
-    var best: (groups: Int, neurons: Int, miss: Double, distance: Double)?
+    var best: (groups: Int, neurons: Int, miss: Double, loss: Double)?
     for groups in allowedGroupCounts(shape).reversed() {
       let perLayer = target / Double(layerCount) - Double(budget.groupCosts[0] * groups)
       let neurons = nearestMultiple(
@@ -148,16 +155,18 @@ extension StructureSearch {
       let cost = layerCount * (budget.groupCosts[0] * groups + ModelShape.neuronCost * neurons)
       // Within a step all are as good.
       let miss = max(0, (Double(cost) - target).magnitude - Double(step))
-      let distance = (Double(groups) - wanted).magnitude
-      if let best, (best.miss, best.distance) <= (miss, distance) { continue }
-      best = (groups, neurons, miss, distance)
+      let loss =
+        wanted.map { (Double(groups) - $0).magnitude }
+        ?? losses?.loss(keepingGroups: groups, neurons: neurons) ?? 0
+      if let best, (best.miss, best.loss) <= (miss, loss) { continue }
+      best = (groups, neurons, miss, loss)
     }
     guard let best else { throw .noUniformHeads(hiddenSize: shape.hiddenSize) }
     return Selection(
-      layers: scores.groups.indices.map { layer in
+      layers: units.groups.indices.map { layer in
         PruningPlan.Layer(
-          keptGroups: keepingBest(best.groups, of: scores.groups[layer]),
-          keptNeurons: keepingBest(best.neurons, of: scores.neurons[layer]))
+          keptGroups: keepingBest(best.groups, of: units.groups[layer]),
+          keptNeurons: keepingBest(best.neurons, of: units.neurons[layer]))
       })
   }
 
