@@ -18,7 +18,7 @@ extension StructureSearch {
     if widths.isUniform {
       step = ModelShape.neuronCost * widths.neuronMultiple * shape.layers.count
       selection = try selectSameInLayers(
-        scores, like: structure == .adaptive ? nil : try free(), shape: shape, budget: budget,
+        scores, like: structure == .adaptive ? nil : free(), shape: shape, budget: budget,
         target: target, step: step)
     } else {
       let largestGroup = budget.groupCosts.max() ?? 0
