@@ -79,9 +79,9 @@ let package = Package(
     library(
       "Coordinator",
       [
-        "Launching", "Journal", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
-        "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", http,
-        sockets, logging, system,
+        "Launching", "Journal", "Host", "Export", "GGUF", "Wire", "Transport", "Coordination",
+        "Pruning", "Transformer", "Kernels", "TextData", "Tokenizer", "Checkpoint", "Storage",
+        "Statistics", "FlapCore", http, sockets, logging, system,
       ]),
     library(
       "Worker",
@@ -107,6 +107,7 @@ let package = Package(
         .embedInCode("RemoteCode/configuration_flap.py"),
         .embedInCode("RemoteCode/modeling_flap.py"),
       ]),
+    library("GGUF", ["Tokenizer", "Checkpoint", "Storage", "FlapCore", system]),
     library(
       "Wire", ["Coordination", "Statistics", "FlapCore", "CFlapMessages", "CProtobufC"]),
     library("Transport", ["FlapCore", "CZeroMQ"]),
@@ -116,6 +117,8 @@ let package = Package(
     library("Pruning", ["Statistics", "FlapCore"]),
     library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
     library("Kernels", ["FlapCore", "CKernels"]),
+    library("TextData", ["Tokenizer", "Storage", "FlapCore", "CZlib", system]),
+    library("Tokenizer"),
     library("Checkpoint", ["Storage", "FlapCore", system]),
     library("Storage", ["FlapCore", crypto, system]),
     library("Statistics", ["FlapCore"]),
@@ -127,6 +130,7 @@ let package = Package(
     .systemLibrary(
       name: "CProtobufC",
       providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
     .target(
       name: "CKernels",
@@ -145,6 +149,11 @@ let package = Package(
     tests(
       of: "Checkpoint", ["Storage", "FlapCore", system], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),
+    tests(
+      of: "Tokenizer", resources: [.copy("Golden")],
+      exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
+    tests(
+      of: "TextData", ["Tokenizer", "Storage", "FlapCore", system], exclude: ["make_golden.py"]),
     tests(of: "Kernels", ["FlapCore", "CKernels"]),
     tests(
       of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],
@@ -157,6 +166,9 @@ let package = Package(
     tests(of: "Journal", ["Coordination", "Storage", "Statistics", "FlapCore", system]),
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "Statistics", "FlapCore"]),
+    tests(
+      of: "GGUF", ["Checkpoint", "Storage", "FlapCore", system], resources: [.copy("Golden")],
+      exclude: ["make_golden.py"]),
     tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
     tests(
       of: "Coordinator",

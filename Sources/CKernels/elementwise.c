@@ -7,16 +7,8 @@ const char *flap_kernels_variant(void) {
   if (__builtin_cpu_supports("x86-64-v3")) return "avx2";
   return "baseline";
 }
-#include <cpuid.h>
-int flap_cpu_has_bf16(void) {
-  unsigned a, b, c, d;
-  if (!__builtin_cpu_supports("avx512f") || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return 0;
-  if (a & (1u << 5)) return 1; // AVX512_BF16
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & (1u << 22)); // AMX_BF16
-}
 #else
 const char *flap_kernels_variant(void) { return "baseline"; }
-int flap_cpu_has_bf16(void) { return 0; }
 #endif
 
 FLAP_KERNEL void flap_bf16_to_f32(const uint16_t *from, float *to, size_t count) {

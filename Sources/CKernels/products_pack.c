@@ -135,15 +135,18 @@ FLAP_INLINE void pack(const int format, const int type, const int columns, const
 
 FLAP_KERNEL void flap_pack_group(int format, int type, const void *rows, size_t row_stride,
                                  size_t outputs, size_t inner, void *tiles) {
+#define PACK(format, type) \
+  pack(format, type, 1, rows, row_stride * (type == F32_SOURCE ? 4 : 2), outputs, inner, tiles)
   if (format == FLAP_BF16) {
-    if (type == BF16_SOURCE) pack(FLAP_BF16, BF16_SOURCE, 1, rows, 2 * row_stride, outputs, inner, tiles);
-    else if (type == F16_SOURCE) pack(FLAP_BF16, F16_SOURCE, 1, rows, 2 * row_stride, outputs, inner, tiles);
-    else pack(FLAP_BF16, F32_SOURCE, 1, rows, 4 * row_stride, outputs, inner, tiles);
+    if (type == BF16_SOURCE) PACK(FLAP_BF16, BF16_SOURCE);
+    else if (type == F16_SOURCE) PACK(FLAP_BF16, F16_SOURCE);
+    else PACK(FLAP_BF16, F32_SOURCE);
   } else {
-    if (type == BF16_SOURCE) pack(FLAP_F32, BF16_SOURCE, 1, rows, 2 * row_stride, outputs, inner, tiles);
-    else if (type == F16_SOURCE) pack(FLAP_F32, F16_SOURCE, 1, rows, 2 * row_stride, outputs, inner, tiles);
-    else pack(FLAP_F32, F32_SOURCE, 1, rows, 4 * row_stride, outputs, inner, tiles);
+    if (type == BF16_SOURCE) PACK(FLAP_F32, BF16_SOURCE);
+    else if (type == F16_SOURCE) PACK(FLAP_F32, F16_SOURCE);
+    else PACK(FLAP_F32, F32_SOURCE);
   }
+#undef PACK
 }
 
 FLAP_KERNEL void flap_pack_rows(int format, const float *x, size_t stride, size_t rows,

@@ -23,7 +23,10 @@ public struct TokenMatrix: Sendable {
     tokens = try array.int32Values()
   }
 
-  private init(sampleCount: Int, tokensPerSample: Int, tokens: [Int32], path: String) {
+  /// - Parameter path: where they come from, for messages.
+  /// - Precondition: the counts fit.
+  public init(sampleCount: Int, tokensPerSample: Int, tokens: [Int32], path: String) {
+    precondition(tokens.count == sampleCount * tokensPerSample)
     self.sampleCount = sampleCount
     self.tokensPerSample = tokensPerSample
     self.tokens = tokens

@@ -7,10 +7,14 @@ public enum KernelFingerprint {
   public static func current(compute: ComputeType?) -> String {
     let variant = String(cString: flap_kernels_variant())
     guard let compute else { return variant }
-    let engine = String(cString: flap_product_engine(compute.format))
-    return "\(variant)/\(engine)/\(compute.rawValue)"
+    return "\(variant)/\(engine(compute))/\(compute.rawValue)"
   }
 
-  /// Whether the CPU multiplies bf16 matrices itself (AVX512-BF16, AMX-BF16).
-  public static var supportsBFloat16InHardware: Bool { flap_cpu_has_bf16() != 0 }
+  /// Whether the CPU multiplies bf16 matrices itself (AMX-BF16, AVX512-BF16), and the system lets
+  /// it.
+  public static var supportsBFloat16InHardware: Bool { engine(.bfloat16).hasSuffix("-bf16") }
+
+  private static func engine(_ compute: ComputeType) -> String {
+    String(cString: flap_product_engine(compute.format))
+  }
 }

@@ -1,19 +1,20 @@
 /// Moments of columns that are gathered in parts, by several threads at once; the parts are merged
 /// in their order, so the bits do not depend on who gathered them.
 public final class PartialMoments {
-  /// Parts and channels that there is room for.
+  /// Channels of all parts that there is room for.
   private let capacity: Int
   private let means: ScratchBuffer
   private let m2s: ScratchBuffer
 
-  public init(parts: Int, channels: Int) {
-    capacity = parts * channels
+  /// - Parameter channels: of all parts together.
+  public init(channels: Int) {
+    capacity = channels
     means = ScratchBuffer(byteCount: capacity * 8)
     m2s = ScratchBuffer(byteCount: capacity * 8)
   }
 
-  public static func byteCount(parts: Int, channels: Int) -> Int {
-    2 * ScratchBuffer.roundedByteCount(parts * channels * 8)
+  public static func byteCount(channels: Int) -> Int {
+    2 * ScratchBuffer.roundedByteCount(channels * 8)
   }
 
   /// Adds rows of a block to some channels of a part.

@@ -118,7 +118,7 @@ extension Llama {
             key: bytes(.key, sample, group, pass, tiles),
             value: bytes(.value, sample, group, pass, tiles), queries: queries,
             to: out + (head - first) * d, stride: tiles.bundleStride,
-            scratch: scratch.attention[thread].bytes)
+            scratch: scratch.scores[thread].bytes)
         }
         let channels = bundle.lowerBound * d..<bundle.upperBound * d
         team.enter(.activation, thread: thread)

@@ -45,7 +45,8 @@ public final class Llama {
     scratchPlan = ScratchPlan(
       shape: shape, compute: compute, threadCount: threadCount, limits: limits)
     scratch = Scratch(
-      plan: scratchPlan, shape: shape, compute: compute, threadCount: threadCount, limits: limits)
+      plan: scratchPlan, compute: compute, threadCount: threadCount,
+      leavesPerBlock: limits.leavesPerBlock)
     rotary = RotaryTable(
       shape.rotaryEmbedding, headDimension: shape.headDimension, positions: limits.tokensPerSample)
   }

@@ -3,67 +3,71 @@ internal import Kernels
 
 /// The sizes of everything that a forward pass allocates, and so its peak memory.
 public struct ScratchPlan: Hashable, Sendable {
-  /// Residual stream of the block, f32 [leaves, rows, hidden].
-  public let residualBytes: Int
-  /// Tiles of one layer's weights.
-  public let weightBytes: Int
-  /// Tiles of the products' inputs: the normed stream, and the heads' outputs or the neurons.
-  public let operandBytes: Int
-  /// Tiles of queries, keys and values.
-  public let attentionBytes: Int
-  /// Moments of parts of a leaf, f64.
-  public let momentBytes: Int
-  /// Blocks of products, scores of attention; for every thread.
-  public let threadBytes: Int
+  private let leavesPerBlock: Int
+  private let threadCount: Int
 
-  let blockBytes: Int
-  let headOutputBytes: Int
-  let attentionScratchBytes: Int
+  /// Residual stream of a leaf, f32 [rows, hidden].
+  let residual: Int
+  /// Tiles of one layer's weights.
+  let weights: Int
+  /// Tiles of the normed stream.
+  let hidden: Int
+  /// Tiles of the heads' outputs, or of the neurons.
+  let inner: Int
+  /// Tiles of attention.
+  let queries: Int
+  let keys: Int
+  let values: Int
+  /// Moments of parts of a leaf: channels of all parts.
+  let momentChannels: Int
+  /// Of each thread: blocks of products, outputs of heads, scores.
+  let block: Int
+  let headOutput: Int
+  let scores: Int
 
   public init(shape: ModelShape, compute: ComputeType, threadCount: Int, limits: BlockLimits) {
+    self.threadCount = threadCount
+    leavesPerBlock = limits.leavesPerBlock
     let layout = RowLayout(
       sampleCount: limits.samplesPerLeaf, tokensPerSample: limits.tokensPerSample)
-    let rows = layout.rowCount
     let heads = shape.layers.map(\.headCount).max() ?? 0
     let keyValueHeads = shape.layers.map(\.keyValueHeadCount).max() ?? 0
     let neurons = shape.layers.map(\.intermediateSize).max() ?? 0
+    let headChannels = heads * shape.headDimension
     let attention = AttentionTiles(compute, shape.headDimension, layout)
     func pages(_ bytes: Int) -> Int { ScratchBuffer.roundedByteCount(bytes) }
     func tiles(_ channels: Int) -> Int {
-      pages(RowTiles.byteCount(compute, rows: rows, channels: channels))
+      pages(RowTiles.byteCount(compute, rows: layout.rowCount, channels: channels))
     }
-    residualBytes = limits.leavesPerBlock * pages(rows * shape.hiddenSize * 4)
-    weightBytes = pages(PackedWeights.byteCount(shape, compute))
-    operandBytes =
-      tiles(shape.hiddenSize) + tiles(max(heads * shape.headDimension, neurons))
-    attentionBytes =
-      pages(attention.byteCount(of: .query, heads: heads))
-      + pages(attention.byteCount(of: .key, heads: keyValueHeads))
-      + pages(attention.byteCount(of: .value, heads: keyValueHeads))
-    momentBytes = PartialMoments.byteCount(
-      parts: 1,
-      channels: max(
-        layout.sampleCount * heads * shape.headDimension, layout.partCount * neurons))
-    blockBytes = MatrixProduct.scratchByteCount(
+    residual = pages(layout.rowCount * shape.hiddenSize * 4)
+    weights = pages(PackedWeights.byteCount(shape, compute))
+    hidden = tiles(shape.hiddenSize)
+    inner = tiles(max(headChannels, neurons))
+    queries = pages(attention.byteCount(of: .query, heads: heads))
+    keys = pages(attention.byteCount(of: .key, heads: keyValueHeads))
+    values = pages(attention.byteCount(of: .value, heads: keyValueHeads))
+    momentChannels = max(layout.sampleCount * headChannels, layout.partCount * neurons)
+    block = MatrixProduct.scratchByteCount(
       maps: 2, width: max(MatrixProduct.blockOutputs, attention.stripWidth))
-    headOutputBytes = pages(AttentionTiles.queriesPerStep * attention.bundleStride * 4)
-    attentionScratchBytes = attention.head.scratchByteCount
-    threadBytes = threadCount * (blockBytes + headOutputBytes + attentionScratchBytes)
+    headOutput = pages(AttentionTiles.queriesPerStep * attention.bundleStride * 4)
+    scores = attention.head.scratchByteCount
   }
 
+  public var residualBytes: Int { leavesPerBlock * residual }
+  public var threadBytes: Int { threadCount * (block + headOutput + scores) }
+
   public var totalBytes: Int {
-    residualBytes + weightBytes + operandBytes + attentionBytes + momentBytes + threadBytes
+    residualBytes + weights + hidden + inner + queries + keys + values
+      + PartialMoments.byteCount(channels: momentChannels) + threadBytes
   }
 }
 
-/// The buffers of a forward pass, allocated once.
+/// The buffers of a forward pass, allocated once; ``ScratchPlan`` says what they hold.
 struct Scratch {
-  /// One per leaf of the block, f32 [rows, hidden].
+  /// One per leaf of the block.
   let residuals: [ScratchBuffer]
   let weights: PackedWeights
-  /// The normed stream.
   let hidden: ScratchBuffer
-  /// The heads' outputs, or the neurons.
   let inner: ScratchBuffer
   let queries: ScratchBuffer
   let keys: ScratchBuffer
@@ -72,41 +76,22 @@ struct Scratch {
   /// Per thread.
   let blocks: [ScratchBuffer]
   let headOutputs: [ScratchBuffer]
-  let attention: [ScratchBuffer]
+  let scores: [ScratchBuffer]
 
-  init(
-    plan: ScratchPlan, shape: ModelShape, compute: ComputeType, threadCount: Int,
-    limits: BlockLimits
-  ) {
-    let layout = RowLayout(
-      sampleCount: limits.samplesPerLeaf, tokensPerSample: limits.tokensPerSample)
-    let heads = shape.layers.map(\.headCount).max() ?? 0
-    let keyValueHeads = shape.layers.map(\.keyValueHeadCount).max() ?? 0
-    let neurons = shape.layers.map(\.intermediateSize).max() ?? 0
-    let tiles = AttentionTiles(compute, shape.headDimension, layout)
-    func operand(_ channels: Int) -> ScratchBuffer {
-      ScratchBuffer(
-        byteCount: RowTiles.byteCount(compute, rows: layout.rowCount, channels: channels))
+  init(plan: ScratchPlan, compute: ComputeType, threadCount: Int, leavesPerBlock: Int) {
+    func buffers(_ count: Int, _ byteCount: Int) -> [ScratchBuffer] {
+      (0..<count).map { _ in ScratchBuffer(byteCount: byteCount) }
     }
-    residuals = (0..<limits.leavesPerBlock).map { _ in
-      ScratchBuffer(byteCount: plan.residualBytes / limits.leavesPerBlock)
-    }
-    weights = PackedWeights(
-      compute: compute, buffer: ScratchBuffer(byteCount: plan.weightBytes))
-    hidden = operand(shape.hiddenSize)
-    inner = operand(max(heads * shape.headDimension, neurons))
-    queries = ScratchBuffer(byteCount: tiles.byteCount(of: .query, heads: heads))
-    keys = ScratchBuffer(byteCount: tiles.byteCount(of: .key, heads: keyValueHeads))
-    values = ScratchBuffer(byteCount: tiles.byteCount(of: .value, heads: keyValueHeads))
-    moments = PartialMoments(
-      parts: 1,
-      channels: max(
-        layout.sampleCount * heads * shape.headDimension, layout.partCount * neurons))
-    func perThread(_ byteCount: Int) -> [ScratchBuffer] {
-      (0..<threadCount).map { _ in ScratchBuffer(byteCount: byteCount) }
-    }
-    blocks = perThread(plan.blockBytes)
-    headOutputs = perThread(plan.headOutputBytes)
-    attention = perThread(plan.attentionScratchBytes)
+    residuals = buffers(leavesPerBlock, plan.residual)
+    weights = PackedWeights(compute: compute, buffer: ScratchBuffer(byteCount: plan.weights))
+    hidden = ScratchBuffer(byteCount: plan.hidden)
+    inner = ScratchBuffer(byteCount: plan.inner)
+    queries = ScratchBuffer(byteCount: plan.queries)
+    keys = ScratchBuffer(byteCount: plan.keys)
+    values = ScratchBuffer(byteCount: plan.values)
+    moments = PartialMoments(channels: plan.momentChannels)
+    blocks = buffers(threadCount, plan.block)
+    headOutputs = buffers(threadCount, plan.headOutput)
+    scores = buffers(threadCount, plan.scores)
   }
 }

@@ -8,7 +8,9 @@ struct Prune: ParsableCommand {
 
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
-  @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
+  @Option(
+    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    completion: .file(), transform: path)
   var calibration: FilePath?
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
@@ -37,7 +39,9 @@ struct Calibrate: ParsableCommand {
 
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
-  @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
+  @Option(
+    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    completion: .file(), transform: path)
   var calibration: FilePath
   @Option(help: "The statistics file to write.", completion: .file(), transform: path) var output:
     FilePath
@@ -114,7 +118,9 @@ struct Eval: ParsableCommand {
 
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
-  @Option(help: "Token ids, .npy int32 [samples, tokens].", completion: .file(), transform: path)
+  @Option(
+    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    completion: .file(), transform: path)
   var data: FilePath
   @Option(
     help: "A plan to try; may be given again.", completion: .file(), transform: path)

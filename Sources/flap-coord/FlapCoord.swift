@@ -19,11 +19,12 @@ struct FlapCoord: ParsableCommand {
         flap-coord search --statistics STATS --ratio 0.2 --output PLAN
         flap-coord write --model DIR --statistics STATS --plan PLAN --output OUT
         flap-coord eval --model OUT --data test.npy
+        flap-coord export --model OUT --output OUT.gguf
       """,
     version: CoordinatorProgram.version,
     subcommands: [
-      Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Inspect.self,
-      Keys.self,
+      Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Export.self,
+      Inspect.self, Keys.self,
     ],
     defaultSubcommand: Prune.self)
 }

@@ -103,8 +103,17 @@ struct ForwardArguments: ParsableArguments {
   @Option(help: "Format of the matrix products: auto (bf16 where the CPU has it), bf16, f32.")
   var compute = ComputeChoice.auto
 
-  @Option(help: "Use the first so many samples of the data (default: all).")
+  @Option(help: "So many samples of the data (default: all; 1024 random ones of a text).")
   var samples: Int?
+
+  @Option(help: "Tokens of a sample of text (default: 128).") var sequenceLength: Int?
+
+  @Option(help: "Samples of text: random (usual to calibrate) or consecutive (to evaluate).")
+  var sampling: SamplingOrder?
+
+  @Option(help: "The seed of random samples (default: 0).") var seed: UInt64?
+
+  @Option(help: "The key of the text in a line of .jsonl (default: text).") var textField: String?
 
   @Option(
     help: ArgumentHelp(
@@ -119,6 +128,9 @@ struct ForwardArguments: ParsableArguments {
 
   func validate() throws {
     guard samples ?? 1 >= 1 else { throw ValidationError("--samples is at least 1") }
+    guard sequenceLength ?? 1 >= 1 else {
+      throw ValidationError("--sequence-length is at least 1")
+    }
     guard tokensPerLeaf >= 1 else { throw ValidationError("--tokens-per-leaf is at least 1") }
     guard leavesPerBlock ?? 1 >= 1 else {
       throw ValidationError("--leaves-per-block is at least 1")
@@ -129,6 +141,10 @@ struct ForwardArguments: ParsableArguments {
     var options = ForwardOptions()
     options.compute = compute
     options.sampleLimit = samples
+    options.text.sequenceLength = sequenceLength
+    options.text.order = sampling
+    options.text.seed = seed
+    options.text.field = textField
     options.tokensPerLeaf = tokensPerLeaf
     options.leavesPerBlock = leavesPerBlock
     return options
@@ -173,11 +189,15 @@ struct WriteArguments: ParsableArguments {
   @Option(help: "Largest shard, in bytes or with a suffix KB, MB, GB.")
   var maxShardSize = "4GB"
 
+  @Option(help: "safetensors, or gguf: a file for llama.cpp, model.gguf, besides.")
+  var format = CheckpointFormat.safetensors
+
   func options() throws -> WriteOptions {
     guard let bytes = ByteCount(maxShardSize) else {
       throw ValidationError("--max-shard-size \(maxShardSize): give a number such as 500MB or 4GB")
     }
-    return WriteOptions(compensates: compensation, maximumShardBytes: bytes.value)
+    return WriteOptions(
+      compensates: compensation, maximumShardBytes: bytes.value, format: format)
   }
 }
 
@@ -209,6 +229,7 @@ extension RatioList: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
 }
 extension LauncherChoice: ExpressibleByArgument {}
+extension SamplingOrder: ExpressibleByArgument {}
 
 /// How the command line makes a path of an argument.
 func path(_ argument: String) -> FilePath { FilePath(argument) }

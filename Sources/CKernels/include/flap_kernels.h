@@ -9,8 +9,6 @@
 
 // Name of the version in use: "avx512", "avx2" or "baseline". It decides bits.
 const char *flap_kernels_variant(void);
-// Whether the CPU multiplies bf16 in hardware (AVX512-BF16 or AMX-BF16).
-int flap_cpu_has_bf16(void);
 
 // Conversions, exact.
 void flap_bf16_to_f32(const uint16_t *from, float *to, size_t count);

@@ -17,7 +17,9 @@ enum flap_format { FLAP_BF16 = 0, FLAP_F32 = 1 };
 // panel_stride, group_stride: tiles; y_stride: floats. Each element of y sums its units in ascending
 // order from 0 (from y): its bits depend on the engine, never on how a product is cut into calls by
 // rows, by outputs, or by tiles of the inner dimension. Safe from any thread. The caller cuts a
-// large product so that the block of y and 256 channels of both operands stay in the L2 cache.
+// large product into blocks of about 128 × 256 of y over all of the inner dimension: the block and
+// 512 channels of both operands then stay in the L2 cache. Strides that are no multiple of 64 tiles
+// spread the operands over that cache's sets.
 void flap_multiply(int format, const void *x, size_t panel_stride, size_t panels, const void *w,
                    size_t group_stride, size_t groups, size_t inner_tiles, float *y,
                    size_t y_stride, int accumulate);

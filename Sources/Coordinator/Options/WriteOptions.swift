@@ -3,11 +3,23 @@ public struct WriteOptions: Sendable {
   /// Removed channels leave a bias behind that restores the mean output.
   public var compensates: Bool
   public var maximumShardBytes: Int
+  public var format: CheckpointFormat
 
-  public init(compensates: Bool, maximumShardBytes: Int) {
+  public init(
+    compensates: Bool, maximumShardBytes: Int, format: CheckpointFormat = .safetensors
+  ) {
     self.compensates = compensates
     self.maximumShardBytes = maximumShardBytes
+    self.format = format
   }
+}
+
+/// What a run leaves in its folder.
+public enum CheckpointFormat: String, Sendable, CaseIterable {
+  /// A Hugging Face checkpoint.
+  case safetensors
+  /// The same and a GGUF file for llama.cpp.
+  case gguf
 }
 
 /// A number of bytes as people write it: `1234`, `500MB`, `4GB` (powers of ten, as Hugging Face).

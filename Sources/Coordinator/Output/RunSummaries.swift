@@ -51,11 +51,13 @@ struct WriteSummary: Encodable {
   var version = SoftwareVersion.current
   let output: String
   let shards: [ShardSummary]
+  let gguf: ExportSummary?
   /// What decided the result.
   let terms: [String: String]
 
   var table: String {
     "\(shards.count) shards, \(Format.bytes(shards.reduce(0) { $0 + $1.bytes }))\n→ \(output)"
+      + (gguf.map { "\n\($0.table)" } ?? "")
   }
 }
 
@@ -72,6 +74,8 @@ struct PruneSummary: Encodable {
   let peakWorkerBytes: Int
   let seconds: Double
   let shards: [ShardSummary]
+  /// nil where none was asked for.
+  var gguf: ExportSummary?
   /// What decided the result.
   let terms: [String: String]
 
@@ -98,7 +102,7 @@ struct PruneSummary: Encodable {
     let bytes = shards.reduce(0) { $0 + $1.bytes }
     return search.table
       + " (\(shards.count) shards, \(Format.bytes(bytes)), \(Format.seconds(seconds)); a worker held "
-      + "\(Format.bytes(peakWorkerBytes)) at most)"
+      + "\(Format.bytes(peakWorkerBytes)) at most)" + (gguf.map { "\n\($0.table)" } ?? "")
   }
 }
 

@@ -28,7 +28,7 @@ public struct CalibrationRun: Sendable {
   public func run(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
-    let pass = try inputs.pass(over: calibration, forward, cluster)
+    let pass = try inputs.pass(over: calibration, forward, cluster, console)
     try OutputFile.check(output)
     // What is done so far lies beside the file until the file is there.
     var workspace = try RunWorkspace(
@@ -56,7 +56,7 @@ public struct CalibrationRun: Sendable {
   public func describe(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
-    let pass = try inputs.pass(over: calibration, forward, cluster)
+    let pass = try inputs.pass(over: calibration, forward, cluster, console)
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }

@@ -29,7 +29,7 @@ public struct EvaluationRun: Sendable {
   public func run(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
-    let pass = try inputs.pass(over: data, forward, cluster)
+    let pass = try inputs.pass(over: data, forward, cluster, order: .consecutive, console)
     guard pass.tokens.tokensPerSample > 1 else {
       throw UsageError("\(data): samples of one token predict nothing; give longer ones")
     }

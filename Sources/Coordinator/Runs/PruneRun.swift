@@ -34,9 +34,10 @@ public struct PruneRun: Sendable {
   public func run(_ console: Console) throws {
     let start = ContinuousClock.now
     let cluster = try ClusterPlan(cluster)
-    let (inputs, pass, search) = try open(cluster)
+    let (inputs, pass, search) = try open(cluster, console)
     let compensates = try inputs.compensates(
       write.compensates && search.metric.needsMoments, isStock: search.isUniform, console.log)
+    try write.checkFormat(model: model)
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
     identity.add(write)
@@ -68,13 +69,14 @@ public struct PruneRun: Sendable {
       return (result, shards, session.peakWorkerBytes)
     }
 
-    let summary = PruneSummary(
+    var summary = PruneSummary(
       search: SearchSummary(result, search, shape: inputs.shape, output: output.string),
       shards: shards, tokenCount: pass?.tokenCount ?? 0,
       modelDigest: inputs.checkpoint.digest, dataDigest: pass?.tokens.digest,
       compute: pass?.compute, compensates: compensates,
       peakWorkerBytes: peakWorkerBytes, seconds: (.now - start) / .seconds(1),
       terms: identity.dictionary)
+    summary.gguf = try write.addGGUF(to: output, console)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()
@@ -84,12 +86,14 @@ public struct PruneRun: Sendable {
 
   public func describe(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
-    let (inputs, pass, _) = try open(cluster)
+    let (inputs, pass, _) = try open(cluster, console)
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }
 
-  private func open(_ cluster: ClusterPlan) throws -> (RunInputs, SampledPass?, SearchOptions) {
+  private func open(_ cluster: ClusterPlan, _ console: Console) throws -> (
+    RunInputs, SampledPass?, SearchOptions
+  ) {
     let inputs = try RunInputs(model: model)
     let search = try search.fitting(
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
@@ -98,7 +102,7 @@ public struct PruneRun: Sendable {
     guard let calibration else {
       throw UsageError("--metric \(search.metric.rawValue) needs --calibration")
     }
-    return (inputs, try inputs.pass(over: calibration, forward, cluster), search)
+    return (inputs, try inputs.pass(over: calibration, forward, cluster, console), search)
   }
 
   /// The folder `flap/`: what was measured and decided.

@@ -30,5 +30,6 @@ extension RunIdentity {
   mutating func add(_ write: WriteOptions) {
     add("--compensation", "\(write.compensates)")
     add("--max-shard-size", "\(write.maximumShardBytes)")
+    add("--format", write.format.rawValue)
   }
 }

@@ -16,18 +16,16 @@ struct RunInputs {
     try checkpoint.validate()
   }
 
-  /// A pass over the token ids of a file, checked against the model's vocabulary.
-  func pass(over path: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan) throws
-    -> SampledPass
-  {
-    var tokens = try TokenMatrix(path: path)
-    if let limit = options.sampleLimit {
-      guard limit <= tokens.sampleCount else {
-        throw UsageError("\(path) has \(tokens.sampleCount) samples, fewer than --samples \(limit)")
-      }
-      tokens = tokens.prefix(sampleCount: limit)
-    }
-    try tokens.validate(vocabularySize: shape.vocabularySize)
+  /// A pass over samples, checked against the model's vocabulary.
+  ///
+  /// - Parameter order: in which text is sampled where the options do not say.
+  func pass(
+    over path: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan,
+    order: SamplingOrder = .random, _ console: Console
+  ) throws -> SampledPass {
+    let source = SampleSource(
+      path: path, sampleLimit: options.sampleLimit, text: options.text, usualOrder: order)
+    let tokens = try source.tokens(for: shape, model: directory, console.log)
     let pass = SampledPass(shape: shape, tokens: tokens, options: options, cluster)
     try cluster.checkMemory(of: pass)
     return pass

@@ -30,6 +30,7 @@ public struct WriteRun: Sendable {
 
   public func run(_ console: Console) throws {
     let inputs = try RunInputs(model: model)
+    try write.checkFormat(model: model)
     let planFile = try PlanFile(path: plan)
     try inputs.check(planFile.modelDigest, of: plan)
     let statisticsFile = try openStatistics(inputs)
@@ -67,7 +68,7 @@ public struct WriteRun: Sendable {
     }
     let summary = WriteSummary(
       output: output.string, shards: shards.map(ShardSummary.init),
-      terms: identity.dictionary)
+      gguf: try write.addGGUF(to: output, console), terms: identity.dictionary)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()

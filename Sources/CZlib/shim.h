@@ -1,0 +1,4 @@
+#include <zlib.h>
+
+/* A macro with a sizeof, which Swift does not see. 16 + 15: gzip only, the largest window. */
+static inline int flap_inflate_init_gzip(z_stream *stream) { return inflateInit2(stream, 16 + 15); }

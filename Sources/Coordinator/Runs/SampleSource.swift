@@ -1,0 +1,78 @@
+internal import Checkpoint
+internal import FlapCore
+internal import Logging
+internal import SystemPackage
+internal import TextData
+internal import Tokenizer
+
+/// Where a run's samples come from: token ids in a `.npy`, or text and the model's tokenizer.
+struct SampleSource {
+  let path: FilePath
+  let sampleLimit: Int?
+  let text: TextOptions
+  /// Of text, where the options do not say.
+  let usualOrder: SamplingOrder
+
+  /// Of the paper.
+  private static let usualSampleCount = 1024
+  private static let usualSequenceLength = 128
+
+  /// - Parameter model: the folder whose tokenizer reads text.
+  func tokens(for shape: ModelShape, model: FilePath, _ log: Logger) throws -> TokenMatrix {
+    let tokens = try path.extension == "npy" ? tokenIDs() : textWindows(shape, model, log)
+    try tokens.validate(vocabularySize: shape.vocabularySize)
+    return tokens
+  }
+
+  private func tokenIDs() throws -> TokenMatrix {
+    let textual: [(name: String, isGiven: Bool)] = [
+      ("--sequence-length", text.sequenceLength != nil), ("--seed", text.seed != nil),
+      ("--sampling", text.order != nil), ("--text-field", text.field != nil),
+    ]
+    if let option = textual.first(where: \.isGiven) {
+      throw UsageError("\(option.name) is for text: \(path) holds samples as they are")
+    }
+    let tokens = try TokenMatrix(path: path)
+    guard let sampleLimit else { return tokens }
+    guard sampleLimit <= tokens.sampleCount else {
+      throw UsageError(
+        "\(path) has \(tokens.sampleCount) samples, fewer than --samples \(sampleLimit)")
+    }
+    return tokens.prefix(sampleCount: sampleLimit)
+  }
+
+  private func textWindows(_ shape: ModelShape, _ model: FilePath, _ log: Logger) throws
+    -> TokenMatrix
+  {
+    let tokenizer = try TokenizerFolder.load(model)
+    guard tokenizer.vocabularySize <= shape.vocabularySize else {
+      throw UsageError(
+        "the tokenizer in \(model) has \(tokenizer.vocabularySize) tokens, its model "
+          + "\(shape.vocabularySize): they do not belong together")
+    }
+    let windows = try TextWindows(
+      path: path, tokenizer: tokenizer, sampling: sampling(), vocabularySize: shape.vocabularySize)
+    log.info("\(windows.sampleCount) samples of \(path): \(windows.summary)")
+    return TokenMatrix(
+      sampleCount: windows.sampleCount, tokensPerSample: windows.tokensPerSample,
+      tokens: windows.tokens, path: path.string)
+  }
+
+  private func sampling() throws -> TextSampling {
+    let length = text.sequenceLength ?? SampleSource.usualSequenceLength
+    let field = text.field ?? "text"
+    switch text.order ?? usualOrder {
+    case .consecutive:
+      guard text.seed == nil else {
+        throw UsageError("--seed is for --sampling random: consecutive samples are not drawn")
+      }
+      return TextSampling(
+        order: .consecutive, sampleCount: sampleLimit, tokensPerSample: length, textField: field)
+    case .random:
+      return TextSampling(
+        order: .random(seed: text.seed ?? 0),
+        sampleCount: sampleLimit ?? SampleSource.usualSampleCount, tokensPerSample: length,
+        textField: field)
+    }
+  }
+}

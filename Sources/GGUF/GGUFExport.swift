@@ -1,0 +1,103 @@
+internal import Checkpoint
+public import FlapCore
+public import Storage
+public import SystemPackage
+
+/// A checkpoint, dense or pruned, as a GGUF file for llama.cpp, tokenizer included.
+///
+/// Layers of equal sizes give the architecture `llama`, others `deci`, the one of llama.cpp with
+/// sizes per layer. Both add every bias that a pruned checkpoint has.
+public struct GGUFExport: Sendable {
+  /// Of the matrices; vectors are F32.
+  public let elementType: ElementType
+  /// What a user of the file should know.
+  public let notes: [String]
+  /// `general.architecture`.
+  public let architecture: String
+  public let metadata: [(key: String, value: MetadataValue)]
+  public var tensors: [TensorInfo] { entries.map(\.info) }
+  let entries: [Entry]
+  private let checkpoint: Checkpoint
+
+  /// One tensor of the file and where it comes from.
+  struct Entry: Sendable {
+    enum Content: Sendable {
+      case tensor(name: String, RowOrder)
+      case numbers([Float])
+    }
+
+    let info: TensorInfo
+    let content: Content
+  }
+
+  /// Opens a checkpoint and checks all that could keep it from becoming a GGUF file but the values
+  /// of its weights.
+  ///
+  /// - Parameter elementType: BF16, F16 or F32; nil: the type of the embedding.
+  /// - Throws: ``GGUFError``, ``TokenizerError``, ``ConfigurationError``, ``CheckpointError``,
+  ///   ``StorageError``.
+  public init(directory: FilePath, elementType: ElementType? = nil) throws {
+    let facts = try ModelFacts(directory: directory)
+    checkpoint = try Checkpoint(directory: directory)
+    try checkpoint.validate()
+    let shape = checkpoint.configuration.shape
+    let embedding = try checkpoint.tensor(
+      "model.embed_tokens.weight", shape: [shape.vocabularySize, shape.hiddenSize])
+    self.elementType = elementType ?? embedding.elementType
+    entries = try GGUFExport.entries(shape, self.elementType, directory)
+    architecture = shape.isUniform ? "llama" : "deci"
+    let vocabulary = try Vocabulary(
+      directory: directory, rowCount: shape.vocabularySize, configuration: facts.configuration)
+    metadata =
+      GGUFExport.metadata(shape, facts, self.elementType, architecture) + vocabulary.metadata
+    notes = vocabulary.notes + GGUFExport.notes(shape, facts)
+  }
+
+  /// Bytes of the tensors.
+  public var byteCount: Int { entries.reduce(0) { $0 + $1.info.byteCount } }
+
+  /// Writes the file; it appears under its name only when it is complete.
+  ///
+  /// - Parameter onTensor: called after each tensor with its bytes; what it throws ends the
+  ///   writing, and nothing stays.
+  /// - Throws: ``StorageError``, ``CheckpointError``, ``GGUFError/beyondFloat16(tensor:value:)``.
+  public func write(
+    to path: FilePath, onTensor: (_ byteCount: Int) throws -> Void = { _ in }
+  ) throws -> CommittedFile {
+    var writer = try GGUFWriter(destination: path, metadata: metadata, tensors: tensors)
+    var stream = TensorStream()
+    for entry in entries {
+      switch entry.content {
+      case .tensor(let name, let order):
+        let view = try checkpoint.tensor(name, shape: entry.info.shape)
+        try stream.copy(view, as: entry.info.elementType, order, to: &writer)
+      case .numbers(let numbers):
+        try numbers.withUnsafeBytes { try writer.append($0) }
+      }
+      try onTensor(entry.info.byteCount)
+    }
+    return try writer.commit()
+  }
+
+  private static func notes(_ shape: ModelShape, _ facts: ModelFacts) -> [String] {
+    var notes: [String] = []
+    if let window = facts.slidingWindow {
+      notes.append(
+        "the model attends over windows of \(window) tokens, which llama.cpp does not do for this "
+          + "architecture: context_length is \(window), up to which it makes no difference")
+    }
+    let blockWidth = 32
+    let odd = shape.layers.filter { $0.intermediateSize % blockWidth != 0 }.count
+    if odd > 0 {
+      notes.append(
+        "\(odd) of \(shape.layers.count) layers keep neurons that are no multiple of \(blockWidth):"
+          + " llama.cpp cannot quantize their ffn_down to Q8_0 or Q4_0")
+    }
+    return notes
+  }
+}
+
+extension ModelShape {
+  /// Whether all layers have the same sizes.
+  var isUniform: Bool { layers.allSatisfy { $0 == layers[0] } }
+}

@@ -1,0 +1,58 @@
+public import FlapCore
+internal import Storage
+public import SystemPackage
+public import Tokenizer
+
+/// Token ids of the chosen windows of a text.
+public struct TextWindows: Sendable {
+  public let sampleCount: Int
+  public let tokensPerSample: Int
+  /// [samples, tokens], row-major.
+  public let tokens: [Int32]
+  /// What was read for it, in one line.
+  public let summary: Summary
+
+  public struct Summary: Hashable, Sendable {
+    public var fileCount = 0
+    /// Texts and their bytes, unpacked, as far as they were read.
+    public var documentCount = 0
+    public var textByteCount = 0
+    /// As far as it was tokenized.
+    public var tokenCount = 0
+  }
+
+  /// Reads, tokenizes and samples a file or a folder.
+  ///
+  /// - Parameters:
+  ///   - path: `.txt` (one text), `.jsonl` (one text a line), either as `.gz`, or a folder of them.
+  ///   - vocabularySize: rows of the model's embedding.
+  /// - Throws: ``TextDataError`` or a `StorageError`.
+  public init(
+    path: FilePath, tokenizer: Tokenizer, sampling: TextSampling, vocabularySize: Int
+  ) throws {
+    let files = try TextFile.files(at: path)
+    var sampler = WindowSampler(
+      files: files, path: path, encoder: TokenEncoder(tokenizer), sampling: sampling)
+    tokens = try sampler.tokens()
+    summary = sampler.summary
+    tokensPerSample = sampling.tokensPerSample
+    sampleCount = tokens.count / sampling.tokensPerSample
+    if let token = tokens.first(where: { $0 < 0 || Int($0) >= vocabularySize }) {
+      throw TextDataError.tokenOutsideVocabulary(token: token, size: vocabularySize)
+    }
+  }
+
+  /// SHA-256 over the sizes and the token ids: that of the same matrix read from a `.npy`.
+  public var digest: Digest {
+    var builder = DigestBuilder()
+    builder.update("\(sampleCount) \(tokensPerSample)\n")
+    tokens.withUnsafeBytes { builder.update($0) }
+    return builder.finalize()
+  }
+}
+
+extension TextWindows.Summary: CustomStringConvertible {
+  public var description: String {
+    "\(fileCount) files, \(documentCount) texts, \(textByteCount) bytes; \(tokenCount) tokens made"
+  }
+}

@@ -1,0 +1,140 @@
+internal import SystemPackage
+internal import Tokenizer
+
+/// Reads texts as far as they are needed and takes windows out of their tokens.
+struct WindowSampler {
+  private let files: [TextFile]
+  /// What the user named, for errors.
+  private let path: FilePath
+  private var encoder: TokenEncoder
+  private let sampling: TextSampling
+  private(set) var summary = TextWindows.Summary()
+
+  init(files: [TextFile], path: FilePath, encoder: TokenEncoder, sampling: TextSampling) {
+    self.files = files
+    self.path = path
+    self.encoder = encoder
+    self.sampling = sampling
+  }
+
+  /// [samples, tokens], row-major.
+  mutating func tokens() throws -> [Int32] {
+    switch sampling.order {
+    case .random(let seed): try randomTokens(seed: seed, sampleCount: sampling.sampleCount ?? 1)
+    case .consecutive: try consecutiveTokens()
+    }
+  }
+
+  private mutating func consecutiveTokens() throws -> [Int32] {
+    let length = sampling.tokensPerSample
+    // An overflow means more than any text has.
+    let (product, overflows) = (sampling.sampleCount ?? Int.max).multipliedReportingOverflow(
+      by: length)
+    let wanted = overflows ? Int.max : product
+    var tokens: [Int32] = []
+    reading: for file in files {
+      summary.fileCount += 1
+      var reader = try DocumentReader(file, field: sampling.textField)
+      while let text = try reader.next() {
+        count(text)
+        tokens += encode(text)
+        if tokens.count >= wanted { break reading }
+      }
+    }
+    let windows = tokens.count / length
+    try check(windows, asked: sampling.sampleCount ?? 1)
+    tokens.removeLast(tokens.count - min(windows * length, wanted))
+    return tokens
+  }
+
+  private mutating func randomTokens(seed: UInt64, sampleCount: Int) throws -> [Int32] {
+    let length = sampling.tokensPerSample
+    let texts = try allTexts()
+    var documents = try documents(of: texts, for: sampleCount)
+    var generator = SplitMix64(seed: seed)
+    var candidates = Array(texts.indices)
+    var tokens: [Int32] = []
+    tokens.reserveCapacity(sampleCount * length)
+    while tokens.count < sampleCount * length {
+      let place = generator.next(below: candidates.count)
+      let index = candidates[place]
+      var document = documents[index] ?? Document(tokens: encode(texts[index]), length: length)
+      // Too short, or all its windows are taken: it is out, and another one is drawn.
+      guard document.takenStarts.count < document.startCount else {
+        candidates.swapAt(place, candidates.count - 1)
+        candidates.removeLast()
+        documents[index] = nil
+        continue
+      }
+      let start = generator.next(below: document.startCount)
+      if document.takenStarts.insert(start).inserted {
+        tokens += document.tokens[start..<start + length]
+      }
+      documents[index] = document
+    }
+    return tokens
+  }
+
+  private struct Document {
+    let tokens: [Int32]
+    /// Where a window can begin.
+    let startCount: Int
+    var takenStarts: Set<Int> = []
+
+    init(tokens: [Int32], length: Int) {
+      self.tokens = tokens
+      startCount = max(0, tokens.count - length + 1)
+    }
+  }
+
+  private mutating func allTexts() throws -> [[UInt8]] {
+    var texts: [[UInt8]] = []
+    for file in files {
+      summary.fileCount += 1
+      var reader = try DocumentReader(file, field: sampling.textField)
+      while let text = try reader.next() {
+        count(text)
+        texts.append(text)
+        guard summary.textByteCount <= TextLimits.textBytes else {
+          throw TextDataError.tooMuchText(path: path.string, limitBytes: TextLimits.textBytes)
+        }
+      }
+    }
+    return texts
+  }
+
+  /// Tokenizes texts until they hold as many windows that do not overlap as are asked for: so
+  /// there are enough to draw, and a text too short is refused however its windows would overlap.
+  private mutating func documents(
+    of texts: [[UInt8]], for sampleCount: Int
+  ) throws -> [Int: Document] {
+    var documents: [Int: Document] = [:]
+    var windowCount = 0
+    for (index, text) in texts.enumerated() {
+      let document = Document(tokens: encode(text), length: sampling.tokensPerSample)
+      windowCount += document.tokens.count / sampling.tokensPerSample
+      documents[index] = document
+      if windowCount >= sampleCount { return documents }
+    }
+    try check(windowCount, asked: sampleCount)
+    return documents
+  }
+
+  private func check(_ windowCount: Int, asked: Int) throws(TextDataError) {
+    guard windowCount < asked else { return }
+    throw .tooFewWindows(
+      path: path.string, asked: asked, found: windowCount,
+      tokensPerWindow: sampling.tokensPerSample, isRandom: sampling.isRandom)
+  }
+
+  private mutating func count(_ text: [UInt8]) {
+    summary.documentCount += 1
+    summary.textByteCount += text.count
+  }
+
+  private mutating func encode(_ text: [UInt8]) -> [Int32] {
+    let tokens = text.withUnsafeBufferPointer { encoder.encode($0) }
+    summary.tokenCount += tokens.count
+    return tokens
+  }
+}

@@ -1,0 +1,125 @@
+import FlapCore
+import FlapTestKit
+import Foundation
+import Storage
+import SystemPackage
+import Testing
+
+/// Text instead of token ids, read with the tokenizer in the model's folder.
+@Suite(.serialized)
+struct TextInputTests {
+  private static let story = (0..<400).map { index in
+    ["The farmer sees a wolf.", "The queens eat the apples, she said.", "Owls run."][index % 3]
+  }.joined(separator: " ")
+
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func calibrate(
+    _ data: String, model: String = Programs.model, _ more: [String]
+  ) throws -> Programs.Outcome {
+    try Programs.coordinator(
+      [
+        "calibrate", "--model", model, "--calibration", data, "--output",
+        folder.path("statistics.safetensors"), "--local-workers", "1", "--threads", "1",
+      ] + more)
+  }
+
+  private func statistics(_ data: String, _ more: String...) throws -> Digest {
+    let outcome = try calibrate(
+      data, ["--samples", "20", "--sequence-length", "32", "--quiet"] + more)
+    try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    return try SmallFile.digest(FilePath(folder.path("statistics.safetensors")))
+  }
+
+  @Test("a text gives the same samples in whatever form; the seed and the order give others")
+  func forms() throws {
+    let text = try folder.write(Array(Self.story.utf8), to: "story.txt")
+    let line = try JSONEncoder().encode(["story": Self.story])
+    let lines = try folder.write(Array(line), to: "story.jsonl")
+    let expected = try statistics(text)
+    #expect(try statistics(lines, "--text-field", "story") == expected)
+    #expect(try statistics(text, "--seed", "0", "--sampling", "random") == expected)
+    #expect(try statistics(text, "--seed", "1") != expected)
+    #expect(try statistics(text, "--sampling", "consecutive") != expected)
+  }
+
+  @Test("eval takes the windows of a text one after another, all of them")
+  func evaluation() throws {
+    let text = try folder.write(Array(Self.story.utf8), to: "story.txt")
+    let outcome = try Programs.coordinator([
+      "eval", "--model", Programs.model, "--data", text, "--sequence-length", "32", "--json",
+      "--quiet",
+    ])
+    try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    let data = Data(outcome.standardOutput.utf8)
+    let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    // Every window of 32 tokens predicts 31.
+    let tokens = try #require(result["tokens"] as? Int)
+    #expect(tokens > 1000)
+    #expect(tokens % 31 == 0)
+  }
+
+  static let refusals: [(file: String, content: [UInt8], options: [String], message: String)] = [
+    ("short.txt", Array("Owls run.".utf8), [], "holds 0 windows of 128 tokens"),
+    ("empty.txt", [], [], "is empty"),
+    ("binary.txt", [0x41, 0, 0x42], [], "zero byte at offset 1"),
+    ("latin.txt", [0x41, 0xE9, 0x42], [], "not UTF-8 at byte 1"),
+    ("story.pdf", [0x41], [], "no text that can be read"),
+    ("story.jsonl", Array("{\"words\": \"a\"}".utf8), [], "no text in the field \"text\""),
+    (
+      "story.txt", Array(story.utf8), ["--sampling", "consecutive", "--seed", "3"], "--seed is for"
+    ),
+  ]
+
+  @Test("what is no text, or too little of it", arguments: refusals)
+  func refused(file: String, content: [UInt8], options: [String], message: String) throws {
+    let path = try folder.write(content, to: file)
+    try expectRefusal(try calibrate(path, options), saying: message)
+  }
+
+  @Test(
+    "options for text are refused beside token ids", arguments: ["--seed", "--sequence-length"])
+  func tokenIDs(option: String) throws {
+    try expectRefusal(
+      try calibrate(Programs.calibration, [option, "7"]), saying: "\(option) is for text")
+  }
+
+  @Test("a model without a tokenizer, and one with another's")
+  func otherTokenizer() throws {
+    let text = try folder.write(Array(Self.story.utf8), to: "story.txt")
+    let model = try folder.copyModel()
+    let file = model + "/tokenizer.json"
+    let tokenizer = try String(contentsOfFile: file, encoding: .utf8)
+    let added = "\"added_tokens\": ["
+    try #require(tokenizer.contains(added))
+    try tokenizer.replacing(
+      added,
+      with: added
+        + #"{"id": 600, "content": "<more>", "single_word": false, "lstrip": false, "#
+        + #""rstrip": false, "normalized": false, "special": true},"#
+    ).write(toFile: file, atomically: true, encoding: .utf8)
+    try expectRefusal(
+      try calibrate(text, model: model, []), saying: "they do not belong together")
+    try FileManager.default.removeItem(atPath: file)
+    try expectRefusal(
+      try calibrate(text, model: model, []), saying: "neither tokenizer.json nor tokenizer.model")
+  }
+
+  private func expectRefusal(
+    _ outcome: Programs.Outcome, saying message: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    #expect(outcome.exitCode != 0, sourceLocation: sourceLocation)
+    let lines = outcome.standardError.split(separator: "\n")
+    #expect(lines.count == 1, "\(outcome.standardError)", sourceLocation: sourceLocation)
+    #expect(
+      outcome.standardError.contains(message), "\(outcome.standardError)",
+      sourceLocation: sourceLocation)
+    let output = folder.path("statistics.safetensors")
+    #expect(
+      !FileManager.default.fileExists(atPath: output), "nothing is left behind",
+      sourceLocation: sourceLocation)
+  }
+}

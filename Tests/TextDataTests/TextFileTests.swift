@@ -1,0 +1,144 @@
+import FlapTestKit
+import Storage
+import SystemPackage
+import Testing
+import TextData
+import Tokenizer
+
+/// What is read, in which order, and what is refused.
+@Suite struct TextFileTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func tokens(
+    _ path: String, field: String = "text", count: Int? = nil
+  ) throws -> [Int32] {
+    let sampling = TextSampling(
+      order: .consecutive, sampleCount: count, tokensPerSample: 1, textField: field)
+    return try TextWindows(
+      path: FilePath(path), tokenizer: ByteTokenizer.tokenizer, sampling: sampling,
+      vocabularySize: 257
+    ).tokens
+  }
+
+  private func refusal(_ path: String, field: String = "text") -> String? {
+    do {
+      _ = try tokens(path, field: field)
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  /// Token 256 begins every text.
+  private func ids(_ texts: String...) -> [Int32] {
+    texts.flatMap { [256] + $0.utf8.map { Int32($0) } }
+  }
+
+  @Test func plainTextIsOneText() throws {
+    let path = try folder.write(Array("one\ntwo\r\n".utf8), to: "a.TXT")
+    #expect(try tokens(path) == ids("one\ntwo\r\n"))
+  }
+
+  @Test func linesAreTextsOfTheirOwn() throws {
+    let lines = """
+      {"text": "one", "url": {"text": "no"}}
+
+      {"id": [1, {"a": null}], "text": "tw\\u00f6\\n"}\r
+      {"text": ""}
+      {"text": "three"}
+      """
+    for name in ["a.jsonl", "c4.00000-of-01024.json", "a.ndjson"] {
+      #expect(
+        try tokens(try folder.write(Array(lines.utf8), to: name)) == ids("one", "twö\n", "three"))
+    }
+    let other = try folder.write(Array(#"{"body": "x", "text": 1}"#.utf8), to: "b.jsonl")
+    #expect(try tokens(other, field: "body") == ids("x"))
+  }
+
+  @Test func aByteOrderMarkIsNoText() throws {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    #expect(try tokens(try folder.write(mark + Array("x".utf8), to: "a.txt")) == ids("x"))
+    let line = mark + Array(#"{"text": "x"}"#.utf8)
+    #expect(try tokens(try folder.write(line, to: "a.jsonl")) == ids("x"))
+  }
+
+  @Test func aFolderIsReadInTheOrderOfItsNames() throws {
+    try folder.write(Array("second".utf8), to: "b.txt")
+    try folder.write(Array(#"{"text": "first"}"#.utf8), to: "a.jsonl")
+    try folder.write(Array("capital".utf8), to: "Z.txt")
+    try folder.write([0, 1, 2], to: "weights.bin")
+    try folder.write([0], to: ".hidden.txt")
+    #expect(try tokens(folder.path) == ids("capital", "first", "second"))
+    // What is not needed is not read.
+    try folder.write([0xFF], to: "c.txt")
+    #expect(try tokens(folder.path, count: 5).count == 5)
+    #expect(try #require(refusal(folder.path)).contains("c.txt is not UTF-8 at byte 0"))
+  }
+
+  /// gzip, as `make_gzip` of zlib writes it: two members, and chunks larger than a buffer.
+  @Test func gzipIsUnpacked() throws {
+    let text = String(repeating: "all work and no play ", count: 40_000)
+    let members = try Gzip.packed(Array(text.utf8)) + Gzip.packed(Array("the end".utf8))
+    let path = try folder.write(members, to: "a.txt.gz")
+    #expect(try tokens(path) == ids(text + "the end"))
+
+    var cut = members
+    cut.removeLast(12)
+    let line = try #require(refusal(try folder.write(cut, to: "cut.txt.gz")))
+    #expect(line.contains("cut.txt.gz is damaged or cut off after"))
+    var damaged = members
+    damaged[members.count / 4] ^= 0xFF
+    #expect(
+      try #require(refusal(try folder.write(damaged, to: "b.txt.gz"))).contains("damaged"))
+    let plain = try folder.write(Array("plain".utf8), to: "c.txt.gz")
+    #expect(try #require(refusal(plain)).contains("not in gzip's format"))
+    let lines = try Gzip.packed(Array(#"{"text": "x"}"#.utf8))
+    #expect(try tokens(try folder.write(lines, to: "d.jsonl.gz")) == ids("x"))
+  }
+
+  @Test(
+    arguments: [
+      ("a.txt", [], "a.txt is empty"),
+      ("a.jsonl", [], "a.jsonl is empty"),
+      ("a.txt", [0x50, 0x4B, 3, 4, 0, 0], "no text: it has a zero byte at offset 4"),
+      ("a.txt", [0x61, 0xC3, 0xA4, 0xC3], "not UTF-8 at byte 3"),
+      ("a.txt", [0x61, 0xED, 0xA0, 0x80], "not UTF-8 at byte 1"),
+      ("a.txt", [0xF4, 0x90, 0x80, 0x80], "not UTF-8 at byte 0"),
+      ("a.txt", [0xC0, 0x80], "not UTF-8 at byte 0"),
+      ("a.txt", Array("12345678é".utf8) + [0x80], "not UTF-8 at byte 10"),
+      ("a.jsonl", Array("{\"text\": \"a\"}\n{\"text\": \"".utf8) + [0xFF], "not UTF-8 at byte 24"),
+      (
+        "a.jsonl", Array("{\"text\": \"a\"}\n\n{\"text\": x}".utf8),
+        "line 3 is not a JSON object at its byte 9"
+      ),
+      ("a.jsonl", Array("[1]".utf8), "line 1 is not a JSON object at its byte 0"),
+      ("a.jsonl", Array("{\"text\": \"a\"} {}".utf8), "line 1 is not a JSON object at its byte 14"),
+      ("a.jsonl", Array("{\"text\": \"\\ud800\"}".utf8), "line 1 is not a JSON object"),
+      (
+        "a.jsonl", Array("{\"text\": \"a\"}\n{\"t\": \"b\"}".utf8),
+        "line 2 has no text in the field \"text\""
+      ),
+      ("a.jsonl", Array("{\"text\": 5}".utf8), "line 1 has no text"),
+      ("a.pdf", [0x61], "a.pdf is no text that can be read"),
+    ] as [(String, [UInt8], String)])
+  func badFilesAreRefused(name: String, bytes: [UInt8], reason: String) throws {
+    let line = try #require(refusal(try folder.write(bytes, to: name)))
+    #expect(line.contains(reason), "\(line)")
+    #expect(!line.contains("\n"))
+  }
+
+  @Test func missingFilesAndEmptyFoldersAreRefused() throws {
+    #expect(try #require(refusal(folder.path("none.txt"))).contains("cannot open"))
+    #expect(try #require(refusal(folder.path)).contains("holds no .txt or .jsonl"))
+  }
+
+  @Test func tokenizersAreFoundInAFolder() throws {
+    #expect(throws: TextDataError.noTokenizer(folder: folder.path)) {
+      try TokenizerFolder.load(FilePath(folder.path))
+    }
+    try folder.write(Array(ByteTokenizer.json.utf8), to: "tokenizer.json")
+    #expect(try TokenizerFolder.load(FilePath(folder.path)).encode("a") == [256, 97])
+  }
+}
