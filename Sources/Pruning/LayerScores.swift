@@ -7,13 +7,10 @@ public struct LayerScores: Hashable, Sendable {
   public var attentionOutput: [Double]
   /// [intermediate].
   public var mlpDown: [Double]
-  /// Whether the scores of attention are squares of the metric (see ``Metric``).
-  public var squaresAttention: Bool
 
-  public init(attentionOutput: [Double], mlpDown: [Double], squaresAttention: Bool = false) {
+  public init(attentionOutput: [Double], mlpDown: [Double]) {
     self.attentionOutput = attentionOutput
     self.mlpDown = mlpDown
-    self.squaresAttention = squaresAttention
   }
 
   public subscript(tap: Tap) -> [Double] {
@@ -41,7 +38,6 @@ extension LayerScores {
     mlpDown = try LayerScores.channelScores(
       metric: metric, moments: moments?.mlpDown, norms: norms.mlpDown, sampleCount: sampleCount,
       layer: layer, tap: .mlpDown)
-    squaresAttention = metric.squaresAttention
     attentionOutput = metric.squaresAttention ? attention.map { $0 * $0 } : attention
   }
 

@@ -18,7 +18,8 @@ extension StructureSearch {
     if widths.isUniform {
       step = ModelShape.neuronCost * widths.neuronMultiple * shape.layers.count
       selection = try selectSameInLayers(
-        scores, like: structure == .adaptive ? nil : free(), shape: shape, budget: budget,
+        UnitScores(summing: scores, shape: shape),
+        wantedGroups: try wantedGroups(shape, free: free), shape: shape, budget: budget,
         target: target, step: step)
     } else {
       let largestGroup = budget.groupCosts.max() ?? 0
@@ -130,44 +131,55 @@ extension StructureSearch {
     return selection
   }
 
-  /// The same counts in every layer. Of the numbers of groups with which the budget can be kept
-  /// within a step, neurons filling it up: AL-AM takes the one that removes the least of the metric
-  /// over both modules, the others the nearest to the mean of the free search.
+  /// The same counts in every layer: of the numbers of groups with which the budget can be kept
+  /// within a step the smallest that is wanted or more, or else the largest; neurons fill up.
   ///
-  /// A metric that weighs channels with their weights, as WIFV does, measures in both modules what
-  /// the residual stream loses; squares and standardized scores do not.
+  /// More, not the nearest: losing more groups than their share costs far more than the neurons
+  /// that would pay for them. On two trained models, one with six heads a layer and one with four
+  /// groups, at ratios from 0.2 to 0.5, this choice was the best of all that the class takes.
   private func selectSameInLayers(
-    _ scores: [LayerScores], like free: Selection?, shape: ModelShape, budget: UnitBudget,
+    _ scores: UnitScores, wantedGroups: Double, shape: ModelShape, budget: UnitBudget,
     target: Double, step: Int
   ) throws(PruningError) -> Selection {
-    let units = UnitScores(summing: scores, shape: shape)
-    let losses = free == nil ? CumulatedLosses(scores, units, shape) : nil
     let layerCount = shape.layers.count
-    let wanted = free.map { free in
-      Double(free.layers.reduce(0) { $0 + $1.keptGroupCount }) / Double(layerCount)
-    }
     let largest = shape.layers.map(\.intermediateSize).min() ?? 0
-    var best: (groups: Int, neurons: Int, miss: Double, loss: Double)?
-    for groups in allowedGroupCounts(shape).reversed() {
+    var best: (groups: Int, neurons: Int, miss: Double, lack: Double, surplus: Double)?
+    for groups in allowedGroupCounts(shape) {
       let perLayer = target / Double(layerCount) - Double(budget.groupCosts[0] * groups)
       let neurons = nearestMultiple(
         of: widths.neuronMultiple, to: perLayer / Double(ModelShape.neuronCost), within: largest)
       let cost = layerCount * (budget.groupCosts[0] * groups + ModelShape.neuronCost * neurons)
       // Within a step all are as good.
       let miss = max(0, (Double(cost) - target).magnitude - Double(step))
-      let loss =
-        wanted.map { (Double(groups) - $0).magnitude }
-        ?? losses?.loss(keepingGroups: groups, neurons: neurons) ?? 0
-      if let best, (best.miss, best.loss) <= (miss, loss) { continue }
-      best = (groups, neurons, miss, loss)
+      let lack = max(0, wantedGroups - Double(groups))
+      let surplus = max(0, Double(groups) - wantedGroups)
+      if let best, (best.miss, best.lack, best.surplus) <= (miss, lack, surplus) { continue }
+      best = (groups, neurons, miss, lack, surplus)
     }
     guard let best else { throw .noUniformHeads(hiddenSize: shape.hiddenSize) }
     return Selection(
-      layers: units.groups.indices.map { layer in
+      layers: scores.groups.indices.map { layer in
         PruningPlan.Layer(
-          keptGroups: keepingBest(best.groups, of: units.groups[layer]),
-          keptNeurons: keepingBest(best.neurons, of: units.neurons[layer]))
+          keptGroups: keepingBest(best.groups, of: scores.groups[layer]),
+          keptNeurons: keepingBest(best.neurons, of: scores.neurons[layer]))
       })
+  }
+
+  /// Groups that a layer keeps, on the mean: where a number to remove is given, what that leaves;
+  /// else what the ratio leaves of each module (UL-UM), since thresholds over layers, as AL-AM has
+  /// them, say nothing about counts that are the same in all.
+  private func wantedGroups(
+    _ shape: ModelShape, free: () throws(PruningError) -> Selection
+  ) throws(PruningError) -> Double {
+    let kept: [Int]
+    if structure.needsGroupsRemoved {
+      kept = try free().layers.map(\.keptGroupCount)
+    } else {
+      kept = shape.layers.map { layer in
+        layer.keyValueHeadCount - Int(ratio * Double(layer.keyValueHeadCount))
+      }
+    }
+    return Double(kept.reduce(0, +)) / Double(kept.count)
   }
 
   // MARK: Counts

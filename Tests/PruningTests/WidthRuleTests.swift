@@ -116,19 +116,17 @@ import Testing
     #expect(zip(sizes, sizes.dropFirst()).allSatisfy { $0 > $1 }, "\(sizes)")
   }
 
-  /// A group costs 16, four neurons 12; half of 2 · (2 · 16 + 16 · 3) stays. With one group a layer
-  /// has room for 8 neurons, with two for 3.
-  @Test("Uniform counts remove the least of the metric, in both modules alike", arguments: [1, 9])
-  func leastLoss(group: Double) throws {
-    let shape = testShape(headDimension: 4, layers: [(2, 2, 16), (2, 2, 16)])
-    let search = search(.adaptive, 0.5, WidthRules(isUniform: true))
-    // The neurons between lose 5; the worse group loses 4 or 36, as a square 4 or 324.
-    let layer = LayerScores(
-      attentionOutput: repeated([group * group, 400], count: 4),
-      mlpDown: (0..<16).map { $0 < 8 ? 0 : $0 < 13 ? 1 : 10 }, squaresAttention: true)
-    let result = try search.run(scores: [layer, layer], shape: shape)
-    #expect(result.keptGroups == (group == 1 ? [1, 1] : [2, 2]))
-    #expect(result.keptNeurons == (group == 1 ? [8, 8] : [3, 3]))
+  /// Heads of 4, 2, 1 or 8 divide 16. The ratio leaves 8 − ⌊8 · ratio⌋ of 8 groups.
+  @Test(
+    "Uniform counts: no fewer groups than their share where the class takes them",
+    arguments: [(0.1, 8), (0.3, 8), (0.5, 4), (0.7, 4), (0.8, 2)])
+  func share(ratio: Double, groups: Int) throws {
+    let shape = testShape(
+      headDimension: 4, layers: Array(repeating: (heads: 8, groups: 8, neurons: 100), count: 3))
+    let search = search(.adaptive, ratio, WidthRules(isUniform: true, headsDivideHiddenSize: true))
+    let result = try search.run(scores: scores(seed: 4, shape), shape: shape)
+    #expect(result.keptGroups == Array(repeating: groups, count: 3))
+    #expect(abs(result.reached.decoderLayers - ratio) < 0.004)
   }
 
   @Test("Within a layer the best stay")
