@@ -16,10 +16,11 @@ extension StructureSearch {
     let selection: Selection
     let step: Int
     if widths.isUniform {
-      let units = UnitScores(summing: scores, shape: shape)
       step = ModelShape.neuronCost * widths.neuronMultiple * shape.layers.count
       selection = try selectSameInLayers(
-        units, like: try free(), shape: shape, budget: budget, target: target, step: step)
+        UnitScores(summing: scores, shape: shape),
+        wantedGroups: try wantedGroups(shape, free: free), shape: shape, budget: budget,
+        target: target, step: step)
     } else {
       let largestGroup = budget.groupCosts.max() ?? 0
       step = max(
@@ -130,27 +131,30 @@ extension StructureSearch {
     return selection
   }
 
-  /// The same counts in every layer: of those groups that keep the budget within a step, the
-  /// number nearest to the mean of the free search; neurons fill up.
+  /// The same counts in every layer: of the numbers of groups with which the budget can be kept
+  /// within a step the smallest that is wanted or more, or else the largest; neurons fill up.
+  ///
+  /// More, not the nearest: losing more groups than their share costs far more than the neurons
+  /// that would pay for them. On two trained models, one with six heads a layer and one with four
+  /// groups, at ratios from 0.2 to 0.5, this choice was the best of all that the class takes.
   private func selectSameInLayers(
-    _ scores: UnitScores, like free: Selection, shape: ModelShape, budget: UnitBudget,
+    _ scores: UnitScores, wantedGroups: Double, shape: ModelShape, budget: UnitBudget,
     target: Double, step: Int
   ) throws(PruningError) -> Selection {
     let layerCount = shape.layers.count
-    let groupTotal = free.layers.reduce(0) { $0 + $1.keptGroupCount }
-    let wanted = Double(groupTotal) / Double(layerCount)
     let largest = shape.layers.map(\.intermediateSize).min() ?? 0
-    var best: (groups: Int, neurons: Int, miss: Double, distance: Double)?
-    for groups in allowedGroupCounts(shape).reversed() {
+    var best: (groups: Int, neurons: Int, miss: Double, lack: Double, surplus: Double)?
+    for groups in allowedGroupCounts(shape) {
       let perLayer = target / Double(layerCount) - Double(budget.groupCosts[0] * groups)
       let neurons = nearestMultiple(
         of: widths.neuronMultiple, to: perLayer / Double(ModelShape.neuronCost), within: largest)
       let cost = layerCount * (budget.groupCosts[0] * groups + ModelShape.neuronCost * neurons)
       // Within a step all are as good.
       let miss = max(0, (Double(cost) - target).magnitude - Double(step))
-      let distance = (Double(groups) - wanted).magnitude
-      if let best, (best.miss, best.distance) <= (miss, distance) { continue }
-      best = (groups, neurons, miss, distance)
+      let lack = max(0, wantedGroups - Double(groups))
+      let surplus = max(0, Double(groups) - wantedGroups)
+      if let best, (best.miss, best.lack, best.surplus) <= (miss, lack, surplus) { continue }
+      best = (groups, neurons, miss, lack, surplus)
     }
     guard let best else { throw .noUniformHeads(hiddenSize: shape.hiddenSize) }
     return Selection(
@@ -159,6 +163,23 @@ extension StructureSearch {
           keptGroups: keepingBest(best.groups, of: scores.groups[layer]),
           keptNeurons: keepingBest(best.neurons, of: scores.neurons[layer]))
       })
+  }
+
+  /// Groups that a layer keeps, on the mean: where a number to remove is given, what that leaves;
+  /// else what the ratio leaves of each module (UL-UM), since thresholds over layers, as AL-AM has
+  /// them, say nothing about counts that are the same in all.
+  private func wantedGroups(
+    _ shape: ModelShape, free: () throws(PruningError) -> Selection
+  ) throws(PruningError) -> Double {
+    let kept: [Int]
+    if structure.needsGroupsRemoved {
+      kept = try free().layers.map(\.keptGroupCount)
+    } else {
+      kept = shape.layers.map { layer in
+        layer.keyValueHeadCount - Int(ratio * Double(layer.keyValueHeadCount))
+      }
+    }
+    return Double(kept.reduce(0, +)) / Double(kept.count)
   }
 
   // MARK: Counts

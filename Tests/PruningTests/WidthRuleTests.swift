@@ -116,6 +116,19 @@ import Testing
     #expect(zip(sizes, sizes.dropFirst()).allSatisfy { $0 > $1 }, "\(sizes)")
   }
 
+  /// Heads of 4, 2, 1 or 8 divide 16. The ratio leaves 8 − ⌊8 · ratio⌋ of 8 groups.
+  @Test(
+    "Uniform counts: no fewer groups than their share where the class takes them",
+    arguments: [(0.1, 8), (0.3, 8), (0.5, 4), (0.7, 4), (0.8, 2)])
+  func share(ratio: Double, groups: Int) throws {
+    let shape = testShape(
+      headDimension: 4, layers: Array(repeating: (heads: 8, groups: 8, neurons: 100), count: 3))
+    let search = search(.adaptive, ratio, WidthRules(isUniform: true, headsDivideHiddenSize: true))
+    let result = try search.run(scores: scores(seed: 4, shape), shape: shape)
+    #expect(result.keptGroups == Array(repeating: groups, count: 3))
+    #expect(abs(result.reached.decoderLayers - ratio) < 0.004)
+  }
+
   @Test("Within a layer the best stay")
   func best() throws {
     let scores = scores(seed: 9)
