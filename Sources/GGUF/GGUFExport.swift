@@ -91,7 +91,8 @@ public struct GGUFExport: Sendable {
     if odd > 0 {
       notes.append(
         "\(odd) of \(shape.layers.count) layers keep neurons that are no multiple of \(blockWidth):"
-          + " llama.cpp cannot quantize their ffn_down to Q8_0 or Q4_0")
+          + " llama-quantize leaves their ffn_down in F16 for K-quants, and needs --tensor-type "
+          + "ffn_down=f16 for Q8_0 or Q4_0")
     }
     return notes
   }

@@ -59,7 +59,7 @@ struct ExportSummary: Encodable {
 
   /// Writes the file.
   init(writing export: GGUFExport, to path: FilePath, _ console: Console) throws {
-    for note in export.notes { console.log.warning("\(note)") }
+    for note in export.notes { console.log.notice("\(note)") }
     var meter = console.meter("GGUF", unit: "bytes", total: Double(export.byteCount))
     var written = 0
     let file = try export.write(to: path) { byteCount in
