@@ -136,7 +136,7 @@ extension StructureSearch {
   ///
   /// More, not the nearest: losing more groups than their share costs far more than the neurons
   /// that would pay for them. On two trained models, one with six heads a layer and one with four
-  /// groups, at ratios from 0.2 to 0.5, this choice was the best of all that the class takes.
+  /// groups, at ratios from 0.2 to 0.5, this choice was the best of the counts that were tried.
   private func selectSameInLayers(
     _ scores: UnitScores, wantedGroups: Double, shape: ModelShape, budget: UnitBudget,
     target: Double, step: Int

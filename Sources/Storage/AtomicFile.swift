@@ -7,18 +7,12 @@ public import SystemPackage
 /// Bytes go to `NAME.tmp.ATTEMPT` beside it; ``commit()`` syncs that, renames it and syncs the
 /// folder. Without a commit the temporary file is removed.
 public struct AtomicFile: ~Copyable {
-  public let destination: FilePath
-  private let temporary: FilePath
-  private let file: FileDescriptor
+  private var file: TemporaryFile
   private var buffer: [UInt8] = []
-  /// nil where nobody wants to know.
-  private var digest: DigestBuilder?
+  private var digest = DigestBuilder()
   private var byteCount = 0
 
-  private var unsyncedBytes = 0
-
   static let bufferBytes = 1 << 20
-  static let syncBytes = 128 << 20
 
   /// Who may read a file, unless said otherwise.
   public static let usualPermissions: FilePermissions = [
@@ -28,32 +22,21 @@ public struct AtomicFile: ~Copyable {
   /// - Parameter attempt: keeps apart writers that try at the same time.
   public init(
     destination: FilePath, attempt: String = "0",
-    permissions: FilePermissions = AtomicFile.usualPermissions, isDigested: Bool = true
+    permissions: FilePermissions = AtomicFile.usualPermissions
   ) throws(StorageError) {
-    digest = isDigested ? DigestBuilder() : nil
-    self.destination = destination
-    temporary = FilePath(destination.string + ".tmp." + attempt)
-    do {
-      file = try FileDescriptor.open(
-        temporary, .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: permissions)
-    } catch {
-      throw StorageError(.notWritable, temporary, error as? Errno)
-    }
+    file = try TemporaryFile(
+      destination: destination, attempt: attempt, permissions: permissions)
     buffer.reserveCapacity(AtomicFile.bufferBytes)
   }
 
-  deinit {
-    try? file.close()
-    unlink(temporary.string)
-  }
+  public var destination: FilePath { file.destination }
 
   public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
     byteCount += bytes.count
+    digest.update(bytes)
     if buffer.count + bytes.count > AtomicFile.bufferBytes { try flush() }
     if bytes.count >= AtomicFile.bufferBytes {
-      digest?.update(bytes)
-      try writeThrough(bytes)
+      try file.write(bytes)
     } else {
       buffer.append(contentsOf: bytes)
     }
@@ -69,37 +52,28 @@ public struct AtomicFile: ~Copyable {
 
   /// Puts the file in its place.
   ///
-  /// - Parameter expected: what the digest must be; nil: whatever it is.
+  /// - Parameter expected: what the digest must be.
   /// - Returns: what was written; nil when its digest is another, and then nothing is in its place.
   public consuming func commit(expecting expected: Digest) throws(StorageError) -> CommittedFile? {
-    try flush()
-    guard digest!.finalize() == expected else { return nil }
-    return try commit()
+    let digest = digest.finalize()
+    return digest == expected ? try putInPlace(digest) : nil
   }
 
   /// Puts the file in its place.
   /// - Returns: what was written.
   public consuming func commit() throws(StorageError) -> CommittedFile {
-    try putInPlace()
-    return CommittedFile(byteCount: byteCount, digest: digest!.finalize())
+    try putInPlace(digest.finalize())
   }
 
-  private mutating func putInPlace() throws(StorageError) {
+  private mutating func putInPlace(_ digest: Digest) throws(StorageError) -> CommittedFile {
     try flush()
-    do {
-      guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
-      guard rename(temporary.string, destination.string) == 0 else { throw Errno(rawValue: errno) }
-      try AtomicFile.sync(folder: destination.removingLastComponent())
-    } catch {
-      throw StorageError.write(destination, error as? Errno ?? .ioError)
-    }
+    try file.putInPlace()
+    return CommittedFile(byteCount: byteCount, digest: digest)
   }
 
-  /// Writes a file whose digest is known already, or of no interest, at once.
-  public static func writeUndigested(_ bytes: [UInt8], to path: FilePath) throws(StorageError) {
-    var file = try AtomicFile(destination: path, isDigested: false)
-    try file.write(bytes)
-    try file.putInPlace()
+  private mutating func flush() throws(StorageError) {
+    try file.write(buffer)
+    buffer.removeAll(keepingCapacity: true)
   }
 
   /// Writes a small file at once.
@@ -113,25 +87,75 @@ public struct AtomicFile: ~Copyable {
     return try file.commit()
   }
 
-  private mutating func flush() throws(StorageError) {
-    var failure: StorageError?
-    buffer.withUnsafeBytes { bytes in
-      digest?.update(bytes)
-      do throws(StorageError) { try writeThrough(bytes) } catch { failure = error }
+  /// Writes a file whose digest is known already, or of no interest, at once.
+  public static func writeUndigested(_ bytes: [UInt8], to path: FilePath) throws(StorageError) {
+    var file = try TemporaryFile(
+      destination: path, attempt: "0", permissions: AtomicFile.usualPermissions)
+    try file.write(bytes)
+    try file.putInPlace()
+  }
+}
+
+/// A file that stands under its name.
+public struct CommittedFile: Hashable, Sendable {
+  public let byteCount: Int
+  public let digest: Digest
+}
+
+/// A file under another name until it is put in its place; removed if that never happens.
+private struct TemporaryFile: ~Copyable {
+  let destination: FilePath
+  private let path: FilePath
+  private let descriptor: FileDescriptor
+  private var unsyncedBytes = 0
+
+  static let syncBytes = 128 << 20
+
+  init(
+    destination: FilePath, attempt: String, permissions: FilePermissions
+  ) throws(StorageError) {
+    self.destination = destination
+    path = FilePath(destination.string + ".tmp." + attempt)
+    do {
+      descriptor = try FileDescriptor.open(
+        path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: permissions)
+    } catch {
+      throw StorageError(.notWritable, path, error as? Errno)
     }
-    buffer.removeAll(keepingCapacity: true)
+  }
+
+  deinit {
+    try? descriptor.close()
+    unlink(path.string)
+  }
+
+  mutating func write(_ bytes: [UInt8]) throws(StorageError) {
+    var failure: StorageError?
+    bytes.withUnsafeBytes { bytes in
+      do throws(StorageError) { try write(bytes) } catch { failure = error }
+    }
     if let failure { throw failure }
   }
 
-  private mutating func writeThrough(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+  mutating func write(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
     do {
-      _ = try file.writeAll(bytes)
+      _ = try descriptor.writeAll(bytes)
       unsyncedBytes += bytes.count
-      if unsyncedBytes >= AtomicFile.syncBytes {
+      if unsyncedBytes >= TemporaryFile.syncBytes {
         // Bit by bit, so that the last sync does not stand still for the whole file.
-        guard fdatasync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+        guard fdatasync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
         unsyncedBytes = 0
       }
+    } catch {
+      throw StorageError.write(destination, error as? Errno ?? .ioError)
+    }
+  }
+
+  mutating func putInPlace() throws(StorageError) {
+    do {
+      guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
+      guard rename(path.string, destination.string) == 0 else { throw Errno(rawValue: errno) }
+      try TemporaryFile.sync(folder: destination.removingLastComponent())
     } catch {
       throw StorageError.write(destination, error as? Errno ?? .ioError)
     }
@@ -144,10 +168,4 @@ public struct AtomicFile: ~Copyable {
     defer { try? descriptor.close() }
     guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
   }
-}
-
-/// A file that stands under its name.
-public struct CommittedFile: Hashable, Sendable {
-  public let byteCount: Int
-  public let digest: Digest
 }
