@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import xllamacpp
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COORDINATOR = pathlib.Path(os.environ.get("FLAP_COORD", ROOT / ".build/release/flap-coord"))
@@ -28,7 +28,13 @@ LLAMA3_SCALING = dict(
 VARIANTS = {
     "mha": (dict(num_attention_heads=4, num_key_value_heads=4, head_dim=16), "llama2.json"),
     "gqa": (dict(num_attention_heads=6, num_key_value_heads=3, head_dim=8), "llama2.model"),
-    "mistral": (dict(num_attention_heads=4, num_key_value_heads=2, head_dim=16), "mistral.json"),
+    "mistral": (
+        dict(
+            family="mistral", num_attention_heads=6, num_key_value_heads=3, head_dim=12,
+            sliding_window=None,
+        ),
+        "mistral.json",
+    ),
     "llama3": (
         dict(
             num_attention_heads=4, num_key_value_heads=2, head_dim=32, tie_word_embeddings=True,
@@ -45,6 +51,10 @@ VARIANTS = {
     ),
     "biases": (
         dict(num_attention_heads=4, num_key_value_heads=2, head_dim=16, attention_bias=True, mlp_bias=True),
+        "qwen2.json",
+    ),
+    "qwen2": (
+        dict(family="qwen2", num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True),
         "qwen2.json",
     ),
 }  # fmt: skip
@@ -67,11 +77,12 @@ def run(*arguments):
 def make_dense(folder, variant, dtype=torch.float32):
     settings, tokenizer = VARIANTS[variant]
     torch.manual_seed(7)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY_SIZE, hidden_size=64, intermediate_size=128, num_hidden_layers=3,
+    settings = {"family": "llama"} | settings
+    config = AutoConfig.for_model(
+        settings.pop("family"), vocab_size=VOCABULARY_SIZE, hidden_size=64, intermediate_size=128, num_hidden_layers=3,
         max_position_embeddings=256, bos_token_id=1, eos_token_id=2, **settings,
     )  # fmt: skip
-    model = LlamaForCausalLM(config)
+    model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         # Weights and biases large enough that every part of the model matters.
         for name, parameter in model.named_parameters():

@@ -260,6 +260,41 @@ def test_bundled_model(tmp_path):
             assert loaded.tokenize(text) == tokenizer.encode(text).ids
 
 
+# From text to an answer
+
+
+@pytest.fixture(params=["bundled", "larger"])
+def trained(request, tmp_path):
+    """A trained model, a file of text and a prompt."""
+    if request.param == "bundled":
+        model = ROOT / "deploy/demo/model"
+        tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+        text = "\n".join(tokenizer.decode_batch(np.load(model / "test.npy")[:256].tolist()))
+        path = tmp_path / "text.txt"
+        path.write_text(text)
+        return model, path, text[:60]
+    model = ROOT.parent / "shared/models/llama-mha"
+    if not model.exists():
+        pytest.skip(f"no larger trained model in {model}")
+    return model, model / "calibration.txt", "The configuration file is read when the server"
+
+
+def test_one_command_from_text_to_an_answer(trained, tmp_path):
+    model, text, prompt = trained
+    folder = tmp_path / "pruned"
+    run("--model", model, "--calibration", text, "--samples", 128, "--ratio", 0.2, "--output", folder,
+        "--format", "gguf")  # fmt: skip
+    tokens = Tokenizer.from_file(str(model / "tokenizer.json")).encode(prompt).ids
+    expected = greedy(load(folder, torch_dtype=torch.float32), tokens, 64)
+    run("export", "--model", folder, "--output", tmp_path / "f32.gguf", "--type", "f32")
+    with llama_cpp(tmp_path / "f32.gguf") as exact:
+        assert exact.greedy(tokens, 64) == expected
+    with llama_cpp(folder / "model.gguf") as loaded:
+        assert loaded.tokenize(prompt) == tokens
+        answer = loaded.ask("/completion", prompt=prompt, n_predict=16, temperature=0)["content"]
+        assert len(answer.split()) > 3, answer
+
+
 # Refusals
 
 

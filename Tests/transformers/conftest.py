@@ -108,9 +108,9 @@ def make_dense(folder, variant, dtype=torch.float32):
     return folder
 
 
-def load(folder, **options):
-    model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True, **options)
-    return model.eval()
+def load(folder, trust_remote_code=True, **options):
+    options["trust_remote_code"] = trust_remote_code
+    return AutoModelForCausalLM.from_pretrained(folder, **options).eval()
 
 
 def masked(dense_folder, pruned_folder, **options):

@@ -2,38 +2,17 @@
 
 import json
 
+import conftest
 import numpy as np
 import pytest
 import torch
-from conftest import logits, perplexity, run
-from safetensors.numpy import load_file
-from transformers import AutoModelForCausalLM, LlamaForCausalLM
+from conftest import logits, masked, perplexity, run
+from transformers import LlamaForCausalLM
 
 
 def load(folder):
     """Without leave to run anything of the folder's."""
-    return AutoModelForCausalLM.from_pretrained(folder).eval()
-
-
-def masked(dense_folder, plan, pruned):
-    """The dense model without the columns of what was pruned, and with the written biases."""
-    model = load(dense_folder)
-    config = model.config
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    width = config.num_attention_heads // config.num_key_value_heads * head
-    for index, layer in enumerate(model.model.layers):
-        other = pruned.model.layers[index]
-        groups = plan[f"model.layers.{index}.self_attn.kept_groups"].astype(bool)
-        neurons = plan[f"model.layers.{index}.mlp.kept_neurons"].astype(bool)
-        for linear, kept, source in (
-            (layer.self_attn.o_proj, np.repeat(groups, width), other.self_attn.o_proj),
-            (layer.mlp.down_proj, neurons, other.mlp.down_proj),
-        ):
-            with torch.no_grad():
-                linear.weight *= torch.from_numpy(kept).to(linear.weight.dtype)
-            if source.bias is not None:
-                linear.bias = torch.nn.Parameter(source.bias.detach().clone())
-    return model
+    return conftest.load(folder, trust_remote_code=False)
 
 
 @pytest.fixture(scope="module", params=["compensation", "no-compensation"])
@@ -59,8 +38,8 @@ def test_it_is_the_stock_class(dense, uniform):
 def test_logits_are_those_of_the_masked_dense_model(dense, uniform):
     tokens = np.load(dense / "tokens.npy")[:4]
     pruned = load(uniform)
-    plan = load_file(uniform / "flap" / "plan.safetensors")
-    ours, expected = logits(pruned, tokens), logits(masked(dense, plan, pruned), tokens)
+    expected = logits(masked(dense, uniform, trust_remote_code=False), tokens)
+    ours = logits(pruned, tokens)
     # f32 sums in another order: a few ulp of the largest logit, over three layers.
     assert (ours - expected).abs().max() <= 2e-5 * expected.abs().max()
 
