@@ -26,7 +26,7 @@ public struct ForwardContestant: Contestant {
       limits: BlockLimits(
         tokensPerSample: layout.tokensPerSample, samplesPerLeaf: layout.samplesPerLeaf,
         leavesPerBlock: layout.leafCount))
-    phases = PhaseWatch(model.team)
+    phases = PhaseWatch(model)
     let matrix = try TokenMatrix(path: options.tokens)
     try matrix.validate(vocabularySize: model.shape.vocabularySize)
     let needed = options.sampleCount * options.tokensPerSample
@@ -47,7 +47,8 @@ public struct ForwardContestant: Contestant {
   public var details: [String: String] {
     [
       "kernels": KernelFingerprint.current(compute: compute),
-      "threads": "\(model.team.threadCount)",
+      "threads": "\(model.split.threadCount)",
+      "lanes": "\(model.split.laneCount)",
       "plannedBytes": "\(model.scratchPlan.totalBytes)",
     ]
   }

@@ -22,6 +22,14 @@ public struct PhaseSeconds: Sendable {
 
   public subscript(phase: Phase) -> Double { Double(nanoseconds[phase.rawValue]) / 1e9 }
 
+  public static func + (a: PhaseSeconds, b: PhaseSeconds) -> PhaseSeconds {
+    var sum = PhaseSeconds()
+    for index in sum.nanoseconds.indices {
+      sum.nanoseconds[index] = a.nanoseconds[index] + b.nanoseconds[index]
+    }
+    return sum
+  }
+
   /// Seconds of work in all phases.
   public var busy: Double { Double(nanoseconds.reduce(0, +)) / 1e9 }
 }

@@ -18,8 +18,8 @@ public struct HostEntry: Hashable, Sendable {
   public var host: String
   /// The port of ssh; nil for what ssh chooses.
   public var port: Int?
-  /// Tasks that the worker there computes at a time.
-  public var slots: Int
+  /// Leaves that the worker there computes at a time; nil for the worker's own choice.
+  public var slots: Int?
   /// Threads that compute, of all slots together; nil for the worker's own choice.
   public var threads: Int?
   /// Memory that the worker there may use; nil when not told.
@@ -34,7 +34,7 @@ public struct HostEntry: Hashable, Sendable {
   public var line: Int
 
   public init(
-    user: String? = nil, host: String, port: Int? = nil, slots: Int = 1, threads: Int? = nil,
+    user: String? = nil, host: String, port: Int? = nil, slots: Int? = nil, threads: Int? = nil,
     memoryBytes: Int? = nil, workerProgram: String? = nil, modelDirectory: String? = nil,
     environment: [Variable] = [], line: Int = 1
   ) {

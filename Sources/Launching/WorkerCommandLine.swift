@@ -9,15 +9,15 @@ public struct WorkerCommandLine: Hashable, Sendable {
   public var modelDirectory: String
   /// nil for the worker's own choice.
   public var threadCount: Int?
-  /// Tasks at a time.
-  public var slotCount: Int
+  /// Leaves at a time; nil for the worker's own choice.
+  public var slotCount: Int?
   /// Only look whether the worker could run (``PreflightReport``).
   public var isPreflight: Bool
   /// After all others.
   public var extraArguments: [String]
 
   public init(
-    program: String, modelDirectory: String, threadCount: Int? = nil, slotCount: Int = 1,
+    program: String, modelDirectory: String, threadCount: Int? = nil, slotCount: Int? = nil,
     isPreflight: Bool = false, extraArguments: [String] = []
   ) {
     self.program = program
@@ -32,7 +32,7 @@ public struct WorkerCommandLine: Hashable, Sendable {
   public func arguments(connectFile: String = "-") -> [String] {
     var arguments = ["--connect-file", connectFile, "--model", modelDirectory]
     if let threadCount { arguments += ["--threads", String(threadCount)] }
-    if slotCount != 1 { arguments += ["--slots", String(slotCount)] }
+    if let slotCount { arguments += ["--slots", String(slotCount)] }
     if isPreflight { arguments.append("--preflight") }
     return arguments + extraArguments
   }

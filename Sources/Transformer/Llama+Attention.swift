@@ -19,7 +19,7 @@ extension Llama {
 
   /// Writes RoPE(W_q · n), RoPE(W_k · n) and W_v · n into the scratch.
   private func project(_ pass: LeafPass, _ tiles: AttentionTiles) {
-    let normed = normalize(pass.index, pass.layout, pass.weights.inputNorm)
+    let normed = normalize(pass.index, pass.layout, pass.weights.inputNorm, pass.lane)
     let maps = [pass.tiles.query, pass.tiles.key, pass.tiles.value]
     let linears = [pass.weights.maps.query, pass.weights.maps.key, pass.weights.maps.value]
     var projections: [CausalAttention.Operand] = []
@@ -32,9 +32,10 @@ extension Llama {
       linears[1].withBias { key in
         linears[2].withBias { value in
           MatrixProduct.run(
-            normed, rows: pass.layout.rowCount, strips, team: team, scratch: scratch.blocks
+            normed, rows: pass.layout.rowCount, strips, team: pass.lane.team,
+            scratch: pass.lane.perThread.blocks
           ) { block in
-            team.enter(.activation, thread: block.thread)
+            pass.lane.team.enter(.activation, thread: block.thread)
             let projection = projections[block.strip]
             switch projection {
             case .query: rotate(block, query, pass.weights.queryNorm, pass.layout)
@@ -97,9 +98,9 @@ extension Llama {
     let layer = pass.weights.shape
     let (buffer, heads) =
       switch operand {
-      case .query: (scratch.queries, layer.headCount)
-      case .key: (scratch.keys, layer.keyValueHeadCount)
-      case .value: (scratch.values, layer.keyValueHeadCount)
+      case .query: (pass.lane.scratch.queries, layer.headCount)
+      case .key: (pass.lane.scratch.keys, layer.keyValueHeadCount)
+      case .value: (pass.lane.scratch.values, layer.keyValueHeadCount)
       }
     return buffer.bytes + tiles.offset(of: operand, sample: sample, head: head, of: heads)
   }
@@ -109,15 +110,16 @@ extension Llama {
   /// The outputs of all heads as tiles, [rows, heads · d], and their moments by sample; g query
   /// heads share a key and value head.
   private func attend(_ pass: LeafPass, _ tiles: AttentionTiles) -> RowTiles {
-    let layer = pass.weights.shape
+    let (layer, lane) = (pass.weights.shape, pass.lane)
     let d = shape.headDimension
-    let heads = RowTiles(compute, channels: layer.headCount * d, at: scratch.inner.bytes)
+    let heads = RowTiles(compute, channels: layer.headCount * d, at: lane.scratch.inner.bytes)
     let bundles = (layer.headCount + tiles.headsPerBundle - 1) / tiles.headsPerBundle
-    team.run(.attention, taskCount: pass.layout.sampleCount * bundles) { task, thread in
+    lane.team.run(.attention, taskCount: pass.layout.sampleCount * bundles) { task, thread in
       let sample = task / bundles
       let first = task % bundles * tiles.headsPerBundle
       let bundle = first..<min(first + tiles.headsPerBundle, layer.headCount)
-      let out = scratch.headOutputs[thread].floats()  // [queries, heads of the bundle · d]
+      // [queries, heads of the bundle · d]
+      let out = lane.perThread.headOutputs[thread].floats()
       let step = AttentionTiles.queriesPerStep
       for start in stride(from: 0, to: pass.layout.tokensPerSample, by: step) {
         let queries = start..<min(start + step, pass.layout.tokensPerSample)
@@ -128,18 +130,18 @@ extension Llama {
             key: bytes(.key, sample, group, pass, tiles),
             value: bytes(.value, sample, group, pass, tiles), queries: queries,
             to: out + (head - first) * d, stride: tiles.bundleStride,
-            scratch: scratch.scores[thread].bytes)
+            scratch: lane.perThread.scores[thread].bytes)
         }
         let channels = bundle.lowerBound * d..<bundle.upperBound * d
-        team.enter(.activation, thread: thread)
+        lane.team.enter(.activation, thread: thread)
         heads.pack(
           out, stride: tiles.bundleStride, rows: queries.count,
           atRow: sample * pass.layout.rowsPerSample + start, channels: channels)
-        team.enter(.statistics, thread: thread)
-        scratch.moments.add(
+        lane.team.enter(.statistics, thread: thread)
+        lane.scratch.moments.add(
           out, stride: tiles.bundleStride, rows: queries.count, channels: channels,
           toPart: sample, width: heads.channels, seenCount: start)
-        team.enter(.attention, thread: thread)
+        lane.team.enter(.attention, thread: thread)
       }
     }
     return heads

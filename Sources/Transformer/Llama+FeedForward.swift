@@ -12,16 +12,18 @@ extension Llama {
 
   /// SiLU(W_gate · n) · (W_up · n) as tiles, [rows, intermediate], and its moments in parts.
   private func neurons(_ pass: LeafPass) -> RowTiles {
-    let normed = normalize(pass.index, pass.layout, pass.weights.postAttentionNorm)
+    let lane = pass.lane
+    let normed = normalize(pass.index, pass.layout, pass.weights.postAttentionNorm, lane)
     let neurons = RowTiles(
-      compute, channels: pass.weights.shape.intermediateSize, at: scratch.inner.bytes)
+      compute, channels: pass.weights.shape.intermediateSize, at: lane.scratch.inner.bytes)
     let strips = MatrixProduct.Strip.covering(pass.tiles.gate, pass.tiles.up)
     pass.weights.maps.gate.withBias { gateBias in
       pass.weights.maps.up.withBias { upBias in
         MatrixProduct.run(
-          normed, rows: pass.layout.rowCount, strips, team: team, scratch: scratch.blocks
+          normed, rows: pass.layout.rowCount, strips, team: lane.team,
+          scratch: lane.perThread.blocks
         ) { block in
-          team.enter(.activation, thread: block.thread)
+          lane.team.enter(.activation, thread: block.thread)
           let (gate, up) = (block.values(0), block.values(1))
           block.add(gateBias, to: gate)
           block.add(upBias, to: up)
@@ -29,8 +31,8 @@ extension Llama {
             gateBlock: gate, gateStride: block.stride, up: up, upStride: block.stride,
             rows: block.rows.count, columns: block.outputs.count)
           block.pack(gate, into: neurons)
-          team.enter(.statistics, thread: block.thread)
-          addMoments(of: block, pass.layout, width: neurons.channels)
+          lane.team.enter(.statistics, thread: block.thread)
+          addMoments(of: block, pass, width: neurons.channels)
         }
       }
     }
@@ -38,11 +40,12 @@ extension Llama {
   }
 
   /// Parts are what one task computes.
-  private func addMoments(of block: MatrixProduct.Block, _ layout: RowLayout, width: Int) {
+  private func addMoments(of block: MatrixProduct.Block, _ pass: LeafPass, width: Int) {
+    let layout = pass.layout
     let part = block.rows.lowerBound / MatrixProduct.taskRows
     var seen = layout.tokenCount(in: part * MatrixProduct.taskRows..<block.rows.lowerBound)
     layout.forPieces(in: block.rows) { piece in
-      scratch.moments.add(
+      pass.lane.scratch.moments.add(
         block.values() + (piece.row - block.rows.lowerBound) * block.stride, stride: block.stride,
         rows: piece.tokens.count, channels: block.outputs, toPart: part, width: width,
         seenCount: seen)

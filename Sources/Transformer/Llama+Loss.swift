@@ -64,19 +64,21 @@ extension Llama {
     let name = shape.tiesEmbeddings ? "model.embed_tokens" : "lm_head"
     let head = try Linear(
       checkpoint, name, out: shape.vocabularySize, in: shape.hiddenSize, hasBias: false)
+    let lane = lanes.whole
     let sectionSize = scratch.weights.rowsThatFit(channels: shape.hiddenSize)
     for first in stride(from: 0, to: shape.vocabularySize, by: sectionSize) {
       let section = first..<min(first + sectionSize, shape.vocabularySize)
-      let tiles = scratch.weights.pack(head.weight, rows: section, team: team)
+      let tiles = scratch.weights.pack(head.weight, rows: section, team: lane.team)
       let strips = MatrixProduct.Strip.covering(tiles)
       for (index, leaf) in block.enumerated() {
         let layout = RowLayout(leaf)
-        let normed = normalize(index, layout, norm)
+        let normed = normalize(index, layout, norm, lane)
         body(index, strips.count) { finish in
           MatrixProduct.run(
-            normed, rows: layout.rowCount, strips, team: team, scratch: scratch.blocks
+            normed, rows: layout.rowCount, strips, team: lane.team,
+            scratch: lane.perThread.blocks
           ) { block in
-            team.enter(.other, thread: block.thread)
+            lane.team.enter(.other, thread: block.thread)
             finish(block, first)
           }
         }

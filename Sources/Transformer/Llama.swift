@@ -13,13 +13,14 @@ public import Kernels
 public final class Llama {
   public let shape: ModelShape
   public let limits: BlockLimits
-  public let team: ThreadTeam
+  public let split: LaneSplit
   public let scratchPlan: ScratchPlan
   /// What to leave out of the model from the next pass on; nil: nothing.
   public var pruning: ModelPruning?
   let compute: ComputeType
   let checkpoint: Checkpoint
   let scratch: Scratch
+  let lanes: Lanes
   let rotary: RotaryTable
 
   /// What flowed into `o_proj` or `down_proj` for one leaf.
@@ -35,19 +36,22 @@ public final class Llama {
   }
 
   /// Allocates all scratch. Weights are mapped, not read.
+  ///
+  /// - Parameter laneCount: leaves that are computed at the same time; nil: what suits the model.
   public init(
-    checkpoint: Checkpoint, compute: ComputeType, threadCount: Int, limits: BlockLimits
+    checkpoint: Checkpoint, compute: ComputeType, threadCount: Int, laneCount: Int? = nil,
+    limits: BlockLimits
   ) {
     self.checkpoint = checkpoint
     self.compute = compute
     self.limits = limits
     shape = checkpoint.configuration.shape
-    team = ThreadTeam(threadCount: threadCount)
-    scratchPlan = ScratchPlan(
-      shape: shape, compute: compute, threadCount: threadCount, limits: limits)
+    split = LaneSplit(
+      threadCount: threadCount, laneCount: laneCount, shape: shape, limits: limits)
+    scratchPlan = ScratchPlan(shape: shape, compute: compute, split: split, limits: limits)
     scratch = Scratch(
-      plan: scratchPlan, compute: compute, threadCount: threadCount,
-      leavesPerBlock: limits.leavesPerBlock)
+      plan: scratchPlan, compute: compute, split: split, leavesPerBlock: limits.leavesPerBlock)
+    lanes = Lanes(split, scratch: scratch)
     rotary = RotaryTable(
       shape.rotaryEmbedding, headDimension: shape.headDimension, positions: limits.tokensPerSample)
   }
@@ -64,18 +68,25 @@ public final class Llama {
     for layer in shape.layers.indices {
       var weights = try LayerWeights(checkpoint, layer: layer, of: shape)
       pruning?.apply(to: &weights, layer: layer, of: shape)
-      let tiles = scratch.weights.pack(weights, team: team)
+      let tiles = scratch.weights.pack(weights, team: lanes.whole.team)
       if layer + 1 < shape.layers.count {
         let next = try LayerWeights(checkpoint, layer: layer + 1, of: shape)
         for map in next.maps.all { map.willNeed() }
       }
-      for (index, leaf) in block.enumerated() {
-        let pass = LeafPass(layer: layer, weights: weights, tiles: tiles, leaf: leaf, index: index)
-        try onTap(attention(pass))
-        try onTap(feedForward(pass))
+      try lanes.run(block.count) { index, lane in
+        let pass = LeafPass(
+          layer: layer, weights: weights, tiles: tiles, leaf: block[index], index: index,
+          lane: lane)
+        return (attention(pass), feedForward(pass))
+      } _: { heads, neurons in
+        try onTap(heads)
+        try onTap(neurons)
       }
     }
   }
+
+  /// What the threads' time was spent on so far, summed over them; between passes.
+  public var phaseSeconds: PhaseSeconds { lanes.phaseSeconds }
 
   /// One leaf at one layer.
   struct LeafPass {
@@ -85,14 +96,17 @@ public final class Llama {
     let layout: RowLayout
     /// The leaf's position in its block.
     let index: Int
+    let lane: Lane
 
     init(
-      layer: Int, weights: LayerWeights, tiles: LayerMaps<ColumnTiles>, leaf: Leaf, index: Int
+      layer: Int, weights: LayerWeights, tiles: LayerMaps<ColumnTiles>, leaf: Leaf, index: Int,
+      lane: Lane
     ) {
       self.layer = layer
       self.weights = weights
       self.tiles = tiles
       self.index = index
+      self.lane = lane
       layout = RowLayout(leaf)
     }
   }
@@ -121,11 +135,13 @@ public final class Llama {
   // MARK: Steps that both halves of a layer have
 
   /// norm(x) as tiles, [rows, hidden].
-  func normalize(_ leaf: Int, _ layout: RowLayout, _ weight: [Float]) -> RowTiles {
+  func normalize(
+    _ leaf: Int, _ layout: RowLayout, _ weight: [Float], _ lane: Lane
+  ) -> RowTiles {
     let x = scratch.residuals[leaf].floats()  // [rows, hidden]
-    let tiles = RowTiles(compute, channels: shape.hiddenSize, at: scratch.hidden.bytes)
+    let tiles = RowTiles(compute, channels: shape.hiddenSize, at: lane.scratch.hidden.bytes)
     weight.withUnsafeBufferPointer { weight in
-      team.run(.norms, taskCount: layout.rowCount / Tile.side) { panel, _ in
+      lane.team.run(.norms, taskCount: layout.rowCount / Tile.side) { panel, _ in
         Elementwise.rmsNormPanel(
           x + panel * Tile.side * shape.hiddenSize, stride: shape.hiddenSize, rows: Tile.side,
           weight: weight.baseAddress!, epsilon: Float(shape.rmsNormEpsilon),
@@ -142,9 +158,10 @@ public final class Llama {
     let strips = MatrixProduct.Strip.covering(map)
     linear.withBias { bias in
       MatrixProduct.run(
-        input, rows: pass.layout.rowCount, strips, team: team, scratch: scratch.blocks
+        input, rows: pass.layout.rowCount, strips, team: pass.lane.team,
+        scratch: pass.lane.perThread.blocks
       ) { block in
-        team.enter(.activation, thread: block.thread)
+        pass.lane.team.enter(.activation, thread: block.thread)
         let column = block.outputs.lowerBound
         Elementwise.add(
           block: block.values(), stride: block.stride, bias: bias.map { $0 + column },
@@ -158,7 +175,7 @@ public final class Llama {
   func tapInput(
     _ pass: LeafPass, _ tap: Tap, _ input: RowTiles, partCounts: [Int]
   ) -> TapInput {
-    let moments = scratch.moments.merged(counts: partCounts, width: input.channels)
+    let moments = pass.lane.scratch.moments.merged(counts: partCounts, width: input.channels)
     let nonFinite = moments.firstNonFiniteChannel.map { channel in
       // What is not finite in f32 is not in an operand, either.
       let token = (0..<pass.layout.tokenCount).first { token in

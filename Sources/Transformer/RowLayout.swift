@@ -18,6 +18,11 @@ struct RowLayout {
     self.init(sampleCount: leaf.sampleCount, tokensPerSample: leaf.tokensPerSample)
   }
 
+  /// The largest.
+  init(_ limits: BlockLimits) {
+    self.init(sampleCount: limits.samplesPerLeaf, tokensPerSample: limits.tokensPerSample)
+  }
+
   var rowCount: Int { sampleCount * rowsPerSample }
 
   var tokenCount: Int { sampleCount * tokensPerSample }

@@ -9,14 +9,9 @@ internal import Transformer
 extension TaskRunner {
   /// The merged moments of a block: leaf by leaf from the taps, merged along the canonical tree.
   func calibrate(_ block: TokenBlock) throws -> ModelMoments {
-    let models = models()
     progress.expect(steps: shape.layers.count * Tap.allCases.count * block.samplesPerLeaf.count)
-    return try slots.reduce(block) { part, slot in try calibrate(part, models[slot]) }
-  }
-
-  private func calibrate(_ block: TokenBlock, _ model: Llama) throws -> ModelMoments {
     var reducers = shape.layers.map { _ in LayerReducers(block) }
-    try model.forward(block: block.leaves) { input in
+    try model().forward(block: block.leaves) { input in
       let moments = try moments(of: input, block)
       reducers[input.layer].accept(moments, of: input.tap, leaf: block.firstLeaf + input.leafIndex)
       try progress.step()
@@ -40,14 +35,10 @@ extension TaskRunner {
   ///
   /// - Parameter pruning: what to leave out of the model.
   func evaluate(_ block: TokenBlock, pruning: ModelPruning?) throws -> LossSum {
-    let models = models()
-    for model in models { model.pruning = pruning }
-    defer { for model in models { model.pruning = nil } }
+    let model = model()
+    model.pruning = pruning
+    defer { model.pruning = nil }
     progress.expect(steps: shape.layers.count * block.samplesPerLeaf.count)
-    return try slots.reduce(block) { part, slot in try evaluate(part, models[slot]) }
-  }
-
-  private func evaluate(_ block: TokenBlock, _ model: Llama) throws -> LossSum {
     var reducer = block.makeReducer(of: LossSum.self)
     let losses = try model.negativeLogLikelihood(block: block.leaves) { try progress.step() }
     for (index, loss) in losses.enumerated() {

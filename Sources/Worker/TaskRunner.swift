@@ -12,19 +12,19 @@ internal import Wire
 final class TaskRunner {
   let checkpoint: Checkpoint
   let progress: TaskProgress
-  /// Models that compute at the same time, each with threads and scratch of its own.
-  let slots: SlotTeam
-  private let threadsPerSlot: Int
+  /// Leaves that are computed at the same time; nil: what suits the model.
+  private let slotCount: Int?
+  private let threadCount: Int
   private(set) var terms: Welcome?
-  private var madeModels: [Llama] = []
+  private var madeModel: Llama?
   private var broadcast: PlanBroadcast?
   private var madePruned: PrunedCheckpoint?
   private var madePruning: ModelPruning?
 
-  init(checkpoint: Checkpoint, slotCount: Int, threadCount: Int, progress: TaskProgress) {
+  init(checkpoint: Checkpoint, slotCount: Int?, threadCount: Int, progress: TaskProgress) {
     self.checkpoint = checkpoint
-    slots = SlotTeam(slotCount: slotCount)
-    threadsPerSlot = max(1, threadCount / slotCount)
+    self.slotCount = slotCount
+    self.threadCount = threadCount
     self.progress = progress
   }
 
@@ -35,7 +35,7 @@ final class TaskRunner {
 
   /// The run's terms. A worker that joins again gets the same, or those of another run.
   func configure(_ terms: Welcome) {
-    if self.terms?.hasSameScratch(as: terms) != true { madeModels = [] }
+    if self.terms?.hasSameScratch(as: terms) != true { madeModel = nil }
     self.terms = terms
   }
 
@@ -64,20 +64,18 @@ final class TaskRunner {
 
   private func report(_ bytes: [UInt8]) -> ComputeOutcome { .result(HeldResult(report: bytes)) }
 
-  /// One model per slot. Scratch is allocated when the first block comes: shards are written
-  /// without it.
-  func models() -> [Llama] {
-    if !madeModels.isEmpty { return madeModels }
+  /// Scratch is allocated when the first block comes: shards are written without it.
+  func model() -> Llama {
+    if let madeModel { return madeModel }
     guard let terms else { preconditionFailure("work comes after the welcome") }
     let limits = BlockLimits(
       tokensPerSample: terms.tokensPerSample, samplesPerLeaf: terms.samplesPerLeaf,
-      leavesPerBlock: slots.largestPart(ofLeaves: terms.leavesPerBlock))
-    madeModels = (0..<slots.slotCount).map { _ in
-      Llama(
-        checkpoint: checkpoint, compute: terms.compute, threadCount: threadsPerSlot,
-        limits: limits)
-    }
-    return madeModels
+      leavesPerBlock: terms.leavesPerBlock)
+    let model = Llama(
+      checkpoint: checkpoint, compute: terms.compute, threadCount: threadCount,
+      laneCount: slotCount, limits: limits)
+    madeModel = model
+    return model
   }
 
   private func writeShard(_ index: Int, _ attempt: TaskAttempt) throws -> ComputeOutcome {

@@ -7,15 +7,15 @@ public struct WorkerOptions: Sendable {
   public var ticket: ConnectionTicket
   /// The checkpoint's folder on this machine.
   public var modelDirectory: FilePath
-  /// Blocks of samples that are computed at a time.
-  public var slotCount: Int
+  /// Leaves that are computed at a time; nil: what suits the model.
+  public var slotCount: Int?
   /// Threads that compute, of all slots together.
   public var threadCount: Int
   /// End when standard input closes, as it does when the coordinator's process ends.
   public var watchesStandardInput: Bool
 
   public init(
-    ticket: ConnectionTicket, modelDirectory: FilePath, slotCount: Int, threadCount: Int,
+    ticket: ConnectionTicket, modelDirectory: FilePath, slotCount: Int?, threadCount: Int,
     watchesStandardInput: Bool
   ) {
     self.ticket = ticket

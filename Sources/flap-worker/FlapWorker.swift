@@ -32,8 +32,12 @@ struct FlapWorker: ParsableCommand {
   @Option(help: "The checkpoint's folder on this machine.")
   var model: String
 
-  @Option(help: "Blocks of samples computed at a time, each with its share of the threads.")
-  var slots = 1
+  @Option(
+    help: """
+      Parts of a block computed at a time, each with its share of the threads (default: what suits \
+      the model).
+      """)
+  var slots: Int?
 
   @Option(help: "Threads that compute, of all slots together (default: the cores).")
   var threads: Int?
@@ -45,7 +49,7 @@ struct FlapWorker: ParsableCommand {
   var preflight = false
 
   func validate() throws {
-    guard slots >= 1 else { throw ValidationError("--slots is at least 1") }
+    guard slots ?? 1 >= 1 else { throw ValidationError("--slots is at least 1") }
     guard threads ?? 1 >= 1 else { throw ValidationError("--threads is at least 1") }
     guard (connect == nil) != (connectFile == nil) else {
       throw ValidationError("give --connect-file, or --connect for a flap-coord --insecure")

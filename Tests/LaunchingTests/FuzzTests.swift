@@ -49,7 +49,7 @@ struct FuzzTests {
   private func check(_ file: HostsFile) {
     let areGood = file.hosts.allSatisfy { host in
       !host.host.isEmpty && !host.host.hasPrefix("-") && !host.label.contains("/")
-        && host.user?.hasPrefix("-") != true && host.slots > 0 && host.line > 0
+        && host.user?.hasPrefix("-") != true && host.slots ?? 1 > 0 && host.line > 0
         && host.workerProgram?.hasPrefix("/") != false
         && host.modelDirectory?.hasPrefix("/") != false
     }

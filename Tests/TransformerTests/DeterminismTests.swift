@@ -1,4 +1,5 @@
 import FlapCore
+import Kernels
 import Testing
 import Transformer
 
@@ -26,6 +27,33 @@ struct DeterminismTests {
     }
   }
 
+  @Test(
+    "nor on the lanes: leaves are computed together and seen in their order",
+    arguments: [(2, 2), (3, 2), (5, 4), (4, 1), (2, 8)])
+  func lanes(threads: Int, lanes: Int) throws {
+    let golden = try GoldenModel("gqa-llama3-bf16")
+    let block = [0..<2, 1..<3, 0..<1, 2..<3, 0..<3].map { golden.leaf($0) }
+    func taps(_ model: Llama) throws -> [Seen] {
+      var seen: [Seen] = []
+      try model.forward(block: block) {
+        seen.append(Seen(layer: $0.layer, tap: $0.tap, leaf: $0.leafIndex, means: $0.moments.mean))
+      }
+      return seen
+    }
+    let expected = try taps(golden.model(.bfloat16, leaves: 5))
+    #expect(expected.map(\.leaf).prefix(10) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
+    let model = golden.model(.bfloat16, threads: threads, lanes: lanes, leaves: 5)
+    #expect(try taps(model) == expected)
+    #expect(try taps(model) == expected, "once more with the same scratch")
+  }
+
+  private struct Seen: Equatable {
+    let layer: Int
+    let tap: Tap
+    let leaf: Int
+    let means: [Double]
+  }
+
   @Test("nor on what the scratch held before")
   func scratch() throws {
     let golden = try GoldenModel("mha-f32")
@@ -35,14 +63,16 @@ struct DeterminismTests {
     #expect(try used.logits(of: golden.leaf(0..<1)) == fresh)
   }
 
-  @Test("scratch is what the plan says, and more threads need more of it")
+  @Test("scratch is what the plan says, and more threads and lanes need more of it")
   func plan() throws {
     let golden = try GoldenModel("mha-f32")
-    let plan = golden.model(.float32, threads: 2, leaves: 3).scratchPlan
+    let plan = golden.model(.float32, threads: 2, lanes: 1, leaves: 3).scratchPlan
     // 3 samples of 37 tokens in 48 rows each: f32 [144, 32] is 18432 bytes, five pages, per leaf.
     #expect(plan.residualBytes == 3 * 5 * 4096)
     let one = golden.model(.float32, threads: 1, leaves: 3).scratchPlan
     #expect(plan.totalBytes - one.totalBytes == one.threadBytes)
+    let lanes = golden.model(.float32, threads: 2, lanes: 2, leaves: 3).scratchPlan
+    #expect(lanes.totalBytes - plan.totalBytes == plan.laneBytes)
   }
 
   @Test("a token outside the vocabulary is refused")

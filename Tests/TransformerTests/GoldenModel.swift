@@ -36,9 +36,11 @@ struct GoldenModel {
       sampleCount: samples.count, tokensPerSample: width)
   }
 
-  func model(_ compute: ComputeType, threads: Int = 1, leaves: Int = 1) -> Llama {
+  func model(
+    _ compute: ComputeType, threads: Int = 1, lanes: Int? = nil, leaves: Int = 1
+  ) -> Llama {
     Llama(
-      checkpoint: checkpoint, compute: compute, threadCount: threads,
+      checkpoint: checkpoint, compute: compute, threadCount: threads, laneCount: lanes,
       limits: BlockLimits(
         tokensPerSample: GoldenModel.tokensPerSample, samplesPerLeaf: GoldenModel.sampleCount,
         leavesPerBlock: leaves))

@@ -71,9 +71,9 @@ struct ClusterPlan {
 
   var isLocal: Bool { if case .local = launcher { true } else { false } }
 
-  /// Tasks that one worker computes at a time, at the most.
+  /// Leaves that one worker is told to compute at a time, at the most.
   var slotsPerWorker: Int {
-    if case .ssh(let hosts) = launcher { hosts.map(\.slots).max() ?? 1 } else { 1 }
+    if case .ssh(let hosts) = launcher { hosts.compactMap(\.slots).max() ?? 1 } else { 1 }
   }
 
   /// Threads of each worker of this machine; nil elsewhere, where each worker knows its cores.
@@ -88,12 +88,14 @@ struct ClusterPlan {
     guard case .ssh(let hosts) = launcher else { return }
     for host in hosts {
       guard let limit = host.memoryBytes else { continue }
-      let needed = WorkerMemory(pass, threadCount: host.threads ?? Host.coreCount).totalBytes
+      let needed = WorkerMemory(
+        pass, threadCount: host.threads ?? Host.coreCount, slotCount: host.slots
+      ).totalBytes
       guard needed > limit else { continue }
       throw UsageError(
         "\(host.label), line \(host.line) of \(options.hostsFile!): a worker takes "
           + "\(Format.bytes(needed)), more than memory=\(Format.bytes(limit)): use fewer threads "
-          + "there or a smaller --leaves-per-block")
+          + "or slots there or a smaller --leaves-per-block")
     }
   }
 
@@ -103,7 +105,7 @@ struct ClusterPlan {
     case .local(let count): "\(count) × \(threadCount!) threads on this machine"
     case .ssh(let hosts):
       "\(hosts.count) hosts over ssh: "
-        + hosts.map { $0.label + ($0.slots > 1 ? " (\($0.slots) slots)" : "") }
+        + hosts.map { $0.label + ($0.slots.map { " (\($0) slots)" } ?? "") }
         .joined(separator: ", ")
     case .slurm(let allocation):
       "\(allocation.nodeCount) nodes of Slurm job \(allocation.jobID): "

@@ -19,7 +19,7 @@ public struct ClusterOptions: Sendable {
   public var hostsFile: FilePath?
   /// Workers on this machine; nil: as many as suit its cores.
   public var localWorkerCount: Int?
-  /// Threads of each worker; nil: each worker's cores shared among its slots.
+  /// Threads of each worker; nil: its cores.
   public var threadsPerWorker: Int?
   /// The program to start; nil: `flap-worker` beside this program.
   public var workerProgram: String?

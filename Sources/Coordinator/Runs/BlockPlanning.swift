@@ -13,7 +13,7 @@ enum BlockPlanning {
   /// ones spread evenly.
   ///
   /// - Parameters:
-  ///   - slotsPerWorker: among which a worker shares the leaves of its block.
+  ///   - slotsPerWorker: leaves of a block that a worker is told to compute at a time.
   ///   - leavesPerBlock: what was asked for, rounded down to a power of two; nil leaves it to the
   ///     number of workers.
   static func level(

@@ -19,14 +19,14 @@ struct WorkerMemory {
 
   var totalBytes: Int { scratchBytes + statisticsBytes + runtimeBytes }
 
-  init(_ pass: SampledPass, threadCount: Int) {
+  init(_ pass: SampledPass, threadCount: Int, slotCount: Int? = nil) {
     let limits = BlockLimits(
       tokensPerSample: pass.tokens.tokensPerSample, samplesPerLeaf: pass.samplesPerLeaf,
       leavesPerBlock: pass.leavesPerBlock)
+    let split = LaneSplit(
+      threadCount: threadCount, laneCount: slotCount, shape: pass.shape, limits: limits)
     scratchBytes =
-      ScratchPlan(
-        shape: pass.shape, compute: pass.compute, threadCount: threadCount, limits: limits
-      ).totalBytes
+      ScratchPlan(shape: pass.shape, compute: pass.compute, split: split, limits: limits).totalBytes
     // Mean and M2 in f64: one value per level of the tree below the block, one being merged, then
     // the report in memory and on its way.
     statisticsBytes = pass.shape.channelCount * 16 * (pass.blockLevel + 4)

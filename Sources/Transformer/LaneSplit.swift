@@ -1,0 +1,37 @@
+public import FlapCore
+internal import Kernels
+
+/// How the threads of a forward pass are shared out: every lane takes one leaf through a layer, all
+/// lanes at the same time.
+///
+/// Threads of one lane wait for each other after every step of a layer, those of different lanes
+/// only at a leaf's end. Which lane computes a leaf does not change a bit.
+public struct LaneSplit: Hashable, Sendable {
+  public let threadCount: Int
+  public let laneCount: Int
+
+  /// - Precondition: 1 ≤ `laneCount` ≤ `threadCount`.
+  public init(threadCount: Int, laneCount: Int) {
+    precondition((1...threadCount).contains(laneCount), "a lane has at least one thread")
+    self.threadCount = threadCount
+    self.laneCount = laneCount
+  }
+
+  /// - Parameter laneCount: at most one per thread and per leaf of a block; nil: as few lanes,
+  ///   because each has scratch of its own, as leave every thread enough tasks of the smallest
+  ///   product that it does not wait for the others' last one for long.
+  public init(threadCount: Int, laneCount: Int?, shape: ModelShape, limits: BlockLimits) {
+    let rows = Double(RowLayout(limits).rowCount) / Double(MatrixProduct.taskRows)
+    let strips = Double(shape.hiddenSize) / Double(MatrixProduct.blockOutputs)
+    let threadsPerLane = max(1, Int(rows * strips / LaneSplit.tasksPerThread))
+    let wanted = min(laneCount ?? threadCount / threadsPerLane, threadCount, limits.leavesPerBlock)
+    self.init(threadCount: threadCount, laneCount: max(1, wanted))
+  }
+
+  private static let tasksPerThread = 16.0
+
+  /// The threads of one lane; they differ by one at the most.
+  func threads(ofLane lane: Int) -> Range<Int> {
+    threadCount * lane / laneCount..<threadCount * (lane + 1) / laneCount
+  }
+}
