@@ -50,7 +50,7 @@ let benchmark: [Target] =
       "Benchmark",
       [
         "Host", "Transformer", "Kernels", "Coordination", "Checkpoint", "Statistics", "FlapCore",
-        "CBenchmark", system,
+        "Storage", "Tokenizer", "CBenchmark", system,
       ]),
     // What is compared with: oneDNN's products as they are, and the CPU's multipliers.
     .target(name: "CBenchmark", linkerSettings: [.linkedLibrary("dnnl")]),

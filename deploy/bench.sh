@@ -7,8 +7,8 @@
 #   deploy/bench.sh --model DIR --json results.json      everything, and a trained model
 #   deploy/bench.sh --shape 7b --only shapes --contestants flap,onednn,products,peak
 #
-# FLAP_PYTHON names a Python that has numpy (and, for the contestant torch, PyTorch and
-# transformers); else they are installed from PyPI as for the tests.
+# FLAP_PYTHON names a Python that has numpy, tokenizers and sentencepiece (and, for the contestant
+# torch, PyTorch and transformers); else they are installed from PyPI as for the tests.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 

@@ -64,7 +64,7 @@ public final class Llama {
   /// - Precondition: the block is within the limits.
   public func forward(block: [Leaf], onTap: (TapInput) throws -> Void) throws {
     precondition(limits.admits(block), "scratch was allocated for smaller blocks")
-    for (index, leaf) in block.enumerated() { try embed(leaf, index) }
+    try embed(block)
     for layer in shape.layers.indices {
       var weights = try LayerWeights(checkpoint, layer: layer, of: shape)
       pruning?.apply(to: &weights, layer: layer, of: shape)
@@ -113,22 +113,28 @@ public final class Llama {
 
   // MARK: Embedding
 
-  /// x[t] = embedding[token[t]]
-  private func embed(_ leaf: Leaf, _ index: Int) throws {
-    let view = try checkpoint.tensor(
-      "model.embed_tokens.weight", shape: [shape.vocabularySize, shape.hiddenSize])
-    let embedding = view.matrix(rows: shape.vocabularySize, columns: shape.hiddenSize)
-    let layout = RowLayout(leaf)
-    let x = scratch.residuals[index].floats()  // [rows, hidden]
-    x.update(repeating: 0, count: layout.rowCount * shape.hiddenSize)
-    for (position, token) in leaf.tokens.enumerated() {
-      guard token >= 0, Int(token) < shape.vocabularySize else {
-        throw TransformerError.tokenOutsideVocabulary(
-          token: token, vocabularySize: shape.vocabularySize)
+  /// x[t] = embedding[token[t]], a sample per task; rows that are no tokens become zeros.
+  private func embed(_ block: [Leaf]) throws {
+    let (width, count) = (shape.hiddenSize, shape.vocabularySize)
+    let unknown = block.lazy.flatMap(\.tokens).first { !(0..<count).contains(Int($0)) }
+    if let unknown {
+      throw TransformerError.tokenOutsideVocabulary(token: unknown, vocabularySize: count)
+    }
+    let view = try checkpoint.tensor("model.embed_tokens.weight", shape: [count, width])
+    let embedding = view.matrix(rows: count, columns: width)
+    let samples = block.enumerated().flatMap { index, leaf in
+      (0..<leaf.sampleCount).map { (leaf: index, sample: $0) }
+    }
+    lanes.whole.team.run(.other, taskCount: samples.count) { task, _ in
+      let (index, sample) = samples[task]
+      let layout = RowLayout(block[index])
+      let tokens = block[index].tokens.dropFirst(sample * layout.tokensPerSample)
+      let x = scratch.residuals[index].floats() + sample * layout.rowsPerSample * width
+      for (row, token) in tokens.prefix(layout.tokensPerSample).enumerated() {
+        embedding.copyRows(Int(token)..<Int(token) + 1, to: x + row * width)
       }
-      embedding.copyRows(
-        Int(token)..<Int(token) + 1,
-        to: x + layout.row(ofToken: position) * shape.hiddenSize)
+      let padding = layout.rowsPerSample - layout.tokensPerSample
+      (x + layout.tokensPerSample * width).update(repeating: 0, count: padding * width)
     }
   }
 

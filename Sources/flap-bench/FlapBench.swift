@@ -13,7 +13,7 @@ struct FlapBench: ParsableCommand {
       A contestant that is ready writes a line of JSON. A line "turn SECONDS"
       on its standard input makes it work for so long and write another one.
       """,
-    subcommands: [Forward.self, Library.self, Products.self, Peak.self, First.self])
+    subcommands: [Forward.self, Library.self, Products.self, Peak.self, First.self, Tokenize.self])
 }
 
 struct ComputeOptions: ParsableArguments {
@@ -117,6 +117,21 @@ struct Peak: ParsableCommand {
   func run() throws {
     var loop = ContestantLoop(
       PeakContestant(compute: how.compute.computeType, threadCount: how.threads))
+    try loop.run()
+  }
+}
+
+struct Tokenize: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Texts to token ids, on one thread.")
+
+  @Option(help: "A tokenizer.json or a SentencePiece model.", completion: .file())
+  var tokenizer: String
+  @Option(help: "A folder of UTF-8 files.", completion: .directory) var texts: String
+
+  func run() throws {
+    var loop = ContestantLoop(
+      try TokenizerContestant(tokenizer: FilePath(tokenizer), texts: FilePath(texts)))
     try loop.run()
   }
 }

@@ -40,6 +40,7 @@ struct ExportTests {
   @Test("rows of q and k change places within each head")
   func rows() throws {
     let model = try TinyModel()
+    defer { withExtendedLifetime(model) {} }
     let export = try GGUFExport(directory: model.directory)
     let path = FilePath(model.folder.path("model.gguf"))
     var steps = 0
@@ -77,6 +78,7 @@ struct ExportTests {
     ])
   func refusals(text: String, replacement: String, message: String) throws {
     let model = try TinyModel()
+    defer { withExtendedLifetime(model) {} }
     try model.folder.write(
       Array(TinyModel.configuration.replacing(text, with: replacement).utf8), to: "config.json")
     let error = #expect(throws: GGUFError.self) { try GGUFExport(directory: model.directory) }
@@ -96,6 +98,7 @@ struct ExportTests {
     // Joined texts must be tokens.
     let all = tokens.contains("ab") ? tokens : tokens + ["ab"]
     let model = try TinyModel(tokens: all, merges: merges)
+    defer { withExtendedLifetime(model) {} }
     let error = #expect(throws: GGUFError.self) { try GGUFExport(directory: model.directory) }
     #expect(error.map { "\($0)".contains(message) } == true, "\(String(describing: error))")
   }

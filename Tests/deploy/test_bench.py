@@ -69,6 +69,14 @@ def test_workers_and_start_are_measured(results):
     assert seconds == sorted(seconds) and start[-1]["step"] == "computed" and start[-1]["bar"] == 1
 
 
+def test_tokenizers_take_turns_with_their_packages(results):
+    for one in results["json"]["tokenizers"]:
+        assert one["sameTokenCount"] and one["bar"] == 5
+        assert 0 < one["min"] <= one["median"] <= one["max"]
+        assert one["packageMegabytesPerSecond"]["min"] > 0
+        assert one["tokenizer"] in results["text"]
+
+
 # The arithmetic of the report
 
 

@@ -14,9 +14,11 @@ import sys
 import models
 import report
 import single
+import tokenizing
 from contestants import Contestant, Field, take_rounds
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PARTS = ["shapes", "scaling", "startup", "tokenizers"]
 ENTRANTS = ["flap", "torch", "onednn", "products", "peak"]
 # Relative difference of variances up to which two contestants computed the same: bf16 has
 # 8 bits, and PyTorch's residual stream is bf16, too.
@@ -170,7 +172,7 @@ def parse():
                         help="may be given again (default: 7b, 8b, 1b)")
     parser.add_argument("--model", type=pathlib.Path, help="a trained model besides: its folder")
     parser.add_argument("--model-tokens", type=int, default=256, help="tokens per sample of that model")
-    parser.add_argument("--only", default="shapes,scaling,startup", help="parts, with commas")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas")
     parser.add_argument("--contestants", default=",".join(ENTRANTS), help="those wanted, with commas")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3, help="of a turn, at least one block")
@@ -191,7 +193,7 @@ def parse():
         arguments.shape = ["7b", "8b", "1b"]
     arguments.only = arguments.only.split(",")
     arguments.contestants = arguments.contestants.split(",")
-    for given, known, option in ((arguments.only, ["shapes", "scaling", "startup"], "--only"),
+    for given, known, option in ((arguments.only, PARTS, "--only"),
                                  (arguments.contestants, ENTRANTS, "--contestants")):
         for name in given:
             if name not in known:
@@ -227,6 +229,9 @@ def main():
     if "startup" in arguments.only:
         results["startup"] = single.startup(arguments)
         print(f"\n## start\n\n{report.bar_table(results['startup'])}")
+    if "tokenizers" in arguments.only:
+        results["tokenizers"] = tokenizing.measure(arguments, note)
+        print(f"\n## text to token ids, one thread\n\n{tokenizing.table(results['tokenizers'])}")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
