@@ -110,7 +110,7 @@ def test_tensors_and_sizes(pruned, tmp_path):
         if module == "self_attn.k_proj":
             value = permuted(value, groups[layer])
         expected[f"blk.{layer}.{names[module]}.{kind}"] = value
-    extra = {"rope_freqs.weight"} if "llama3" in str(config.rope_scaling) else set()
+    extra = {"rope_freqs.weight"} if "llama3" in str(getattr(config, "rope_scaling", None)) else set()
     assert set(tensors) == set(expected) | extra
     for name, value in expected.items():
         assert np.array_equal(values(tensors[name]), value), name
@@ -282,7 +282,7 @@ def trained(request, tmp_path):
 def test_one_command_from_text_to_an_answer(trained, tmp_path):
     model, text, prompt = trained
     folder = tmp_path / "pruned"
-    run("--model", model, "--calibration", text, "--samples", 128, "--ratio", 0.2, "--output", folder,
+    run("--model", model, "--calibration", text, "--samples", 96, "--ratio", 0.2, "--output", folder,
         "--format", "gguf")  # fmt: skip
     tokens = Tokenizer.from_file(str(model / "tokenizer.json")).encode(prompt).ids
     expected = greedy(load(folder, torch_dtype=torch.float32), tokens, 64)
