@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Everything that is checked before a change lands: format, generated code, the Swift suite, the
-# written checkpoints in two major versions of transformers, GGUF files in llama.cpp, the files of
-# deploy/, the report in a real browser, and runs on real hosts (network namespaces with OpenSSH) and
-# a real Slurm. Hosts and Slurm need the super-user and are skipped without; so is the browser where
-# none is installed.
+# Everything that is checked before a change lands: format, generated code, the documentation's links,
+# the written checkpoints in two major versions of transformers, GGUF files in llama.cpp, the files of
+# deploy/, the report in a real browser, runs on real hosts (network namespaces with OpenSSH) and a
+# real Slurm, and the Swift suite. Hosts and Slurm need the super-user and are skipped without; so is
+# the browser where none is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=(python3-venv)
@@ -12,6 +12,7 @@ deploy/setup.sh "${packages[@]}"
 
 swift format lint --strict -r Sources Tests Package.swift
 proto/generate.sh --check
+deploy/docs.sh
 
 deploy/python.sh
 

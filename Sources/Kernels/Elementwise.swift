@@ -20,7 +20,8 @@ public enum Elementwise {
   ///
   /// - Parameters:
   ///   - bias: [heads · headDimension], or nil.
-  ///   - cosines, sines: [positions, headDimension / 2].
+  ///   - cosines: [positions, headDimension / 2].
+  ///   - sines: like the cosines.
   ///   - firstPosition: of row 0; position 0 follows position `positions` − 1 (the next sample).
   public static func rope(
     block x: UnsafeMutablePointer<Float>, stride: Int, rows: Int, heads: Int, headDimension: Int,

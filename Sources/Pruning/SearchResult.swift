@@ -9,7 +9,7 @@ public struct ReachedRatio: Hashable, Sendable {
   public var wholeModel: Double
 
   /// - Parameter compensating: whether the pruned model gets biases on `o_proj` and `down_proj`.
-  /// - Precondition: the plan fits the shape (see ``FlapCore/PruningPlan/validate(for:)``).
+  /// - Precondition: the plan fits the shape (see `PruningPlan.validate(for:)`).
   public init(of plan: PruningPlan, for shape: ModelShape, compensating: Bool) {
     let pruned = plan.prunedShape(of: shape, compensating: compensating)
     decoderLayers =

@@ -53,6 +53,7 @@ public struct TextWindows: Sendable {
 
 extension TextWindows.Summary: CustomStringConvertible {
   public var description: String {
-    "\(fileCount) files, \(documentCount) texts, \(textByteCount) bytes; \(tokenCount) tokens made"
+    "\(fileCount) file\(fileCount == 1 ? "" : "s"), \(documentCount) "
+      + "text\(documentCount == 1 ? "" : "s"), \(textByteCount) bytes; \(tokenCount) tokens made"
   }
 }

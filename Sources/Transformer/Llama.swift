@@ -60,7 +60,7 @@ public final class Llama {
   ///
   /// - Parameters:
   ///   - onTap: sees every leaf at both taps of every layer; what it throws ends the pass.
-  /// - Throws: ``TransformerError``, ``CheckpointError``.
+  /// - Throws: ``TransformerError``, `CheckpointError`.
   /// - Precondition: the block is within the limits.
   public func forward(block: [Leaf], onTap: (TapInput) throws -> Void) throws {
     precondition(limits.admits(block), "scratch was allocated for smaller blocks")

@@ -5,7 +5,7 @@ public import Statistics
 ///
 /// Values of tree nodes are merged with their siblings' as they come, left before right, and only
 /// what is left after merging is kept: of W workers that are at it at once, at most W values are
-/// on disk and three in memory. A result is safe when ``keep(_:of:)`` returns: its file is
+/// on disk and three in memory. A result is safe when ``keep(_:expecting:of:)`` returns: its file is
 /// written first, then one journal record replaces those that it makes superfluous, then their
 /// files go. A crash between any two of these steps loses nothing that was safe and leaves at
 /// most files that nobody names.
