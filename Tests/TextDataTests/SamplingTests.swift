@@ -113,6 +113,6 @@ import TextData
   @Test func whatWasReadIsSummed() throws {
     let path = try write(["abc", "defgh"])
     let summary = try windows(path, .consecutive, count: nil, length: 2).summary
-    #expect("\(summary)" == "1 files, 2 texts, 8 bytes; 10 tokens made")
+    #expect("\(summary)" == "1 file, 2 texts, 8 bytes; 10 tokens made")
   }
 }
