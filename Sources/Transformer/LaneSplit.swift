@@ -10,13 +10,6 @@ public struct LaneSplit: Hashable, Sendable {
   public let threadCount: Int
   public let laneCount: Int
 
-  /// - Precondition: 1 ≤ `laneCount` ≤ `threadCount`.
-  public init(threadCount: Int, laneCount: Int) {
-    precondition((1...threadCount).contains(laneCount), "a lane has at least one thread")
-    self.threadCount = threadCount
-    self.laneCount = laneCount
-  }
-
   /// - Parameter laneCount: at most one per thread and per leaf of a block; nil: as few lanes,
   ///   because each has scratch of its own, as leave every thread enough tasks of the smallest
   ///   product that it does not wait for the others' last one for long.
@@ -25,7 +18,8 @@ public struct LaneSplit: Hashable, Sendable {
     let strips = Double(shape.hiddenSize) / Double(MatrixProduct.blockOutputs)
     let threadsPerLane = max(1, Int(rows * strips / LaneSplit.tasksPerThread))
     let wanted = min(laneCount ?? threadCount / threadsPerLane, threadCount, limits.leavesPerBlock)
-    self.init(threadCount: threadCount, laneCount: max(1, wanted))
+    self.threadCount = threadCount
+    self.laneCount = max(1, wanted)
   }
 
   private static let tasksPerThread = 16.0
