@@ -14,7 +14,7 @@ public struct LeafLoss: Hashable, Sendable {
 extension Llama {
   /// The loss of every leaf over tokens 1… of its samples.
   ///
-  /// - Parameter onStep: called for every leaf at every layer; what it throws ends the pass.
+  /// - Parameter onStep: called ``lossStepCount`` times for every leaf; what it throws ends the pass.
   public func negativeLogLikelihood(block: [Leaf], onStep: () throws -> Void) throws -> [LeafLoss] {
     try forward(block: block) { tap in
       if tap.tap == .mlpDown { try onStep() }
@@ -22,8 +22,14 @@ extension Llama {
     var losses = block.map { RowLosses($0) }
     try forLogits(of: block) { index, strips, run in
       losses[index].add(strips: strips, run)
+      try onStep()
     }
     return losses.map(\.loss)
+  }
+
+  /// Steps of a leaf's loss, of about the same work each: layers and sections of the vocabulary.
+  public var lossStepCount: Int {
+    shape.layers.count + (shape.vocabularySize + sectionSize - 1) / sectionSize
   }
 
   /// f32 [tokens, vocabulary] of one leaf; for tests.
@@ -50,6 +56,9 @@ extension Llama {
     return all
   }
 
+  /// Tokens of the vocabulary whose weights are packed together.
+  private var sectionSize: Int { scratch.weights.rowsThatFit(channels: shape.hiddenSize) }
+
   /// A section of the vocabulary for one leaf, computed block by block by the function that it is
   /// given: the logits of a block's rows, and the token of the section's first output.
   typealias LogitRun = (_ finish: (MatrixProduct.Block, _ firstToken: Int) -> Void) -> Void
@@ -57,7 +66,7 @@ extension Llama {
   /// Projects the residual stream of all leaves onto the vocabulary, in sections whose weights are
   /// packed together.
   private func forLogits(
-    of block: [Leaf], _ body: (_ leaf: Int, _ strips: Int, LogitRun) -> Void
+    of block: [Leaf], _ body: (_ leaf: Int, _ strips: Int, LogitRun) throws -> Void
   ) throws {
     let norm = try checkpoint.tensor("model.norm.weight", shape: [shape.hiddenSize])
       .float32Values()
@@ -65,7 +74,6 @@ extension Llama {
     let head = try Linear(
       checkpoint, name, out: shape.vocabularySize, in: shape.hiddenSize, hasBias: false)
     let lane = lanes.whole
-    let sectionSize = scratch.weights.rowsThatFit(channels: shape.hiddenSize)
     for first in stride(from: 0, to: shape.vocabularySize, by: sectionSize) {
       let section = first..<min(first + sectionSize, shape.vocabularySize)
       let tiles = scratch.weights.pack(head.weight, rows: section, team: lane.team)
@@ -73,7 +81,7 @@ extension Llama {
       for (index, leaf) in block.enumerated() {
         let layout = RowLayout(leaf)
         let normed = normalize(index, layout, norm, lane)
-        body(index, strips.count) { finish in
+        try body(index, strips.count) { finish in
           MatrixProduct.run(
             normed, rows: layout.rowCount, strips, team: lane.team,
             scratch: lane.perThread.blocks

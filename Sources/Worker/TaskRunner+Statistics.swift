@@ -38,7 +38,7 @@ extension TaskRunner {
     let model = model()
     model.pruning = pruning
     defer { model.pruning = nil }
-    progress.expect(steps: shape.layers.count * block.samplesPerLeaf.count)
+    progress.expect(steps: model.lossStepCount * block.samplesPerLeaf.count)
     var reducer = block.makeReducer(of: LossSum.self)
     let losses = try model.negativeLogLikelihood(block: block.leaves) { try progress.step() }
     for (index, loss) in losses.enumerated() {

@@ -154,6 +154,20 @@ struct CoordinatorMachineTests {
     }
   }
 
+  @Test("steps that are told together, after a pause longer than the limit, are no reason to doubt")
+  func bursts() {
+    var machine = running()
+    for second in 1...400 {
+      let beat = Heartbeat(
+        attempt: first.attempt, completedSteps: second / 40 * 16, totalSteps: 160, residentBytes: 0,
+        peakResidentBytes: 0)
+      let now = Instant.start + .seconds(second)
+      var effects = machine.handle(.received(.heartbeat(beat), from: worker), at: now)
+      if machine.nextTimer! <= now { effects += machine.handle(.timer, at: now) }
+      #expect(rejection(effects) == nil, "after \(second) s")
+    }
+  }
+
   @Test("a task that takes three workers down ends the run and says so")
   func poison() {
     var machine = CoordinatorMachine(settings: .forTests)

@@ -27,7 +27,11 @@ struct GoldenTests {
   @Test("loss", arguments: GoldenModel.names)
   func loss(name: String) throws {
     let golden = try GoldenModel(name)
-    let losses = try golden.model(.float32).negativeLogLikelihood(block: [golden.leaf]) {}
+    var steps = 0
+    let model = golden.model(.float32)
+    let losses = try model.negativeLogLikelihood(block: [golden.leaf]) { steps += 1 }
+    // The vocabulary fits into one section.
+    #expect(steps == model.shape.layers.count + 1 && steps == model.lossStepCount)
     #expect(losses.count == 1)
     #expect(losses[0].tokenCount == GoldenModel.sampleCount * (GoldenModel.tokensPerSample - 1))
     // transformers' own logits are f32, and the sum has the errors of 108 of them.

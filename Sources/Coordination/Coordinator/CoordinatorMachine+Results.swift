@@ -30,8 +30,8 @@ extension CoordinatorMachine {
     _ heartbeat: Heartbeat, from id: WorkerID, _ now: Instant, _ effects: inout [Effect]
   ) {
     effects.append(.send(.leaseRenewed, to: id))
-    if let step = workers[id]!.take(heartbeat, now) {
-      paces[workers[id]!.job!.kind].step.add(step)
+    if let pause = workers[id]!.take(heartbeat, now) {
+      paces[workers[id]!.job!.kind].pause.add(pause)
     }
     if let attempt = heartbeat.attempt, attempt != workers[id]!.job?.attempt {
       // An answer to it was lost, or is on its way: said again it does no harm.

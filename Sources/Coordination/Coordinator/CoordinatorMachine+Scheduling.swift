@@ -85,7 +85,7 @@ extension CoordinatorMachine {
     case .receiving: return settings.hungAfter
     case nil: break
     }
-    guard let usual = paces[job.kind].step.median else {
+    guard let usual = paces[job.kind].pause.median else {
       // Nobody has done a step of this kind yet: the weights may come from a slow disk first.
       return settings.hungAfter * settings.coldStartFactor
     }

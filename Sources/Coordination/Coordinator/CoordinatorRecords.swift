@@ -74,7 +74,8 @@ struct WorkerRecord: Sendable {
     job!.idleBeats = 0
   }
 
-  /// - Returns: how long one step took, when steps were done since the last heartbeat.
+  /// - Returns: how long the work stood still, when steps were done since the last heartbeat. Not
+  ///   the time of one step: a worker does several at once and tells them together.
   mutating func take(_ heartbeat: Heartbeat, _ now: Instant) -> Duration? {
     residentBytes = heartbeat.residentBytes
     peakResidentBytes = max(peakResidentBytes, heartbeat.peakResidentBytes)
@@ -85,11 +86,10 @@ struct WorkerRecord: Sendable {
     }
     job!.idleBeats = 0
     job!.totalSteps = heartbeat.totalSteps
-    let steps = heartbeat.completedSteps - job!.completedSteps
-    guard steps > 0 else { return nil }
+    guard heartbeat.completedSteps > job!.completedSteps else { return nil }
     defer { job!.lastProgress = now }
     job!.completedSteps = heartbeat.completedSteps
-    return (now - job!.lastProgress) / steps
+    return now - job!.lastProgress
   }
 }
 

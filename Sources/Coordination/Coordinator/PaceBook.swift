@@ -1,7 +1,8 @@
 /// How long work usually takes, per kind: what is slow is judged against its like.
 struct PaceBook: Sendable {
   struct Pace: Sendable {
-    var step = RecentDurations()
+    /// Between two moments at which a task was seen to move.
+    var pause = RecentDurations()
     var task = RecentDurations()
   }
 

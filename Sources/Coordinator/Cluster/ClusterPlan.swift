@@ -83,14 +83,27 @@ struct ClusterPlan {
     return max(1, Host.coreCount / count)
   }
 
+  /// Of the worker that needs most; where workers choose their threads, as many as this machine
+  /// has cores.
+  func workerMemory(of pass: SampledPass) -> WorkerMemory {
+    if case .ssh(let hosts) = launcher, let largest = hosts.map({ memory(of: pass, on: $0) }).max()
+    {
+      return largest
+    }
+    return WorkerMemory(pass, threadCount: threadCount ?? Host.coreCount)
+  }
+
+  private func memory(of pass: SampledPass, on host: HostEntry) -> WorkerMemory {
+    WorkerMemory(
+      pass, threadCount: host.threads ?? threadCount ?? Host.coreCount, slotCount: host.slots)
+  }
+
   /// - Throws: ``UsageError`` for a host whose `memory=` a worker would exceed.
   func checkMemory(of pass: SampledPass) throws {
     guard case .ssh(let hosts) = launcher else { return }
     for host in hosts {
       guard let limit = host.memoryBytes else { continue }
-      let needed = WorkerMemory(
-        pass, threadCount: host.threads ?? Host.coreCount, slotCount: host.slots
-      ).totalBytes
+      let needed = memory(of: pass, on: host).totalBytes
       guard needed > limit else { continue }
       throw UsageError(
         "\(host.label), line \(host.line) of \(options.hostsFile!): a worker takes "

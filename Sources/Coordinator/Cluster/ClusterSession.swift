@@ -242,7 +242,6 @@ struct ClusterSession: ~Copyable {
   /// room for another.
   private mutating func endProcess(of worker: WorkerID) {
     guard let member = workersByMember.first(where: { $0.value == worker })?.key else { return }
-    workersByMember[member] = nil
     fleet.kill(member)
   }
 

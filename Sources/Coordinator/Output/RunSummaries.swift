@@ -153,6 +153,7 @@ struct DryRunSummary: Encodable {
   let weightBytes: Int
   /// Bytes of results that come over the network, at the most.
   let reportBytes: Int
+  private let memoryThreads: Int
   private let workersText: String
 
   private enum CodingKeys: String, CodingKey {
@@ -172,13 +173,14 @@ struct DryRunSummary: Encodable {
     tokens = pass?.tokenCount ?? 0
     leaves = pass?.layout.leafCount ?? 0
     blocks = pass.map { $0.layout.tree.nodeCount(atLevel: $0.blockLevel) } ?? 0
-    let memory = pass.map { WorkerMemory($0, threadCount: cluster.threadCount ?? Host.coreCount) }
+    let memory = pass.map { cluster.workerMemory(of: $0) }
     commands = try WorkerStart(cluster, model: inputs.directory, digest: inputs.checkpoint.digest)
       .description
     workersText = cluster.description
     reportBytes =
       blocks * inputs.shape.channelCount * 16
       + (cluster.options.gathers ? inputs.checkpoint.byteCount : 0)
+    memoryThreads = memory?.threadCount ?? 0
     workerBytes = memory?.totalBytes
     scratchBytes = memory?.scratchBytes
     statisticsBytes = memory?.statisticsBytes
@@ -196,7 +198,7 @@ struct DryRunSummary: Encodable {
         "data       \(samples) samples, \(tokens) tokens in \(leaves) leaves, \(blocks) tasks; \(compute)"
       )
       lines.append(
-        "memory     \(Format.bytes(workerBytes)) per worker at most (activations "
+        "memory     \(Format.bytes(workerBytes)) per worker at most (\(memoryThreads) threads; activations "
           + "\(Format.bytes(scratchBytes)), statistics \(Format.bytes(statisticsBytes))), weights "
           + "mapped besides")
       lines.append("network    \(Format.bytes(reportBytes)) of results at the most")

@@ -4,7 +4,8 @@ internal import Transformer
 
 /// Peak anonymous memory of one worker, computed before the run from the sizes that its scratch
 /// is allocated from. Mapped weights are not counted: they are the page cache's.
-struct WorkerMemory {
+struct WorkerMemory: Comparable {
+  let threadCount: Int
   /// Activations, operands and tiles of the forward pass.
   let scratchBytes: Int
   /// Moments on their way up the tree, and the report that is made of them.
@@ -17,9 +18,12 @@ struct WorkerMemory {
   private static let processBytes = 8 << 20
   private static let perThreadBytes = 2 << 20
 
+  static func < (a: WorkerMemory, b: WorkerMemory) -> Bool { a.totalBytes < b.totalBytes }
+
   var totalBytes: Int { scratchBytes + statisticsBytes + runtimeBytes }
 
   init(_ pass: SampledPass, threadCount: Int, slotCount: Int? = nil) {
+    self.threadCount = threadCount
     let limits = BlockLimits(
       tokensPerSample: pass.tokens.tokensPerSample, samplesPerLeaf: pass.samplesPerLeaf,
       leavesPerBlock: pass.leavesPerBlock)
