@@ -14,35 +14,42 @@ extension PrunedCheckpoint {
   /// - Parameters:
   ///   - fileName: nil: the shard's own.
   ///   - attempt: keeps apart workers that try at the same time.
-  ///   - onTensor: called after each tensor; what it throws ends the writing, and nothing stays.
+  ///   - onStep: called ``stepCount(shard:)`` times; what it throws ends the writing, and nothing
+  ///     stays.
   /// - Throws: ``StorageError``, ``CheckpointError``.
   public func writeShard(
     _ index: Int, into directory: FilePath, as fileName: String? = nil, attempt: String,
-    onTensor: () throws -> Void
+    onStep: () throws -> Void
   ) throws -> CommittedFile {
     let shard = layout.shards[index]
-    var writer = try SafetensorsWriter(
-      destination: directory.appending(fileName ?? shard.fileName), attempt: attempt,
-      tensors: shard.tensors)
-    for tensor in shard.tensors {
-      try write(tensor, to: &writer)
-      try onTensor()
+    return try withoutActuallyEscaping(onStep) { onStep in
+      let writer = try SafetensorsWriter(
+        destination: directory.appending(fileName ?? shard.fileName), attempt: attempt,
+        tensors: shard.tensors)
+      var sink = ShardSink(writer, onStep)
+      for tensor in shard.tensors { try write(tensor, to: &sink) }
+      return try sink.commit()
     }
-    return try writer.commit()
   }
 
-  private func write(_ tensor: TensorDeclaration, to writer: inout SafetensorsWriter) throws {
+  /// A step is some tens of megabytes, so that a large tensor on a slow disk is not taken for a
+  /// standstill.
+  public func stepCount(shard index: Int) -> Int {
+    layout.shards[index].tensors.reduce(0) { $0 + $1.byteCount } / ShardSink.stepBytes + 1
+  }
+
+  private func write(_ tensor: TensorDeclaration, to sink: inout ShardSink) throws {
     switch recipe(for: tensor.name) {
-    case .copy: try writer.append(denseTensor(tensor.name).bytes)
+    case .copy: try sink.append(denseTensor(tensor.name).bytes)
     case .keepRows(let runs):
       let view = try denseTensor(tensor.name)
-      for run in runs { try writer.append(view.rows(run).bytes) }
+      for run in runs { try sink.append(view.rows(run).bytes) }
     case .keepColumns(let runs):
-      try writeColumns(runs, of: denseTensor(tensor.name), to: &writer)
+      try writeColumns(runs, of: denseTensor(tensor.name), to: &sink)
     case .bias(let layer, let tap):
-      try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try writer.append($0) }
+      try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try sink.append($0) }
     case .zeros:
-      try [UInt8](repeating: 0, count: tensor.byteCount).withUnsafeBytes { try writer.append($0) }
+      try [UInt8](repeating: 0, count: tensor.byteCount).withUnsafeBytes { try sink.append($0) }
     }
   }
 
@@ -51,7 +58,7 @@ extension PrunedCheckpoint {
   }
 
   private func writeColumns(
-    _ runs: [Range<Int>], of view: TensorView, to writer: inout SafetensorsWriter
+    _ runs: [Range<Int>], of view: TensorView, to sink: inout ShardSink
   ) throws {
     let size = view.elementType.byteCount
     let rowBytes = view.shape[1] * size
@@ -64,11 +71,11 @@ extension PrunedCheckpoint {
           contentsOf: view.bytes[start + run.lowerBound * size..<start + run.upperBound * size])
       }
       if gathered.count >= PrunedCheckpoint.gatherBytes {
-        try gathered.withUnsafeBytes { try writer.append($0) }
+        try gathered.withUnsafeBytes { try sink.append($0) }
         gathered.removeAll(keepingCapacity: true)
       }
     }
-    try gathered.withUnsafeBytes { try writer.append($0) }
+    try gathered.withUnsafeBytes { try sink.append($0) }
   }
 }
 
@@ -142,5 +149,36 @@ extension ElementType {
 extension [UInt8] {
   init(littleEndian value: some FixedWidthInteger) {
     self = Swift.withUnsafeBytes(of: value.littleEndian) { Array($0) }
+  }
+}
+
+/// The file of a shard, and how far it is.
+private struct ShardSink: ~Copyable {
+  static let stepBytes = 64 << 20
+
+  private var writer: SafetensorsWriter
+  private let onStep: () throws -> Void
+  private var byteCount = 0
+
+  init(_ writer: consuming SafetensorsWriter, _ onStep: @escaping () throws -> Void) {
+    self.writer = writer
+    self.onStep = onStep
+  }
+
+  mutating func append(_ bytes: UnsafeRawBufferPointer) throws {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let piece = rest.prefix(ShardSink.stepBytes - byteCount % ShardSink.stepBytes)
+      try writer.append(UnsafeRawBufferPointer(rebasing: piece))
+      byteCount += piece.count
+      if byteCount % ShardSink.stepBytes == 0 { try onStep() }
+      rest = rest.dropFirst(piece.count)
+    }
+  }
+
+  consuming func commit() throws -> CommittedFile {
+    let file = try writer.commit()
+    try onStep()
+    return file
   }
 }

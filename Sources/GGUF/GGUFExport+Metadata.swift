@@ -21,7 +21,7 @@ extension GGUFExport {
       shape.isUniform ? add(key, values[0]) : add(key, .int32s(values.map { Int32($0) }))
     }
     add("block_count", shape.layers.count)
-    add("context_length", facts.contextLength)
+    add("context_length", facts.slidingWindow(shape) ?? facts.positionCount)
     add("embedding_length", shape.hiddenSize)
     add("vocab_size", shape.vocabularySize)
     add("feed_forward_length", shape.layers.map(\.intermediateSize))

@@ -81,7 +81,7 @@ public struct GGUFExport: Sendable {
 
   private static func notes(_ shape: ModelShape, _ facts: ModelFacts) -> [String] {
     var notes: [String] = []
-    if let window = facts.slidingWindow {
+    if let window = facts.slidingWindow(shape) {
       notes.append(
         "the model attends over windows of \(window) tokens, which llama.cpp does not do for this "
           + "architecture: context_length is \(window), up to which it makes no difference")

@@ -3,10 +3,8 @@ internal import SystemPackage
 
 /// What a GGUF file says of a model beside its sizes, from `config.json`.
 struct ModelFacts {
-  /// Tokens that the model attends over.
-  let contextLength: Int
-  /// Where the model attends over fewer tokens than it has positions for.
-  let slidingWindow: Int?
+  /// Positions that the model is made for.
+  let positionCount: Int
   let name: String?
   let configuration: JSONObject
 
@@ -23,14 +21,14 @@ struct ModelFacts {
       throw GGUFError.wrongField(
         path: path.string, field: "max_position_embeddings", reason: "is no length")
     }
-    // Qwen2 names a window that it does not use; Mistral has no switch for it.
-    let isQwen = fields.text("model_type")?.contains("qwen") ?? false
-    let usesWindow = fields.flag("use_sliding_window") ?? !isQwen
-    let window = usesWindow ? fields.number("sliding_window").flatMap { $0 > 0 ? $0 : nil } : nil
-    slidingWindow = window.flatMap { $0 < positions ? $0 : nil }
-    contextLength = slidingWindow ?? positions
+    positionCount = positions
     let parts = fields.text("_name_or_path")?.split(separator: "/")
     name = parts?.last.map(String.init)
+  }
+
+  /// The smallest window of a layer, where it is smaller than the positions.
+  func slidingWindow(_ shape: ModelShape) -> Int? {
+    shape.layers.compactMap(\.attentionWindow).min().flatMap { $0 < positionCount ? $0 : nil }
   }
 
   private static func refuseUnsupported(_ fields: JSONObject, _ directory: FilePath) throws {

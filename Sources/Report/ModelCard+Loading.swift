@@ -33,7 +33,7 @@ extension ModelCard {
       ? "vLLM takes it through its transformers backend, with transformers 5.14 or later. "
       : "vLLM: "
     return """
-      \(note)The size of a tensor-parallel group has to divide the heads of every layer: \
+      \(note)The size of a tensor-parallel group has to divide the heads and neurons of every layer: \
       here \(parallelism).
 
       ```sh
@@ -43,10 +43,10 @@ extension ModelCard {
       """
   }
 
-  /// The sizes of tensor-parallel groups that divide every layer's query and key/value heads.
+  /// The sizes of tensor-parallel groups that divide every layer's query and key/value heads, and neurons.
   private var parallelism: String {
     let divisor = prunedShape.layers.reduce(0) {
-      greatestCommonDivisor($0, greatestCommonDivisor($1.headCount, $1.keyValueHeadCount))
+      [$1.headCount, $1.keyValueHeadCount, $1.intermediateSize].reduce($0, greatestCommonDivisor)
     }
     let sizes = (1...max(divisor, 1)).filter { divisor % $0 == 0 }.map(String.init)
     return sizes.count == 1 ? "1 only" : sizes.joined(separator: ", ")

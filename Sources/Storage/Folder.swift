@@ -41,6 +41,13 @@ public enum Folder {
     return names
   }
 
+  /// The path without links and dots (realpath); nil where nothing is.
+  public static func resolved(_ path: FilePath) -> FilePath? {
+    guard let resolved = realpath(path.string, nil) else { return nil }
+    defer { free(resolved) }
+    return FilePath(String(cString: resolved))
+  }
+
   /// Removes what is in a folder, as far as that goes.
   public static func removeContents(of path: FilePath) {
     for name in (try? entries(of: path)) ?? [] {

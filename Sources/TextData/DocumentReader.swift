@@ -120,15 +120,15 @@ struct DocumentReader: ~Copyable {
     return text.isEmpty ? nil : text
   }
 
-  /// - Returns: nil where the object lacks the field, or it holds no string.
+  /// - Returns: nil where the object lacks the field, or it holds neither a string nor null.
   private func text(
     ofObject bytes: UnsafeRawBufferPointer
   ) throws(TokenizerError) -> [UInt8]? {
     var text: [UInt8]?
-    var reader = JSONReader(bytes, path: path)
+    var reader = JSONReader(bytes, path: path, form: .python)
     try reader.object { reader, key throws(TokenizerError) in
       guard key == field, try reader.next() == UInt8(ascii: "\"") else {
-        _ = try reader.value()
+        if case .null = try reader.value(), key == field { text = [] }
         return
       }
       try reader.readString()

@@ -42,7 +42,9 @@ public struct TextFile: Hashable, Sendable {
       .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     let files = names.compactMap { name -> TextFile? in
       let file = path.appending(name)
-      return isFolder(file) ? nil : try? TextFile(path: file)
+      // What describes a set of texts lies beside them, as .json.
+      let isDescription = name.lowercased().hasSuffix(".json")
+      return isDescription || isFolder(file) ? nil : try? TextFile(path: file)
     }
     guard !files.isEmpty else { throw TextDataError.noText(folder: path.string) }
     return files

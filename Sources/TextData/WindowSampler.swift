@@ -59,11 +59,12 @@ struct WindowSampler {
       let place = generator.next(below: candidates.count)
       let index = candidates[place]
       var document = documents[index] ?? Document(tokens: encode(texts[index]), length: length)
+      // Held once, or else each insertion would copy the set.
+      documents[index] = nil
       // Too short, or all its windows are taken: it is out, and another one is drawn.
       guard document.takenStarts.count < document.startCount else {
         candidates.swapAt(place, candidates.count - 1)
         candidates.removeLast()
-        documents[index] = nil
         continue
       }
       let start = generator.next(below: document.startCount)

@@ -14,7 +14,10 @@ struct CharacterMap: Sendable {
       UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 + index * 4, as: UInt32.self))
     }
     replacements = Array(bytes[(4 + trieBytes)...])
-    guard replacements.last == 0 else { return nil }
+    // A rule may begin at any character of a replacement, and at no other byte.
+    guard replacements.last == 0, String(validating: replacements, as: UTF8.self) != nil else {
+      return nil
+    }
   }
 
   /// The longest rule at a position: how many bytes it takes, and what stands for them.
@@ -34,7 +37,9 @@ struct CharacterMap: Sendable {
       position += 1
       if unit >> 8 & 1 == 1 { longest = (position - start, Int(units[node] & 0x7FFF_FFFF)) }
     }
-    guard let longest, longest.value < replacements.count else { return nil }
+    guard let longest, longest.value < replacements.count,
+      !UTF8.isContinuation(replacements[longest.value])
+    else { return nil }
     let rest = replacements[longest.value...]
     return (longest.byteCount, rest.prefix { $0 != 0 })
   }

@@ -3,14 +3,23 @@
 package struct JSONReader {
   private let bytes: UnsafeRawBufferPointer
   private let path: String
+  private let form: Form
   private var position = 0
   /// The text of the last string, with its escapes resolved; UTF-8.
   package private(set) var text: [UInt8] = []
 
+  package enum Form: Sendable {
+    case strict
+    /// With what Python's `json` writes besides: NaN, Infinity, and halves of surrogate pairs, which
+    /// become U+FFFD.
+    case python
+  }
+
   /// Deepest nesting that ``value(depth:)`` follows.
   static let depthLimit = 64
 
-  package init(_ bytes: UnsafeRawBufferPointer, path: String) {
+  package init(_ bytes: UnsafeRawBufferPointer, path: String, form: Form = .strict) {
+    self.form = form
     self.bytes = bytes
     self.path = path
   }
@@ -77,8 +86,19 @@ package struct JSONReader {
     case UInt8(ascii: "t"): return try literal("true", .bool(true))
     case UInt8(ascii: "f"): return try literal("false", .bool(false))
     case UInt8(ascii: "n"): return try literal("null", .null)
+    case UInt8(ascii: "N") where form == .python: return try literal("NaN", .null)
+    case UInt8(ascii: "I") where form == .python: return try literal("Infinity", .null)
+    case UInt8(ascii: "-") where form == .python && follows("-I"):
+      return try literal("-Infinity", .null)
     default: return .number(try number())
     }
+  }
+
+  private func follows(_ text: StaticString) -> Bool {
+    let end = position + text.utf8CodeUnitCount
+    guard end <= bytes.count else { return false }
+    return UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+      .elementsEqual(bytes[position..<end])
   }
 
   /// Reads a natural number that an Int32 holds.
@@ -176,12 +196,18 @@ package struct JSONReader {
       if (0xD800...0xDBFF).contains(unit), position + 1 < bytes.count,
         bytes[position] == UInt8(ascii: "\\"), bytes[position + 1] == UInt8(ascii: "u")
       {
+        let escape = position
         position += 2
         let low = try codeUnit()
-        guard (0xDC00...0xDFFF).contains(low) else { throw failure }
-        unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)
+        if (0xDC00...0xDFFF).contains(low) {
+          unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)
+        } else {
+          position = escape
+        }
       }
-      guard let scalar = Unicode.Scalar(unit) else { throw failure }
+      guard let scalar = Unicode.Scalar(unit) ?? (form == .python ? "\u{FFFD}" : nil) else {
+        throw failure
+      }
       text.append(contentsOf: UTF8.encode(scalar)!)
     default: throw failure
     }

@@ -83,7 +83,7 @@ final class TaskRunner {
     let pruned = try prunedCheckpoint(broadcast)
     guard pruned.layout.shards.indices.contains(index) else { throw PlanError.noSuchShard(index) }
     let shard = pruned.layout.shards[index]
-    progress.expect(steps: shard.tensors.count)
+    progress.expect(steps: pruned.stepCount(shard: index))
     let directory = broadcast.outputDirectory.map { FilePath($0) } ?? Host.temporaryFolder
     let fileName =
       broadcast.outputDirectory == nil ? "flap-\(Host.processID)-\(index)" : shard.fileName

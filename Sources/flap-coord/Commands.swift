@@ -143,6 +143,12 @@ struct Eval: ParsableCommand {
   @OptionGroup(title: "Workers") var cluster: ClusterArguments
   @OptionGroup(title: "Output") var console: OutputArguments
 
+  func validate() throws {
+    guard ratio != nil || search.areDefaults else {
+      throw ValidationError("options of the search need --ratio: a --plan was searched before")
+    }
+  }
+
   func run() throws {
     let plans = EvaluationPlans(
       plans: plan, search: try ratio.map { try search.options($0.ratios) },

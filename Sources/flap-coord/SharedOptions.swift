@@ -172,6 +172,12 @@ struct SearchArguments: ParsableArguments {
   @Option(help: "Keep heads, key/value heads and neurons that so many ranks share out evenly.")
   var tensorParallel: Int?
 
+  /// Whether all are as when none was given.
+  var areDefaults: Bool {
+    metric == "WIFV" && structure == "AL-AM" && groupsRemoved == nil && !uniform && roundTo == nil
+      && tensorParallel == nil
+  }
+
   func options(_ ratios: [Double]) throws -> SearchOptions {
     try SearchOptions(
       ratios: ratios, metric: metric, structure: structure, groupsRemoved: groupsRemoved,

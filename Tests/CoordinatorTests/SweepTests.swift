@@ -17,6 +17,54 @@ struct SweepTests {
       "48", "--output", statistics)
   }
 
+  @Test("no command overwrites what it reads, by whatever name")
+  func inputs() throws {
+    let calibration = folder.path("calibration.npy")
+    let link = folder.path("link.npy")
+    try FileManager.default.copyItem(atPath: Programs.calibration, toPath: calibration)
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: calibration)
+    let model = folder.path("model")
+    try FileManager.default.copyItem(atPath: Programs.model, toPath: model)
+    let shard = model + "/model-00001-of-00002.safetensors"
+    let commands: [([String], kept: String)] = [
+      (
+        ["search", "--statistics", statistics, "--ratio", "0.2", "--output", statistics], statistics
+      ),
+      (
+        ["calibrate", "--model", model, "--calibration", calibration, "--output", link], calibration
+      ),
+      (["calibrate", "--model", model, "--calibration", calibration, "--output", shard], shard),
+      (["export", "--model", model, "--output", shard], shard),
+    ]
+    for (command, kept) in commands {
+      let before = try Data(contentsOf: URL(fileURLWithPath: kept))
+      let outcome = try Programs.coordinator(command)
+      #expect(outcome.exitCode != 0)
+      #expect(outcome.standardError.contains("is read by this command"), "\(outcome.standardError)")
+      #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == before)
+    }
+    // A model's folder is where its GGUF file belongs.
+    try succeed("export", "--model", model, "--output", model + "/model.gguf")
+    try succeed("export", "--model", model, "--output", model + "/model.gguf")
+  }
+
+  @Test("options that would do nothing are refused")
+  func idle() throws {
+    for (command, message) in [
+      (["eval", "--model", Programs.model, "--data", test, "--uniform"], "need --ratio"),
+      (
+        [
+          "--model", Programs.model, "--calibration", Programs.calibration, "--metric",
+          "magnitude", "--ratio", "0.2", "--output", folder.path("out"),
+        ], "reads no data"
+      ),
+    ] {
+      let outcome = try Programs.coordinator(command)
+      #expect(outcome.exitCode != 0)
+      #expect(outcome.standardError.contains(message), "\(outcome.standardError)")
+    }
+  }
+
   @Test("search: several ratios give the plans and figures of each alone")
   func search() throws {
     let sweep = try succeed(

@@ -57,6 +57,15 @@ import Tokenizer
     #expect(try tokens(other, field: "body") == ids("x"))
   }
 
+  @Test func whatPythonWritesIsRead() throws {
+    let lines = [
+      #"{"text": "a\ud83db", "n": NaN}"#, #"{"text": null}"#, #"{"text": "\ud83d\ude42\udc00"}"#,
+      #"{"m": [-Infinity, Infinity, -1], "text": "\ud800\u0041"}"#,
+    ]
+    let path = try folder.write(Array(lines.joined(separator: "\n").utf8), to: "a.jsonl")
+    #expect(try tokens(path) == ids("a\u{FFFD}b", "🙂\u{FFFD}", "\u{FFFD}A"))
+  }
+
   @Test func aByteOrderMarkIsNoText() throws {
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     #expect(try tokens(try folder.write(mark + Array("x".utf8), to: "a.txt")) == ids("x"))
@@ -70,6 +79,7 @@ import Tokenizer
     try folder.write(Array("capital".utf8), to: "Z.txt")
     try folder.write([0, 1, 2], to: "weights.bin")
     try folder.write([0], to: ".hidden.txt")
+    try folder.write(Array("{\n}".utf8), to: "dataset_info.json")
     #expect(try tokens(folder.path) == ids("capital", "first", "second"))
     // What is not needed is not read.
     try folder.write([0xFF], to: "c.txt")
@@ -115,7 +125,7 @@ import Tokenizer
       ),
       ("a.jsonl", Array("[1]".utf8), "line 1 is not a JSON object at its byte 0"),
       ("a.jsonl", Array("{\"text\": \"a\"} {}".utf8), "line 1 is not a JSON object at its byte 14"),
-      ("a.jsonl", Array("{\"text\": \"\\ud800\"}".utf8), "line 1 is not a JSON object"),
+      ("a.jsonl", Array("{\"text\": \"a\", \"n\": nan}".utf8), "line 1 is not a JSON object"),
       (
         "a.jsonl", Array("{\"text\": \"a\"}\n{\"t\": \"b\"}".utf8),
         "line 2 has no text in the field \"text\""

@@ -378,7 +378,8 @@ def test_a_run_is_refused_before_it_starts(tmp_path, model):
     assert not (tmp_path / "out").exists()
 
 
-def test_sliding_window_becomes_the_context(tmp_path, model):
+def test_sliding_window_becomes_the_context(tmp_path):
+    model = make_dense(tmp_path / "model", "mistral")
     edit_json(model / "config.json", sliding_window=64)
     result = run("export", "--model", model, "--output", tmp_path / "model.gguf")
     assert any("64 tokens" in note for note in result["notes"])

@@ -29,7 +29,7 @@ public struct CalibrationRun: Sendable {
     let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
     let pass = try inputs.pass(over: calibration, forward, cluster, console)
-    try OutputFile.check(output)
+    try OutputFile.check(output, inputs: [model, calibration])
     // What is done so far lies beside the file until the file is there.
     var workspace = try RunWorkspace(
       FilePath(output.string + ".run"), journalFolder: "journal",
@@ -73,7 +73,15 @@ extension StatisticsFile {
 
 /// A file that a command is to write: refused early where it could not be written late.
 enum OutputFile {
-  static func check(_ path: FilePath) throws {
+  /// - Parameter inputs: files and folders that the command reads, none of which it may overwrite;
+  ///   a GGUF file may go into a model's folder, and again.
+  static func check(_ path: FilePath, inputs: [FilePath]) throws {
+    if let existing = Folder.resolved(path), existing.extension != "gguf" {
+      for input in inputs {
+        guard let input = Folder.resolved(input), existing.starts(with: input) else { continue }
+        throw UsageError("--output \(path) is read by this command: choose another file")
+      }
+    }
     let folder = path.removingLastComponent()
     guard folder.isEmpty || SmallFile.exists(folder) else {
       throw UsageError("--output \(path): the folder \(folder) does not exist")

@@ -22,7 +22,7 @@ public struct ExportRun: Sendable {
     guard (try? Folder.entries(of: output)) == nil else {
       throw UsageError("--output \(output) is a folder: name a file, such as model.gguf")
     }
-    try OutputFile.check(output)
+    try OutputFile.check(output, inputs: [model])
     let summary = try ExportSummary(writing: export, to: output, console)
     try console.show(summary, table: summary.table)
   }

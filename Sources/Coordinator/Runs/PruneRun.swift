@@ -146,7 +146,14 @@ public struct PruneRun: Sendable {
     let search = try search.fitting(
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
     try search.check(inputs.shape)
-    guard search.metric.needsMoments else { return (inputs, nil, search) }
+    guard search.metric.needsMoments else {
+      guard calibration == nil else {
+        throw UsageError(
+          "--metric \(search.metric.rawValue) reads no data and compensates nothing: leave out "
+            + "--calibration, or choose another metric")
+      }
+      return (inputs, nil, search)
+    }
     guard let calibration else {
       throw UsageError("--metric \(search.metric.rawValue) needs --calibration")
     }

@@ -20,7 +20,7 @@ public struct SearchRun: Sendable {
   public func run(_ console: Console) throws {
     let file = try StatisticsFile(path: statistics)
     let search = try search.fitting(modelType: file.modelType, file.shape)
-    if let output { try OutputFile.check(output) }
+    if let output { try OutputFile.check(output, inputs: [statistics]) }
     // All of them before any is written.
     let found = try search.results(
       moments: file.moments, norms: file.norms, shape: file.shape)
