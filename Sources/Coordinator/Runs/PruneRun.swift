@@ -47,7 +47,6 @@ public struct PruneRun: Sendable {
     let (inputs, pass, search) = try open(cluster, console)
     let compensates = try inputs.compensates(
       write.compensates && search.metric.needsMoments, isStock: search.isUniform, console.log)
-    try write.checkFormat(model: model)
     let comparison = try evaluation.map {
       try ComparedEvaluation($0, inputs, forward, cluster.options, console)
     }
@@ -135,6 +134,10 @@ public struct PruneRun: Sendable {
   public func describe(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
     let (inputs, pass, _) = try open(cluster, console)
+    // What the run would refuse is refused here.
+    _ = try evaluation.map {
+      try ComparedEvaluation($0, inputs, forward, cluster.options, console)
+    }
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }
@@ -143,6 +146,7 @@ public struct PruneRun: Sendable {
     RunInputs, SampledPass?, SearchOptions
   ) {
     let inputs = try RunInputs(model: model)
+    try write.checkFormat(model: model)
     let search = try search.fitting(
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
     try search.check(inputs.shape)
