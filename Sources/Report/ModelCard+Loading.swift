@@ -33,8 +33,8 @@ extension ModelCard {
       ? "vLLM takes it through its transformers backend, with transformers 5.14 or later. "
       : "vLLM: "
     return """
-      \(note)The size of a tensor-parallel group has to divide the heads and neurons of every layer: \
-      here \(parallelism).
+      \(note)The size of a tensor-parallel group has to divide the heads and neurons \
+      of every layer: here \(parallelism).
 
       ```sh
       vllm serve .\(options)
@@ -43,7 +43,8 @@ extension ModelCard {
       """
   }
 
-  /// The sizes of tensor-parallel groups that divide every layer's query and key/value heads, and neurons.
+  /// The sizes of tensor-parallel groups that divide every layer's query heads, key/value heads and
+  /// neurons.
   private var parallelism: String {
     let divisor = prunedShape.layers.reduce(0) {
       [$1.headCount, $1.keyValueHeadCount, $1.intermediateSize].reduce($0, greatestCommonDivisor)

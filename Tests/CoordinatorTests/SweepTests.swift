@@ -40,7 +40,7 @@ struct SweepTests {
       let before = try Data(contentsOf: URL(fileURLWithPath: kept))
       let outcome = try Programs.coordinator(command)
       #expect(outcome.exitCode != 0)
-      #expect(outcome.standardError.contains("is read by this command"), "\(outcome.standardError)")
+      #expect(outcome.standardError.contains("what this command reads"), "\(outcome.standardError)")
       #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == before)
     }
     // A model's folder is where its GGUF file belongs.

@@ -198,8 +198,8 @@ struct DryRunSummary: Encodable {
         "data       \(samples) samples, \(tokens) tokens in \(leaves) leaves, \(blocks) tasks; \(compute)"
       )
       lines.append(
-        "memory     \(Format.bytes(workerBytes)) per worker at most (\(memoryThreads) threads; activations "
-          + "\(Format.bytes(scratchBytes)), statistics \(Format.bytes(statisticsBytes))), weights "
+        "memory     \(Format.bytes(workerBytes)) per worker at most (\(memoryThreads) threads; "
+          + "activations \(Format.bytes(scratchBytes)), statistics \(Format.bytes(statisticsBytes))), weights "
           + "mapped besides")
       lines.append("network    \(Format.bytes(reportBytes)) of results at the most")
     }

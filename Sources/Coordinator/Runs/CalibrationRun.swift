@@ -79,7 +79,8 @@ enum OutputFile {
     if let existing = Folder.resolved(path), existing.extension != "gguf" {
       for input in inputs {
         guard let input = Folder.resolved(input), existing.starts(with: input) else { continue }
-        throw UsageError("--output \(path) is read by this command: choose another file")
+        throw UsageError(
+          "--output \(path) is, or lies in, what this command reads: choose another file")
       }
     }
     let folder = path.removingLastComponent()
