@@ -194,7 +194,7 @@ def whole_runs(space, compute):
     return [
         Case(f"{ratio} prune", compute,
              lambda folder, r=ratio: whole_run(space, folder, r, [*calibrated(space, compute), "--format", "gguf"]),
-             is_default=True)
+             is_default=ratio == 0.2)
         for ratio in RATIOS
     ]  # fmt: skip
 

@@ -38,7 +38,7 @@ MODELS = {
     model.name: model
     for model in (
         Model("bundled", ROOT / "deploy/demo/model", 256, 32, 6, "300KB"),
-        Model("llama-mha", SHARED / "models/llama-mha", 64, 16, 8, "8MB"),
+        Model("llama-mha", SHARED / "models/llama-mha", 64, 8, 8, "8MB"),
     )
 }
 
