@@ -16,7 +16,7 @@ deploy/docs.sh
 
 deploy/python.sh
 
-.venv/bin/pytest -q Tests/transformers Tests/oracle
+.venv/bin/pytest -q Tests/transformers Tests/oracle Tests/bytes
 PYTHONPATH=.venv-transformers-5 .venv/bin/pytest -q Tests/transformers
 
 .venv/bin/pytest -q Tests/llamacpp

@@ -58,7 +58,7 @@ def kill_coordinator(process, generator, orphans):
     """Kills a coordinator in the middle of its work, and returns how many it killed: 1, or 0 of a run that has
     ended before."""
     wait_for_workers(process)
-    time.sleep(generator.uniform(0.2, 0.8))
+    time.sleep(generator.uniform(0.2, 0.5))
     orphans.update(workers_of(process.pid))
     if process.poll() is not None:
         return 0
