@@ -49,8 +49,8 @@ let benchmark: [Target] =
     library(
       "Benchmark",
       [
-        "Host", "Transformer", "Kernels", "Coordination", "Checkpoint", "Statistics", "FlapCore",
-        "Storage", "Tokenizer", "CBenchmark", system,
+        "Host", "Measurement", "Transformer", "Kernels", "Coordination", "Checkpoint", "Statistics",
+        "FlapCore", "Storage", "Tokenizer", "CBenchmark", system,
       ]),
     // What is compared with: oneDNN's products as they are, and the CPU's multipliers.
     .target(name: "CBenchmark", linkerSettings: [.linkedLibrary("dnnl")]),
@@ -80,15 +80,15 @@ let package = Package(
       "Coordinator",
       [
         "Launching", "Journal", "Host", "Report", "Export", "GGUF", "Wire", "Transport",
-        "Coordination", "Pruning", "Transformer", "Kernels", "TextData", "Tokenizer", "Checkpoint",
-        "Storage", "Statistics", "FlapCore", http, sockets, logging, system,
+        "Coordination", "Pruning", "Measurement", "Transformer", "Kernels", "TextData", "Tokenizer",
+        "Checkpoint", "Storage", "Statistics", "FlapCore", http, sockets, logging, system,
       ]),
     library(
       "Worker",
       [
         "Launching", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
-        "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore", logging,
-        system,
+        "Measurement", "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore",
+        logging, system,
       ]),
     library(
       "LoadGenerator",
@@ -119,6 +119,8 @@ let package = Package(
     // Cores.
     library("Coordination", ["Statistics", "FlapCore"]),
     library("Pruning", ["Statistics", "FlapCore"]),
+    library(
+      "Measurement", ["Transformer", "Kernels", "Checkpoint", "Statistics", "FlapCore"]),
     library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
     library("Kernels", ["FlapCore", "CKernels"]),
     library("TextData", ["Tokenizer", "Storage", "FlapCore", "CZlib", system]),

@@ -12,18 +12,7 @@ struct ProductShape: Hashable {
 extension ModelShape {
   /// The products of a layer, in the order in which it needs them.
   func products(layer: Int) -> [ProductShape] {
-    let layer = layers[layer]
-    let queries = layer.headCount * headDimension
-    let keys = layer.keyValueHeadCount * headDimension
-    return [
-      ProductShape(inner: hiddenSize, outputs: queries),
-      ProductShape(inner: hiddenSize, outputs: keys),
-      ProductShape(inner: hiddenSize, outputs: keys),
-      ProductShape(inner: queries, outputs: hiddenSize),
-      ProductShape(inner: hiddenSize, outputs: layer.intermediateSize),
-      ProductShape(inner: hiddenSize, outputs: layer.intermediateSize),
-      ProductShape(inner: layer.intermediateSize, outputs: hiddenSize),
-    ]
+    table(layer: layer).maps.map { ProductShape(inner: $0.columns, outputs: $0.rows) }
   }
 
   /// Multiplications and additions of all products of all layers, for so many tokens.

@@ -637,49 +637,139 @@ void   flap__assignment__free_unpacked
   assert(message->base.descriptor == &flap__assignment__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   flap__token_block__init
-                     (Flap__TokenBlock         *message)
+void   flap__sample_work__init
+                     (Flap__SampleWork         *message)
 {
-  static const Flap__TokenBlock init_value = FLAP__TOKEN_BLOCK__INIT;
+  static const Flap__SampleWork init_value = FLAP__SAMPLE_WORK__INIT;
   *message = init_value;
 }
-size_t flap__token_block__get_packed_size
-                     (const Flap__TokenBlock *message)
+size_t flap__sample_work__get_packed_size
+                     (const Flap__SampleWork *message)
 {
-  assert(message->base.descriptor == &flap__token_block__descriptor);
+  assert(message->base.descriptor == &flap__sample_work__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t flap__token_block__pack
-                     (const Flap__TokenBlock *message,
+size_t flap__sample_work__pack
+                     (const Flap__SampleWork *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &flap__token_block__descriptor);
+  assert(message->base.descriptor == &flap__sample_work__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t flap__token_block__pack_to_buffer
-                     (const Flap__TokenBlock *message,
+size_t flap__sample_work__pack_to_buffer
+                     (const Flap__SampleWork *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &flap__token_block__descriptor);
+  assert(message->base.descriptor == &flap__sample_work__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Flap__TokenBlock *
-       flap__token_block__unpack
+Flap__SampleWork *
+       flap__sample_work__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Flap__TokenBlock *)
-     protobuf_c_message_unpack (&flap__token_block__descriptor,
+  return (Flap__SampleWork *)
+     protobuf_c_message_unpack (&flap__sample_work__descriptor,
                                 allocator, len, data);
 }
-void   flap__token_block__free_unpacked
-                     (Flap__TokenBlock *message,
+void   flap__sample_work__free_unpacked
+                     (Flap__SampleWork *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &flap__token_block__descriptor);
+  assert(message->base.descriptor == &flap__sample_work__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flap__weight_work__init
+                     (Flap__WeightWork         *message)
+{
+  static const Flap__WeightWork init_value = FLAP__WEIGHT_WORK__INIT;
+  *message = init_value;
+}
+size_t flap__weight_work__get_packed_size
+                     (const Flap__WeightWork *message)
+{
+  assert(message->base.descriptor == &flap__weight_work__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__weight_work__pack
+                     (const Flap__WeightWork *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__weight_work__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__weight_work__pack_to_buffer
+                     (const Flap__WeightWork *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__weight_work__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__WeightWork *
+       flap__weight_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__WeightWork *)
+     protobuf_c_message_unpack (&flap__weight_work__descriptor,
+                                allocator, len, data);
+}
+void   flap__weight_work__free_unpacked
+                     (Flap__WeightWork *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__weight_work__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flap__work_unit__init
+                     (Flap__WorkUnit         *message)
+{
+  static const Flap__WorkUnit init_value = FLAP__WORK_UNIT__INIT;
+  *message = init_value;
+}
+size_t flap__work_unit__get_packed_size
+                     (const Flap__WorkUnit *message)
+{
+  assert(message->base.descriptor == &flap__work_unit__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__work_unit__pack
+                     (const Flap__WorkUnit *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__work_unit__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__work_unit__pack_to_buffer
+                     (const Flap__WorkUnit *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__work_unit__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__WorkUnit *
+       flap__work_unit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__WorkUnit *)
+     protobuf_c_message_unpack (&flap__work_unit__descriptor,
+                                allocator, len, data);
+}
+void   flap__work_unit__free_unpacked
+                     (Flap__WorkUnit *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__work_unit__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   flap__credit__init
@@ -1766,12 +1856,12 @@ static const ProtobufCFieldDescriptor flap__welcome__field_descriptors[7] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "leaves_per_block",
+    "leaves_per_unit",
     5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Flap__Welcome, leaves_per_block),
+    offsetof(Flap__Welcome, leaves_per_unit),
     NULL,
     NULL,
     0,             /* flags */
@@ -1806,7 +1896,7 @@ static const unsigned flap__welcome__field_indices_by_name[] = {
   1,   /* field[1] = compute */
   5,   /* field[5] = heartbeat_interval_nanoseconds */
   6,   /* field[6] = lease_nanoseconds */
-  4,   /* field[4] = leaves_per_block */
+  4,   /* field[4] = leaves_per_unit */
   0,   /* field[0] = run_id */
   3,   /* field[3] = samples_per_leaf */
   2,   /* field[2] = tokens_per_sample */
@@ -1831,7 +1921,7 @@ const ProtobufCMessageDescriptor flap__welcome__descriptor =
   (ProtobufCMessageInit) flap__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[7] =
+static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[5] =
 {
   {
     "attempt",
@@ -1846,44 +1936,32 @@ static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[7] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "calibrate",
+    "samples",
     2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flap__Assignment, work_case),
-    offsetof(Flap__Assignment, calibrate),
-    &flap__token_block__descriptor,
+    offsetof(Flap__Assignment, samples),
+    &flap__sample_work__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "evaluate",
+    "weights",
     3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flap__Assignment, work_case),
-    offsetof(Flap__Assignment, evaluate),
-    &flap__token_block__descriptor,
-    NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "measure_weights_layer",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    offsetof(Flap__Assignment, work_case),
-    offsetof(Flap__Assignment, measure_weights_layer),
-    NULL,
+    offsetof(Flap__Assignment, weights),
+    &flap__weight_work__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
     "write_shard_index",
-    5,
+    4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     offsetof(Flap__Assignment, work_case),
@@ -1895,7 +1973,7 @@ static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[7] =
   },
   {
     "serial",
-    6,
+    5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
@@ -1905,32 +1983,18 @@ static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
-  {
-    "plan_digest",
-    7,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Flap__Assignment, plan_digest),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
 };
 static const unsigned flap__assignment__field_indices_by_name[] = {
   0,   /* field[0] = attempt */
-  1,   /* field[1] = calibrate */
-  2,   /* field[2] = evaluate */
-  3,   /* field[3] = measure_weights_layer */
-  6,   /* field[6] = plan_digest */
-  5,   /* field[5] = serial */
-  4,   /* field[4] = write_shard_index */
+  1,   /* field[1] = samples */
+  4,   /* field[4] = serial */
+  2,   /* field[2] = weights */
+  3,   /* field[3] = write_shard_index */
 };
 static const ProtobufCIntRange flap__assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor flap__assignment__descriptor =
 {
@@ -1940,14 +2004,129 @@ const ProtobufCMessageDescriptor flap__assignment__descriptor =
   "Flap__Assignment",
   "flap",
   sizeof(Flap__Assignment),
-  7,
+  5,
   flap__assignment__field_descriptors,
   flap__assignment__field_indices_by_name,
   1,  flap__assignment__number_ranges,
   (ProtobufCMessageInit) flap__assignment__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__token_block__field_descriptors[4] =
+static const ProtobufCFieldDescriptor flap__sample_work__field_descriptors[3] =
+{
+  {
+    "kinds",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Flap__SampleWork, n_kinds),
+    offsetof(Flap__SampleWork, kinds),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unit",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SampleWork, unit),
+    &flap__work_unit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plan_digest",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SampleWork, plan_digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__sample_work__field_indices_by_name[] = {
+  0,   /* field[0] = kinds */
+  2,   /* field[2] = plan_digest */
+  1,   /* field[1] = unit */
+};
+static const ProtobufCIntRange flap__sample_work__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor flap__sample_work__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.SampleWork",
+  "SampleWork",
+  "Flap__SampleWork",
+  "flap",
+  sizeof(Flap__SampleWork),
+  3,
+  flap__sample_work__field_descriptors,
+  flap__sample_work__field_indices_by_name,
+  1,  flap__sample_work__number_ranges,
+  (ProtobufCMessageInit) flap__sample_work__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__weight_work__field_descriptors[2] =
+{
+  {
+    "kinds",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Flap__WeightWork, n_kinds),
+    offsetof(Flap__WeightWork, kinds),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layer",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__WeightWork, layer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__weight_work__field_indices_by_name[] = {
+  0,   /* field[0] = kinds */
+  1,   /* field[1] = layer */
+};
+static const ProtobufCIntRange flap__weight_work__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor flap__weight_work__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.WeightWork",
+  "WeightWork",
+  "Flap__WeightWork",
+  "flap",
+  sizeof(Flap__WeightWork),
+  2,
+  flap__weight_work__field_descriptors,
+  flap__weight_work__field_indices_by_name,
+  1,  flap__weight_work__number_ranges,
+  (ProtobufCMessageInit) flap__weight_work__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__work_unit__field_descriptors[4] =
 {
   {
     "node_level",
@@ -1955,7 +2134,7 @@ static const ProtobufCFieldDescriptor flap__token_block__field_descriptors[4] =
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Flap__TokenBlock, node_level),
+    offsetof(Flap__WorkUnit, node_level),
     NULL,
     NULL,
     0,             /* flags */
@@ -1967,7 +2146,7 @@ static const ProtobufCFieldDescriptor flap__token_block__field_descriptors[4] =
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Flap__TokenBlock, node_index),
+    offsetof(Flap__WorkUnit, node_index),
     NULL,
     NULL,
     0,             /* flags */
@@ -1978,8 +2157,8 @@ static const ProtobufCFieldDescriptor flap__token_block__field_descriptors[4] =
     3,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_UINT32,
-    offsetof(Flap__TokenBlock, n_samples_per_leaf),
-    offsetof(Flap__TokenBlock, samples_per_leaf),
+    offsetof(Flap__WorkUnit, n_samples_per_leaf),
+    offsetof(Flap__WorkUnit, samples_per_leaf),
     NULL,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
@@ -1991,37 +2170,37 @@ static const ProtobufCFieldDescriptor flap__token_block__field_descriptors[4] =
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Flap__TokenBlock, tokens_per_sample),
+    offsetof(Flap__WorkUnit, tokens_per_sample),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned flap__token_block__field_indices_by_name[] = {
+static const unsigned flap__work_unit__field_indices_by_name[] = {
   1,   /* field[1] = node_index */
   0,   /* field[0] = node_level */
   2,   /* field[2] = samples_per_leaf */
   3,   /* field[3] = tokens_per_sample */
 };
-static const ProtobufCIntRange flap__token_block__number_ranges[1 + 1] =
+static const ProtobufCIntRange flap__work_unit__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 4 }
 };
-const ProtobufCMessageDescriptor flap__token_block__descriptor =
+const ProtobufCMessageDescriptor flap__work_unit__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "flap.TokenBlock",
-  "TokenBlock",
-  "Flap__TokenBlock",
+  "flap.WorkUnit",
+  "WorkUnit",
+  "Flap__WorkUnit",
   "flap",
-  sizeof(Flap__TokenBlock),
+  sizeof(Flap__WorkUnit),
   4,
-  flap__token_block__field_descriptors,
-  flap__token_block__field_indices_by_name,
-  1,  flap__token_block__number_ranges,
-  (ProtobufCMessageInit) flap__token_block__init,
+  flap__work_unit__field_descriptors,
+  flap__work_unit__field_indices_by_name,
+  1,  flap__work_unit__number_ranges,
+  (ProtobufCMessageInit) flap__work_unit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flap__credit__field_descriptors[2] =
@@ -2075,7 +2254,7 @@ const ProtobufCMessageDescriptor flap__credit__descriptor =
   (ProtobufCMessageInit) flap__credit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__plan__field_descriptors[6] =
+static const ProtobufCFieldDescriptor flap__plan__field_descriptors[5] =
 {
   {
     "output_directory",
@@ -2102,20 +2281,8 @@ static const ProtobufCFieldDescriptor flap__plan__field_descriptors[6] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "compensates",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Flap__Plan, compensates),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "digest",
-    4,
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
@@ -2127,7 +2294,7 @@ static const ProtobufCFieldDescriptor flap__plan__field_descriptors[6] =
   },
   {
     "payload_byte_count",
-    5,
+    4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
@@ -2138,12 +2305,12 @@ static const ProtobufCFieldDescriptor flap__plan__field_descriptors[6] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "is_stock",
-    6,
+    "is_uniform",
+    5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Flap__Plan, is_stock),
+    offsetof(Flap__Plan, is_uniform),
     NULL,
     NULL,
     0,             /* flags */
@@ -2151,17 +2318,16 @@ static const ProtobufCFieldDescriptor flap__plan__field_descriptors[6] =
   },
 };
 static const unsigned flap__plan__field_indices_by_name[] = {
-  2,   /* field[2] = compensates */
-  3,   /* field[3] = digest */
-  5,   /* field[5] = is_stock */
+  2,   /* field[2] = digest */
+  4,   /* field[4] = is_uniform */
   1,   /* field[1] = maximum_shard_bytes */
   0,   /* field[0] = output_directory */
-  4,   /* field[4] = payload_byte_count */
+  3,   /* field[3] = payload_byte_count */
 };
 static const ProtobufCIntRange flap__plan__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor flap__plan__descriptor =
 {
@@ -2171,7 +2337,7 @@ const ProtobufCMessageDescriptor flap__plan__descriptor =
   "Flap__Plan",
   "flap",
   sizeof(Flap__Plan),
-  6,
+  5,
   flap__plan__field_descriptors,
   flap__plan__field_indices_by_name,
   1,  flap__plan__number_ranges,

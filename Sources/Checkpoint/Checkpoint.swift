@@ -53,8 +53,8 @@ public final class Checkpoint: Sendable {
 
   /// Checks that every tensor is there that the configuration asks for, in its shape.
   public func validate() throws(CheckpointError) {
-    for (name, shape) in configuration.shape.expectedTensors() {
-      _ = try tensor(name, shape: shape)
+    for expected in configuration.shape.tensors {
+      _ = try tensor(expected.name, shape: expected.shape)
     }
   }
 
@@ -66,7 +66,7 @@ public final class Checkpoint: Sendable {
   /// differ here.
   public var digest: Digest {
     var builder = DigestBuilder()
-    builder.update("\(configuration.shape)")
+    builder.update(configuration.shape.identity)
     for name in tensorNames {
       guard let view = files[name]?.tensor(name) else { continue }
       builder.update("\n\(name) \(view.elementType.rawValue) \(view.shape)\n")

@@ -21,7 +21,7 @@ extension PrunedCheckpoint {
     _ index: Int, into directory: FilePath, as fileName: String? = nil, attempt: String,
     onStep: () throws -> Void
   ) throws -> CommittedFile {
-    let shard = layout.shards[index]
+    let shard = layout.shards.shards[index]
     return try withoutActuallyEscaping(onStep) { onStep in
       let writer = try SafetensorsWriter(
         destination: directory.appending(fileName ?? shard.fileName), attempt: attempt,
@@ -35,17 +35,22 @@ extension PrunedCheckpoint {
   /// A step is some tens of megabytes, so that a large tensor on a slow disk is not taken for a
   /// standstill.
   public func stepCount(shard index: Int) -> Int {
-    layout.shards[index].tensors.reduce(0) { $0 + $1.byteCount } / ShardSink.stepBytes + 1
+    layout.shards.shards[index].tensors.reduce(0) { $0 + $1.byteCount } / ShardSink.stepBytes + 1
   }
 
   private func write(_ tensor: TensorDeclaration, to sink: inout ShardSink) throws {
-    switch recipe(for: tensor.name) {
+    switch layout.recipes[tensor.name] {
+    case nil: preconditionFailure("every tensor of the layout has a recipe")
     case .copy: try sink.append(denseTensor(tensor.name).bytes)
-    case .keepRows(let runs):
+    case .keep(let rows, let columns):
       let view = try denseTensor(tensor.name)
-      for run in runs { try sink.append(view.rows(run).bytes) }
-    case .keepColumns(let runs):
-      try writeColumns(runs, of: denseTensor(tensor.name), to: &sink)
+      for run in rows {
+        guard let columns else {
+          try sink.append(view.rows(run).bytes)
+          continue
+        }
+        try writeColumns(columns, of: view.rows(run), to: &sink)
+      }
     case .bias(let layer, let tap):
       try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try sink.append($0) }
     case .zeros:
@@ -54,7 +59,7 @@ extension PrunedCheckpoint {
   }
 
   private func denseTensor(_ name: String) throws -> TensorView {
-    try dense.tensor(name, shape: denseShapes[name]!)
+    try dense.tensor(name, shape: layout.denseShapes[name, default: []])
   }
 
   private func writeColumns(
@@ -81,11 +86,11 @@ extension PrunedCheckpoint {
 
 /// Biases, also for who runs the pruned model without writing it.
 extension PrunedCheckpoint {
-  /// The bias of `o_proj` or `down_proj` as a shard holds it, f32 [hidden]; nil where there is
+  /// The bias of the map that a tap feeds as a shard holds it, f32 [hidden]; nil where there is
   /// none.
   public func biasValues(layer: Int, _ tap: Tap) throws -> [Float]? {
     let name = "\(tap.moduleName(layer: layer)).bias"
-    guard compensations != nil || denseShapes[name] != nil else { return nil }
+    guard layout.isCompensated || layout.denseShapes[name] != nil else { return nil }
     let (type, bytes) = try storedBias(layer: layer, tap)
     return type.decode(bytes)
   }
@@ -93,10 +98,11 @@ extension PrunedCheckpoint {
   /// b_i = dense bias_i + Σ over removed channels of W_ij · mean_j; f64 until it is stored.
   private func storedBias(layer: Int, _ tap: Tap) throws -> (type: ElementType, bytes: [UInt8]) {
     let module = tap.moduleName(layer: layer)
-    let dense = denseShapes["\(module).bias"] == nil ? nil : try denseTensor("\(module).bias")
+    let hasBias = layout.denseShapes["\(module).bias"] != nil
+    let dense = hasBias ? try denseTensor("\(module).bias") : nil
     let existing = dense?.float64Values()
     let weight = try denseTensor("\(module).weight")
-    let compensation = compensations?[layer][tap]
+    let compensation = layout.isCompensated ? compensations[layer][tap] : nil
     let biases = (0..<weight.shape[0]).map { row in
       guard let compensation else { return existing?[row] ?? 0 }
       return weight.rows(row..<row + 1).float32Values().withUnsafeBufferPointer {

@@ -77,6 +77,8 @@ struct ResultFile {
 
   // MARK: Tensors
 
+  func hasTensor(_ name: String) -> Bool { file.tensor(name) != nil }
+
   func float64(_ name: String, count: Int) throws -> [Double] {
     let values = try tensor(name, .float64, count).float64Values()
     guard values.allSatisfy(\.isFinite) else { throw error("\(name) holds what is no number") }

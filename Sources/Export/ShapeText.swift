@@ -23,6 +23,8 @@ enum ShapeText {
     let biases: [Bool]
     /// nil: false.
     let queryKeyNorms: Bool?
+    /// query-key-value, gate-up; nil: no maps are fused.
+    let fused: [Bool]?
     let layers: [Layer]
   }
 
@@ -41,6 +43,8 @@ enum ShapeText {
       theta: shape.rotaryEmbedding.theta, scaling: scaling, ties: shape.tiesEmbeddings,
       biases: [biases.queryKeyValue, biases.attentionOutput, biases.gateUp, biases.mlpDown],
       queryKeyNorms: shape.normalizesQueriesAndKeys ? true : nil,
+      fused: shape.fusedMaps == FusedMaps()
+        ? nil : [shape.fusedMaps.queryKeyValue, shape.fusedMaps.gateUp],
       layers: shape.layers.map {
         .init(
           heads: $0.headCount, keyValueHeads: $0.keyValueHeadCount,
@@ -57,7 +61,7 @@ enum ShapeText {
   /// - Returns: nil where the text is no possible shape.
   static func decode(_ text: String) -> ModelShape? {
     guard let stored = try? JSONDecoder().decode(Stored.self, from: Data(text.utf8)),
-      stored.biases.count == 4, (1...Limits.layerCount).contains(stored.layers.count)
+      stored.biases.count == 4, stored.fused?.count ?? 2 == 2, (1...Limits.layerCount).contains(stored.layers.count)
     else { return nil }
     let sizes =
       [stored.hidden, stored.headDimension, stored.vocabulary]
@@ -75,6 +79,8 @@ enum ShapeText {
         queryKeyValue: stored.biases[0], attentionOutput: stored.biases[1],
         gateUp: stored.biases[2], mlpDown: stored.biases[3]),
       normalizesQueriesAndKeys: stored.queryKeyNorms ?? false,
+      fusedMaps: FusedMaps(
+        queryKeyValue: stored.fused?[0] ?? false, gateUp: stored.fused?[1] ?? false),
       layers: stored.layers.map {
         LayerShape(
           headCount: $0.heads, keyValueHeadCount: $0.keyValueHeads,

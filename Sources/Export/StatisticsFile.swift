@@ -1,6 +1,5 @@
 internal import Checkpoint
 public import FlapCore
-internal import Foundation
 public import Statistics
 internal import Storage
 public import SystemPackage
@@ -11,37 +10,44 @@ public import SystemPackage
 /// Per layer L and tap, F64 [channels]: `model.layers.L.self_attn.o_proj.input_mean`,
 /// `….input_m2`, `….weight_sumsq`, `….weight_abs_mean`, the same for `mlp.down_proj`. Metadata:
 /// format "flap-statistics", version, token_count, sample_count, model_digest, data_digest,
-/// compute, shape, model_type. Its bytes depend on these values alone.
+/// compute, shape, model_type. Other kinds of statistics add arrays under names of their own
+/// (`Statistic.arrayNames`). Its bytes depend on these values alone.
 public struct StatisticsFile: Sendable {
-  public var moments: ModelMoments
-  public var norms: [LayerWeightNorms]
+  public var statistics: ModelStatistics
   public var shape: ModelShape
   public var modelDigest: Digest
   public var dataDigest: Digest
   public var compute: ComputeType
   /// The model's family as its config.json names it; nil in files of earlier versions.
   public var modelType: String?
+  private let catalog: StatisticCatalog
 
+  /// - Precondition: the statistics have moments and weight norms of every layer of the shape.
   public init(
-    moments: ModelMoments, norms: [LayerWeightNorms], shape: ModelShape, modelDigest: Digest,
-    dataDigest: Digest, compute: ComputeType, modelType: String? = nil
+    statistics: ModelStatistics, shape: ModelShape, modelDigest: Digest, dataDigest: Digest,
+    compute: ComputeType, modelType: String? = nil, catalog: StatisticCatalog = .standard
   ) {
-    self.moments = moments
-    self.norms = norms
+    precondition(
+      StatisticsFile.required.allSatisfy { statistics[$0]?.count == shape.layers.count },
+      "moments and norms of every layer")
+    self.statistics = statistics
     self.shape = shape
     self.modelDigest = modelDigest
     self.dataDigest = dataDigest
     self.compute = compute
     self.modelType = modelType
+    self.catalog = catalog
   }
 
   static let format = "flap-statistics"
+  /// Kinds that every file has; those that the catalog has besides are there or not.
+  private static let required = [ChannelMoments.kind, WeightNorms.kind]
 
   /// - Throws: ``ResultFileError``, ``CheckpointError``, ``StorageError``.
-  public init(path: FilePath) throws {
+  public init(path: FilePath, catalog: StatisticCatalog = .standard) throws {
     let file = try ResultFile(path: path, format: StatisticsFile.format)
-    let shape = try file.shape()
-    self.shape = shape
+    self.catalog = catalog
+    shape = try file.shape()
     modelDigest = try file.digest("model_digest")
     dataDigest = try file.digest("data_digest")
     guard let compute = ComputeType(rawValue: try file.text("compute")) else {
@@ -50,47 +56,43 @@ public struct StatisticsFile: Sendable {
     self.compute = compute
     modelType = file.has("model_type") ? try file.text("model_type") : nil
     let tokenCount = try file.count("token_count")
-    var layers: [LayerMoments] = []
-    norms = []
-    for layer in shape.layers.indices {
-      func values(_ tap: Tap, _ name: String) throws -> [Double] {
-        try file.float64(
-          "\(tap.moduleName(layer: layer)).\(name)",
-          count: shape.channelCount(layer: layer, tap: tap))
-      }
-      func moments(_ tap: Tap) throws -> ChannelMoments {
-        ChannelMoments(
-          count: tokenCount, mean: try values(tap, "input_mean"), m2: try values(tap, "input_m2"))
-      }
-      func norms(_ tap: Tap) throws -> WeightNorms {
-        WeightNorms(
-          squareSum: try values(tap, "weight_sumsq"),
-          absoluteMean: try values(tap, "weight_abs_mean"))
-      }
-      layers.append(
-        LayerMoments(attentionOutput: try moments(.attentionOutput), mlpDown: try moments(.mlpDown))
-      )
-      self.norms.append(
-        LayerWeightNorms(attentionOutput: try norms(.attentionOutput), mlpDown: try norms(.mlpDown))
-      )
+    statistics = ModelStatistics(sampleCount: try file.count("sample_count"))
+    guard statistics.sampleCount <= tokenCount else {
+      throw file.error(
+        "it counts \(statistics.sampleCount) samples for \(tokenCount) tokens, which is "
+          + "impossible; calibrate again")
     }
-    moments = ModelMoments(sampleCount: try file.count("sample_count"), layers: layers)
-    do {
-      try moments.validate(for: shape)
-    } catch {
-      throw file.error("\(error)")
+    for type in catalog.types { try read(type, from: file, tokenCount: tokenCount) }
+  }
+
+  private mutating func read<Value: Statistic>(
+    _: Value.Type, from file: ResultFile, tokenCount: Int
+  ) throws {
+    guard let first = Value.arrayNames.first else { return }
+    let name = StatisticsFile.name(TapPlace(layer: 0, .attentionOutput), first)
+    guard StatisticsFile.required.contains(Value.kind) || file.hasTensor(name) else { return }
+    statistics[Value.self] = try shape.layers.indices.map { layer in
+      try PerTap { tap in
+        let place = TapPlace(layer: layer, tap)
+        let count = shape.channelCount(layer: layer, tap: tap)
+        let arrays = try Value.arrayNames.map { name in
+          try file.float64(StatisticsFile.name(place, name), count: count)
+        }
+        let value = Value(arrays: arrays, tokenCount: tokenCount)
+        do throws(StatisticDefect) { try value.validate() } catch {
+          let key = StatisticKey(Value.kind, place, node: nil)
+          throw file.error("\(StatisticsError.defect(key, error))")
+        }
+        return value
+      }
     }
   }
 
   public func write(to path: FilePath) throws {
-    var arrays: [(name: String, values: [Double])] = []
-    for layer in shape.layers.indices {
-      for tap in Tap.allCases {
-        let name = tap.moduleName(layer: layer)
-        arrays.append(("\(name).input_mean", moments.layers[layer][tap].mean))
-        arrays.append(("\(name).input_m2", moments.layers[layer][tap].m2))
-        arrays.append(("\(name).weight_sumsq", norms[layer][tap].squareSum))
-        arrays.append(("\(name).weight_abs_mean", norms[layer][tap].absoluteMean))
+    let arrays = TapPlace.all(in: shape.layers.indices).flatMap { place in
+      catalog.types.flatMap { type -> [(name: String, values: [Double])] in
+        guard let value = statistics[type.kind]?[place.layer][place.tap] else { return [] }
+        return zip(type.arrayNames, value.arrays).map { (StatisticsFile.name(place, $0), $1) }
       }
     }
     var writer = try SafetensorsWriter(
@@ -102,10 +104,15 @@ public struct StatisticsFile: Sendable {
     _ = try writer.commit()
   }
 
+  private static func name(_ place: TapPlace, _ array: String) -> String {
+    "\(place.tap.moduleName(layer: place.layer)).\(array)"
+  }
+
   private var metadata: [String: String] {
     var metadata = [
       "format": StatisticsFile.format, "version": "\(ResultFile.version)",
-      "token_count": "\(moments.tokenCount)", "sample_count": "\(moments.sampleCount)",
+      "token_count": "\(statistics.moments?.tokenCount ?? 0)",
+      "sample_count": "\(statistics.sampleCount)",
       "model_digest": modelDigest.hexadecimal, "data_digest": dataDigest.hexadecimal,
       "compute": compute.rawValue, "shape": ShapeText.encode(shape),
     ]

@@ -18,13 +18,15 @@ public struct ModelShape: Hashable, Sendable {
   /// Whether the queries and keys of every head are normalized before they are rotated, by weights
   /// [head dimension] that all heads of a layer share (`q_norm`, `k_norm`; Qwen3).
   public var normalizesQueriesAndKeys: Bool
+  public var fusedMaps: FusedMaps
   /// One entry per decoder layer, from the embedding up.
   public var layers: [LayerShape]
 
   public init(
     hiddenSize: Int, headDimension: Int, vocabularySize: Int, rmsNormEpsilon: Double,
     rotaryEmbedding: RotaryEmbedding, tiesEmbeddings: Bool, biases: Biases,
-    normalizesQueriesAndKeys: Bool = false, layers: [LayerShape]
+    normalizesQueriesAndKeys: Bool = false, fusedMaps: FusedMaps = FusedMaps(),
+    layers: [LayerShape]
   ) {
     self.hiddenSize = hiddenSize
     self.headDimension = headDimension
@@ -34,15 +36,13 @@ public struct ModelShape: Hashable, Sendable {
     self.tiesEmbeddings = tiesEmbeddings
     self.biases = biases
     self.normalizesQueriesAndKeys = normalizesQueriesAndKeys
+    self.fusedMaps = fusedMaps
     self.layers = layers
   }
 
   /// Channels at one tap of one layer: query heads × head dimension, or the MLP's neurons.
   public func channelCount(layer: Int, tap: Tap) -> Int {
-    switch tap {
-    case .attentionOutput: layers[layer].headCount * headDimension
-    case .mlpDown: layers[layer].intermediateSize
-    }
+    tap.axis.count(layers[layer], of: self)
   }
 }
 
@@ -87,6 +87,19 @@ public struct Biases: Hashable, Sendable {
     self.attentionOutput = attentionOutput
     self.gateUp = gateUp
     self.mlpDown = mlpDown
+  }
+}
+
+/// Which of a layer's linear maps lie in one tensor, one after another along its rows.
+public struct FusedMaps: Hashable, Sendable {
+  /// `self_attn.qkv_proj` (Phi-3).
+  public var queryKeyValue: Bool
+  /// `mlp.gate_up_proj` (Phi-3).
+  public var gateUp: Bool
+
+  public init(queryKeyValue: Bool = false, gateUp: Bool = false) {
+    self.queryKeyValue = queryKeyValue
+    self.gateUp = gateUp
   }
 }
 

@@ -11,6 +11,14 @@ public struct PruningPlan: Hashable, Sendable {
       self.keptNeurons = keptNeurons
     }
 
+    /// One flag per unit that is pruned at a tap: groups or neurons.
+    public subscript(tap: Tap) -> [Bool] {
+      switch tap {
+      case .attentionOutput: keptGroups
+      case .mlpDown: keptNeurons
+      }
+    }
+
     public var keptGroupCount: Int { keptGroups.count { $0 } }
     public var keptNeuronCount: Int { keptNeurons.count { $0 } }
   }
@@ -29,30 +37,37 @@ public struct PruningPlan: Hashable, Sendable {
     }
   }
 
-  /// Flags of the channels at a tap: a group's flag repeated for its g · head_dim channels.
+  /// Flags of the positions along an axis of a layer's tensors: a group's or a neuron's flag repeated
+  /// for all that go with it; nil where all stay.
+  public func kept(_ axis: Axis, layer: Int, of shape: ModelShape) -> [Bool]? {
+    guard let (tap, width) = axis.unit(shape.layers[layer], of: shape) else { return nil }
+    let units = layers[layer][tap]
+    return width == 1 ? units : units.flatMap { Array(repeating: $0, count: width) }
+  }
+
+  /// Flags of the channels at a tap.
   public func keptChannels(layer: Int, tap: Tap, shape: ModelShape) -> [Bool] {
-    switch tap {
-    case .mlpDown: return layers[layer].keptNeurons
-    case .attentionOutput:
-      let width = shape.layers[layer].headsPerGroup * shape.headDimension
-      return layers[layer].keptGroups.flatMap { Array(repeating: $0, count: width) }
-    }
+    kept(tap.axis, layer: layer, of: shape) ?? []
   }
 
   /// The shape of the pruned model: fewer heads and neurons, and biases on `o_proj` and
   /// `down_proj` where `compensating`.
   public func prunedShape(of shape: ModelShape, compensating: Bool = true) -> ModelShape {
     var pruned = shape
-    for (index, layer) in layers.enumerated() {
-      let heads = layer.keptGroupCount * shape.layers[index].headsPerGroup
-      pruned.layers[index].headCount = heads
-      pruned.layers[index].keyValueHeadCount = layer.keptGroupCount
-      pruned.layers[index].intermediateSize = layer.keptNeuronCount
-    }
+    for (index, layer) in layers.enumerated() { pruned.layers[index].keep(layer) }
     if compensating {
       pruned.biases.attentionOutput = true
       pruned.biases.mlpDown = true
     }
     return pruned
+  }
+}
+
+extension LayerShape {
+  /// Leaves the layer with the groups and neurons that stay.
+  public mutating func keep(_ kept: PruningPlan.Layer) {
+    headCount = kept.keptGroupCount * headsPerGroup
+    keyValueHeadCount = kept.keptGroupCount
+    intermediateSize = kept.keptNeuronCount
   }
 }

@@ -14,6 +14,20 @@ public enum Tap: Int, CaseIterable, Hashable, Sendable {
     }
   }
 
+  /// - Returns: nil where no tap feeds a map of that name.
+  public init?(moduleName: String) {
+    guard let tap = Tap.allCases.first(where: { $0.moduleName == moduleName }) else { return nil }
+    self = tap
+  }
+
   /// The linear map's full name in a Hugging Face checkpoint, without `.weight`.
-  public func moduleName(layer: Int) -> String { "model.layers.\(layer).\(moduleName)" }
+  public func moduleName(layer: Int) -> String { ModelShape.name(ofLayer: layer, moduleName) }
+
+  /// What its channels are.
+  public var axis: Axis {
+    switch self {
+    case .attentionOutput: .queries
+    case .mlpDown: .neurons
+    }
+  }
 }

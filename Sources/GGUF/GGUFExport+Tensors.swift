@@ -13,50 +13,75 @@ extension GGUFExport {
         name: "rope_freqs.weight", shape: [divisors.count], elementType: .float32)
       entries.append(Entry(info: info, content: .numbers(divisors)))
     }
-    for (name, tensorShape) in shape.expectedTensors() {
-      guard let target = targetName(of: name) else {
-        let isNorm = name.contains(".q_norm.") || name.contains(".k_norm.")
-        throw GGUFError.noTarget(
-          directory: directory.string,
-          reason: isNorm ? ModelFacts.noNormsReason : "llama.cpp has no tensor for \(name)")
-      }
-      let isRotated = name.contains(".q_proj.") || name.contains(".k_proj.")
+    func add(
+      _ name: String, _ source: ModelTensor, rows: Range<Int>? = nil, _ order: RowOrder = .asStored
+    ) {
+      let rows = rows ?? 0..<source.shape[0]
       let info = TensorInfo(
-        name: target, shape: tensorShape,
+        name: name, shape: [rows.count] + source.shape.dropFirst(),
         // ggml adds and multiplies vectors in F32 only.
-        elementType: tensorShape.count == 1 ? .float32 : elementType)
-      let order: RowOrder =
-        isRotated ? .rotaryPairs(headDimension: shape.headDimension) : .asStored
-      entries.append(Entry(info: info, content: .tensor(name: name, order)))
+        elementType: source.shape.count == 1 ? .float32 : elementType)
+      entries.append(Entry(info: info, content: .tensor(source, rows: rows, order)))
+    }
+    for tensor in shape.tensors {
+      switch tensor.place {
+      case .embedding: add("token_embd.weight", tensor)
+      case .finalNorm: add("output_norm.weight", tensor)
+      case .outputProjection: add("output.weight", tensor)
+      case .layer(let layer, .norm(let norm)):
+        guard let name = norm.target else {
+          throw GGUFError.noTarget(
+            directory: directory.string, reason: ModelFacts.noNormsReason)
+        }
+        add("blk.\(layer).\(name).weight", tensor)
+      case .layer(let layer, .weights(let maps)):
+        for map in maps {
+          add(
+            "blk.\(layer).\(map.role.target).weight", tensor, rows: map.rowRange,
+            map.rowOrder(shape))
+        }
+      case .layer(let layer, .biases(let maps)):
+        for map in maps {
+          add(
+            "blk.\(layer).\(map.role.target).bias", tensor, rows: map.rowRange,
+            map.rowOrder(shape))
+        }
+      }
     }
     return entries
   }
+}
 
-  /// - Returns: nil for a tensor that llama.cpp does not know.
-  private static func targetName(of name: String) -> String? {
-    switch name {
-    case "model.embed_tokens.weight": return "token_embd.weight"
-    case "model.norm.weight": return "output_norm.weight"
-    case "lm_head.weight": return "output.weight"
-    default: break
+extension LinearMap.Role {
+  fileprivate var target: String {
+    switch self {
+    case .query: "attn_q"
+    case .key: "attn_k"
+    case .value: "attn_v"
+    case .output: "attn_output"
+    case .gate: "ffn_gate"
+    case .up: "ffn_up"
+    case .down: "ffn_down"
     }
-    // model.layers.L.MAP.KIND or model.layers.L.MODULE.MAP.KIND
-    let parts = name.split(separator: ".").map(String.init)
-    guard parts.count >= 5, parts[0] == "model", parts[1] == "layers",
-      let map = maps[parts[3..<parts.count - 1].joined(separator: ".")]
-    else { return nil }
-    return "blk.\(parts[2]).\(map).\(parts[parts.count - 1])"
   }
+}
 
-  private static let maps = [
-    "input_layernorm": "attn_norm",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "post_attention_layernorm": "ffn_norm",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-  ]
+extension LinearMap {
+  fileprivate func rowOrder(_ shape: ModelShape) -> RowOrder {
+    switch role {
+    case .query, .key: .rotaryPairs(headDimension: shape.headDimension)
+    case .value, .output, .gate, .up, .down: .asStored
+    }
+  }
+}
+
+extension LayerTable.Norm {
+  /// nil: llama.cpp has no such tensor in these architectures.
+  fileprivate var target: String? {
+    switch self {
+    case .attentionInput: "attn_norm"
+    case .mlpInput: "ffn_norm"
+    case .queries, .keys: nil
+    }
+  }
 }

@@ -22,7 +22,8 @@ public struct GGUFExport: Sendable {
   /// One tensor of the file and where it comes from.
   struct Entry: Sendable {
     enum Content: Sendable {
-      case tensor(name: String, RowOrder)
+      /// Some rows of a tensor of the checkpoint.
+      case tensor(ModelTensor, rows: Range<Int>, RowOrder)
       case numbers([Float])
     }
 
@@ -41,8 +42,7 @@ public struct GGUFExport: Sendable {
     checkpoint = try Checkpoint(directory: directory)
     try checkpoint.validate()
     let shape = checkpoint.configuration.shape
-    let embedding = try checkpoint.tensor(
-      "model.embed_tokens.weight", shape: [shape.vocabularySize, shape.hiddenSize])
+    let embedding = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
     self.elementType = elementType ?? embedding.elementType
     entries = try GGUFExport.entries(shape, self.elementType, directory)
     architecture = shape.isUniform ? "llama" : "deci"
@@ -68,8 +68,8 @@ public struct GGUFExport: Sendable {
     var stream = TensorStream()
     for entry in entries {
       switch entry.content {
-      case .tensor(let name, let order):
-        let view = try checkpoint.tensor(name, shape: entry.info.shape)
+      case .tensor(let source, let rows, let order):
+        let view = try checkpoint.tensor(source.name, shape: source.shape).rows(rows)
         try stream.copy(view, as: entry.info.elementType, order, to: &writer)
       case .numbers(let numbers):
         try numbers.withUnsafeBytes { try writer.append($0) }

@@ -2,25 +2,24 @@ internal import Coordination
 internal import Statistics
 
 extension LedgerKey {
-  /// How the journal names it: `node/2/5`, `norms/3`, `shard/0`.
+  /// How the journal names it: `shard/0`, or as ``StatisticKey`` says: `moments/3/mlp.down_proj/2/5`.
   var text: String {
     switch self {
-    case .node(let node): "node/\(node.level)/\(node.index)"
-    case .norms(let layer): "norms/\(layer)"
-    case .shard(let index): "shard/\(index)"
+    case .statistic(let key): key.description
+    case .shard(let index): "\(LedgerKey.shardName)/\(index)"
     }
   }
 
   init?(text: String) {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    let numbers = parts.dropFirst().compactMap { Int($0) }
-    guard numbers.count == parts.count - 1, numbers.allSatisfy({ $0 >= 0 }) else { return nil }
-    switch (parts.first, numbers.count) {
-    case ("node", 2) where numbers[0] < Int.bitWidth:
-      self = .node(TreeNode(level: numbers[0], index: numbers[1]))
-    case ("norms", 1): self = .norms(layer: numbers[0])
-    case ("shard", 1): self = .shard(index: numbers[0])
-    default: return nil
+    if parts.first == LedgerKey.shardName[...] {
+      guard parts.count == 2, let index = Int(parts[1]), index >= 0 else { return nil }
+      self = .shard(index: index)
+    } else {
+      guard let key = StatisticKey(text: text) else { return nil }
+      self = .statistic(key)
     }
   }
+
+  private static let shardName = "shard"
 }

@@ -15,6 +15,8 @@ public final class RunJournal: LedgerStorage {
   private let database: DatabaseQueue
 
   public static let databaseName = "journal.sqlite"
+  /// Of the tables, in SQLite's `user_version`. Version 1, which had none there, kept whole reports.
+  private static let formatVersion = 2
 
   /// Whether `folder` holds the journal of a run that did not end.
   public static func exists(in folder: FilePath) -> Bool {
@@ -32,8 +34,9 @@ public final class RunJournal: LedgerStorage {
           sql: """
             CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL);
             CREATE TABLE result (
-              key TEXT PRIMARY KEY, file TEXT NOT NULL, bytes INTEGER NOT NULL,
-              digest TEXT NOT NULL);
+              key TEXT PRIMARY KEY, file TEXT NOT NULL, start INTEGER NOT NULL,
+              bytes INTEGER NOT NULL, digest TEXT NOT NULL);
+            PRAGMA user_version = \(RunJournal.formatVersion);
             """)
         for (name, value) in identity.facts {
           try database.execute(
@@ -50,6 +53,7 @@ public final class RunJournal: LedgerStorage {
   public init(resuming folder: FilePath, as identity: RunIdentity) throws {
     self.folder = folder
     database = try RunJournal.open(folder)
+    try checkVersion()
     let found = try RunJournal.wrapping(folder) { [database] in
       try database.read { database in
         try Row.fetchAll(database, sql: "SELECT name, value FROM identity")
@@ -65,17 +69,21 @@ public final class RunJournal: LedgerStorage {
   public func records() throws -> [LedgerRecord] {
     let rows = try RunJournal.wrapping(folder) {
       try database.read { database in
-        try Row.fetchAll(database, sql: "SELECT key, file, bytes, digest FROM result")
+        try Row.fetchAll(database, sql: "SELECT key, file, start, bytes, digest FROM result")
           .map {
-            ($0["key"] as String, $0["file"] as String, $0["bytes"] as Int, $0["digest"] as String)
+            (
+              $0["key"] as String, $0["file"] as String, $0["start"] as Int, $0["bytes"] as Int,
+              $0["digest"] as String
+            )
           }
       }
     }
-    return try rows.map { key, file, bytes, digest in
-      guard let key = LedgerKey(text: key), let digest = Digest(hexadecimal: digest) else {
-        throw JournalError.damaged(folder.string, "a record that cannot be read: \(key)")
-      }
-      return LedgerRecord(key: key, fileName: file, byteCount: bytes, digest: digest)
+    return try rows.map { key, file, start, bytes, digest in
+      guard let key = LedgerKey(text: key), let digest = Digest(hexadecimal: digest), start >= 0,
+        bytes >= 0, start <= Int.max - bytes
+      else { throw JournalError.damaged(folder.string, "a record that cannot be read: \(key)") }
+      return LedgerRecord(
+        key: key, fileName: file, bytes: start..<start + bytes, digest: digest)
     }
   }
 
@@ -87,25 +95,27 @@ public final class RunJournal: LedgerStorage {
 
   // MARK: LedgerStorage
 
-  public func write(_ bytes: [UInt8], to fileName: String) throws {
-    try AtomicFile.writeUndigested(bytes, to: folder.appending(fileName))
+  public func write(_ fileName: String, _ body: (Append) throws -> Bool) throws -> Bool {
+    try AtomicFile.writeUndigested(to: folder.appending(fileName), body)
   }
 
-  public func read(_ fileName: String) throws -> [UInt8] {
-    try SmallFile.read(folder.appending(fileName), limit: .max)
+  public func read(_ fileName: String, _ bytes: Range<Int>) throws -> [UInt8] {
+    try SmallFile.read(folder.appending(fileName), bytes)
   }
 
-  public func commit(_ record: LedgerRecord, removing: [LedgerKey]) throws {
+  public func commit(_ records: [LedgerRecord], removing: [LedgerKey]) throws {
     try RunJournal.wrapping(folder) {
       try database.write { database in
-        for key in removing {
-          try database.execute(sql: "DELETE FROM result WHERE key = ?", arguments: [key.text])
-        }
-        try database.execute(
-          sql: "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?)",
-          arguments: [
-            record.key.text, record.fileName, record.byteCount, record.digest.hexadecimal,
+        let delete = try database.cachedStatement(sql: "DELETE FROM result WHERE key = ?")
+        for key in removing { try delete.execute(arguments: [key.text]) }
+        let insert = try database.cachedStatement(
+          sql: "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?, ?)")
+        for record in records {
+          try insert.execute(arguments: [
+            record.key.text, record.fileName, record.bytes.lowerBound, record.bytes.count,
+            record.digest.hexadecimal,
           ])
+        }
       }
     }
   }
@@ -129,6 +139,15 @@ public final class RunJournal: LedgerStorage {
     return try wrapping(folder) {
       try DatabaseQueue(
         path: folder.appending(databaseName).string, configuration: configuration)
+    }
+  }
+
+  private func checkVersion() throws {
+    let version = try RunJournal.wrapping(folder) {
+      try database.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+    }
+    guard version == RunJournal.formatVersion else {
+      throw JournalError.otherVersion(folder.string)
     }
   }
 

@@ -9,8 +9,8 @@ public enum Phase: Int, CaseIterable, Sendable {
   case norms
   /// SiLU and the gate, biases, rotation, residual sums, and operands into tiles.
   case activation
-  /// Moments of the taps.
-  case statistics
+  /// What observers make of the taps.
+  case observers
   /// What is none of these, such as the loss.
   case other
 }

@@ -1,25 +1,9 @@
 public import FlapCore
 public import Statistics
 
-/// The score of every channel at both taps of one decoder layer; higher is kept longer.
-public struct LayerScores: Hashable, Sendable {
-  /// [query heads · head dimension].
-  public var attentionOutput: [Double]
-  /// [intermediate].
-  public var mlpDown: [Double]
-
-  public init(attentionOutput: [Double], mlpDown: [Double]) {
-    self.attentionOutput = attentionOutput
-    self.mlpDown = mlpDown
-  }
-
-  public subscript(tap: Tap) -> [Double] {
-    switch tap {
-    case .attentionOutput: attentionOutput
-    case .mlpDown: mlpDown
-    }
-  }
-}
+/// The score of every channel at both taps of one decoder layer: [query heads · head dimension] and
+/// [intermediate]. Higher is kept longer.
+public typealias LayerScores = PerTap<[Double]>
 
 extension LayerScores {
   /// The scores of one layer by a metric's formula; those of attention squared where the
@@ -30,21 +14,21 @@ extension LayerScores {
   ///   - sampleCount: calibration samples behind the moments; only WIFN uses it.
   /// - Throws: if moments are missing or of too few tokens, or do not fit the norms.
   public init(
-    metric: Metric, moments: LayerMoments?, norms: LayerWeightNorms, sampleCount: Int, layer: Int
+    metric: Metric, moments: PerTap<ChannelMoments>?, norms: PerTap<WeightNorms>,
+    sampleCount: Int, layer: Int
   ) throws(PruningError) {
-    let attention = try LayerScores.channelScores(
-      metric: metric, moments: moments?.attentionOutput, norms: norms.attentionOutput,
-      sampleCount: sampleCount, layer: layer, tap: .attentionOutput)
-    mlpDown = try LayerScores.channelScores(
-      metric: metric, moments: moments?.mlpDown, norms: norms.mlpDown, sampleCount: sampleCount,
-      layer: layer, tap: .mlpDown)
-    attentionOutput = metric.squaresAttention ? attention.map { $0 * $0 } : attention
+    self = try PerTap { tap throws(PruningError) in
+      let scores = try LayerScores.channelScores(
+        metric: metric, moments: moments?[tap], norms: norms[tap], sampleCount: sampleCount,
+        layer: layer, tap: tap)
+      return metric.squaresScores(at: tap) ? scores.map { $0 * $0 } : scores
+    }
   }
 
   /// The scores of a whole model.
   ///
   /// - Throws: as for one layer, and if the counts of layers differ.
-  public static func scores(metric: Metric, moments: ModelMoments?, norms: [LayerWeightNorms])
+  public static func scores(metric: Metric, moments: ModelMoments?, norms: [PerTap<WeightNorms>])
     throws(PruningError) -> [LayerScores]
   {
     if let moments, moments.layers.count != norms.count {

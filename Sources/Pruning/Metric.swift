@@ -1,3 +1,5 @@
+import FlapCore
+
 /// How a channel of a linear map's input is scored; `rawValue` as in the paper
 /// (FLAP, arXiv 2312.11983) and on the command line.
 ///
@@ -21,9 +23,9 @@ public enum Metric: String, Hashable, Sendable, CaseIterable {
   /// Whether scores need calibration; without, they come from the weights alone.
   public var needsMoments: Bool { self != .magnitude }
 
-  /// Whether the scores of attention channels are squared, those of the MLP not. The published
-  /// code does so for the paper's metrics, not for its magnitude baseline.
-  var squaresAttention: Bool { self != .magnitude }
+  /// Whether the scores at a tap are squared. The published code does so at that of attention, for
+  /// the paper's metrics, not for its magnitude baseline.
+  func squaresScores(at tap: Tap) -> Bool { tap == .attentionOutput && self != .magnitude }
 }
 
 /// How the budget is spread over layers and module kinds; `rawValue` as in the paper's ablation.

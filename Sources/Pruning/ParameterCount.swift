@@ -1,22 +1,22 @@
 public import FlapCore
 
 extension ModelShape {
-  /// Parameters of a layer that go with one group of heads, ÷ hidden size: the group's rows of
-  /// `q_proj`, `k_proj`, `v_proj` and columns of `o_proj`, that is 2·g·d + 2·d.
-  public func groupCost(layer: Int) -> Int {
-    2 * layers[layer].headsPerGroup * headDimension + 2 * headDimension
+  /// Parameters of a layer's linear maps that go with one unit pruned at a tap, ÷ hidden size: for a
+  /// group its rows of `q_proj`, `k_proj`, `v_proj` and columns of `o_proj`, that is 2·g·d + 2·d;
+  /// for a neuron a row of `gate_proj` and of `up_proj` and a column of `down_proj`, that is 3.
+  public func unitCost(layer index: Int, tap: Tap) -> Int {
+    table(layer: index).maps.reduce(0) { cost, map in
+      cost
+        + [map.rowAxis, map.columnAxis].reduce(0) { width, axis in
+          guard let unit = axis.unit(layers[index], of: self), unit.tap == tap else { return width }
+          return width + unit.width
+        }
+    }
   }
 
-  /// Parameters that go with one MLP neuron, ÷ hidden size: a row of `gate_proj` and of `up_proj`
-  /// and a column of `down_proj`.
-  public static let neuronCost = 3
-
-  /// Weights of the linear maps of one decoder layer: 2·heads·d·hidden + 2·kv·d·hidden +
-  /// 3·hidden·intermediate.
+  /// Weights of the linear maps of one decoder layer.
   public func linearParameterCount(layer: Int) -> Int {
-    hiddenSize
-      * (groupCost(layer: layer) * layers[layer].keyValueHeadCount
-        + ModelShape.neuronCost * layers[layer].intermediateSize)
+    table(layer: layer).maps.reduce(0) { $0 + $1.rows * $1.columns }
   }
 
   /// Weights of the linear maps of all decoder layers: what a pruning ratio counts.
@@ -24,27 +24,9 @@ extension ModelShape {
     layers.indices.reduce(0) { $0 + linearParameterCount(layer: $1) }
   }
 
-  /// Elements of the biases of one decoder layer.
-  public func biasParameterCount(layer: Int) -> Int {
-    let shape = layers[layer]
-    var count = 0
-    if biases.queryKeyValue {
-      count += (shape.headCount + 2 * shape.keyValueHeadCount) * headDimension
-    }
-    if biases.attentionOutput { count += hiddenSize }
-    if biases.gateUp { count += 2 * shape.intermediateSize }
-    if biases.mlpDown { count += hiddenSize }
-    return count
-  }
-
-  /// All parameters: embedding, the decoder layers' linear maps, biases and norms, the last norm,
-  /// and the output projection unless it is the embedding.
+  /// All parameters: of every tensor that a checkpoint has.
   public var parameterCount: Int {
-    let embeddings = vocabularySize * hiddenSize * (tiesEmbeddings ? 1 : 2)
-    let headNorms = normalizesQueriesAndKeys ? 2 * layers.count * headDimension : 0
-    let norms = (2 * layers.count + 1) * hiddenSize + headNorms
-    return embeddings + norms + decoderParameterCount
-      + layers.indices.reduce(0) { $0 + biasParameterCount(layer: $1) }
+    tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
   }
 
   /// Bytes of all parameters in one element type.

@@ -48,7 +48,7 @@ extension StructureSearch {
       }
     }
     for score in scores.neurons.joined() {
-      units.append(Unit(score: score, order: units.count, cost: ModelShape.neuronCost))
+      units.append(Unit(score: score, order: units.count, cost: budget.neuronCost))
     }
     units.sort { $0.score > $1.score || ($0.score == $1.score && $0.order < $1.order) }
     return units

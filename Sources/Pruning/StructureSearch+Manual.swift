@@ -19,7 +19,7 @@ extension StructureSearch {
       cost + budget.groupCosts[layer] * keptGroups[layer].count { !$0 }
     }
     let neurons = try neuronsRemoved(
-      groupCost: groupCost, total: budget.total,
+      groupCost: groupCost, neuronCost: budget.neuronCost, total: budget.total,
       removable: scores.neurons.reduce(0) { $0 + $1.count - 1 })
     let keptNeurons = keepingAllButLowest(scores.neurons, removing: neurons)
     return Selection(
@@ -47,8 +47,8 @@ extension StructureSearch {
     var layers: [PruningPlan.Layer] = []
     for layer in 0..<layerCount {
       let neurons = try neuronsRemoved(
-        groupCost: budget.groupCosts[layer] * perLayer, total: budget.layerCosts[layer],
-        removable: scores.neurons[layer].count - 1)
+        groupCost: budget.groupCosts[layer] * perLayer, neuronCost: budget.neuronCost,
+        total: budget.layerCosts[layer], removable: scores.neurons[layer].count - 1)
       layers.append(
         PruningPlan.Layer(
           keptGroups: keepingAllButLowest([scores.groups[layer]], removing: perLayer)[0],
@@ -64,7 +64,7 @@ extension StructureSearch {
     let reachable = scores.groups.indices.map { layer in
       let removable =
         budget.groupCosts[layer] * groupsRemoved
-        + ModelShape.neuronCost * (scores.neurons[layer].count - 1)
+        + budget.neuronCost * (scores.neurons[layer].count - 1)
       return Double(removable) / Double(budget.layerCosts[layer])
     }
     let largest = reachable.reduce(1, min)
@@ -74,16 +74,16 @@ extension StructureSearch {
   }
 
   /// Neurons that go besides groups of `groupCost`, to remove the ratio of `total`.
-  private func neuronsRemoved(groupCost: Int, total: Int, removable: Int) throws(PruningError)
-    -> Int
-  {
+  private func neuronsRemoved(
+    groupCost: Int, neuronCost: Int, total: Int, removable: Int
+  ) throws(PruningError) -> Int {
     let rest = ratio * Double(total) - Double(groupCost)
     guard rest >= 0 else {
       throw .groupsExceedRatio(asked: ratio, reached: Double(groupCost) / Double(total))
     }
-    let count = Int(rest / Double(ModelShape.neuronCost))
+    let count = Int(rest / Double(neuronCost))
     guard count <= removable else {
-      let largest = groupCost + ModelShape.neuronCost * removable
+      let largest = groupCost + neuronCost * removable
       throw .ratioUnreachable(
         asked: ratio, largestReachable: Double(largest) / Double(total))
     }

@@ -16,7 +16,7 @@ extension StructureSearch {
     let selection: Selection
     let step: Int
     if widths.isUniform {
-      step = ModelShape.neuronCost * widths.neuronMultiple * shape.layers.count
+      step = budget.neuronCost * widths.neuronMultiple * shape.layers.count
       selection = try selectSameInLayers(
         UnitScores(summing: scores, shape: shape),
         wantedGroups: try wantedGroups(shape, free: free), shape: shape, budget: budget,
@@ -24,11 +24,11 @@ extension StructureSearch {
     } else {
       let largestGroup = budget.groupCosts.max() ?? 0
       step = max(
-        ModelShape.neuronCost * widths.neuronMultiple, largestGroup * widths.groupMultiple)
+        budget.neuronCost * widths.neuronMultiple, largestGroup * widths.groupMultiple)
       let units = UnitScores(standardizing: scores, shape: shape)
       if structure == .adaptive {
         selection = selectBlocks(
-          groupBlocks(units, budget) + neuronBlocks(units), into: Selection(nothingOf: shape),
+          groupBlocks(units, budget) + neuronBlocks(units, budget), into: Selection(nothingOf: shape),
           target: target)
       } else {
         selection = selectFillingUp(
@@ -90,11 +90,11 @@ extension StructureSearch {
     }
   }
 
-  private func neuronBlocks(_ scores: UnitScores) -> [[UnitBlock]] {
+  private func neuronBlocks(_ scores: UnitScores, _ budget: UnitBudget) -> [[UnitBlock]] {
     scores.neurons.enumerated().map { layer, scores in
       blocks(
         of: scores, size: widths.neuronMultiple, layer: layer, isOfGroups: false,
-        unitCost: ModelShape.neuronCost)
+        unitCost: budget.neuronCost)
     }
   }
 
@@ -116,16 +116,16 @@ extension StructureSearch {
     }
     if structure == .adaptiveLayersManualModules {
       let rest = target - Double(selection.cost(budget))
-      return selectBlocks(neuronBlocks(scores), into: selection, target: rest)
+      return selectBlocks(neuronBlocks(scores, budget), into: selection, target: rest)
     }
     var leftOver = 0.0
     for layer in shape.layers.indices {
       let groups = budget.groupCosts[layer] * selection.layers[layer].keptGroupCount
       let wanted = Double(budget.layerCosts[layer]) * (1 - ratio) - Double(groups) + leftOver
       let count = nearestMultiple(
-        of: widths.neuronMultiple, to: wanted / Double(ModelShape.neuronCost),
+        of: widths.neuronMultiple, to: wanted / Double(budget.neuronCost),
         within: scores.neurons[layer].count)
-      leftOver = wanted - Double(count * ModelShape.neuronCost)
+      leftOver = wanted - Double(count * budget.neuronCost)
       selection.layers[layer].keptNeurons = keepingBest(count, of: scores.neurons[layer])
     }
     return selection
@@ -147,8 +147,8 @@ extension StructureSearch {
     for groups in allowedGroupCounts(shape) {
       let perLayer = target / Double(layerCount) - Double(budget.groupCosts[0] * groups)
       let neurons = nearestMultiple(
-        of: widths.neuronMultiple, to: perLayer / Double(ModelShape.neuronCost), within: largest)
-      let cost = layerCount * (budget.groupCosts[0] * groups + ModelShape.neuronCost * neurons)
+        of: widths.neuronMultiple, to: perLayer / Double(budget.neuronCost), within: largest)
+      let cost = layerCount * (budget.groupCosts[0] * groups + budget.neuronCost * neurons)
       // Within a step all are as good.
       let miss = max(0, (Double(cost) - target).magnitude - Double(step))
       let lack = max(0, wantedGroups - Double(groups))

@@ -65,7 +65,7 @@ extension Selection {
   func cost(_ budget: UnitBudget) -> Int {
     layers.indices.reduce(0) { sum, layer in
       sum + budget.groupCosts[layer] * layers[layer].keptGroupCount
-        + ModelShape.neuronCost * layers[layer].keptNeuronCount
+        + budget.neuronCost * layers[layer].keptNeuronCount
     }
   }
 }

@@ -33,22 +33,28 @@ public struct UnitScores: Hashable, Sendable {
 struct UnitBudget {
   /// Cost of one group, per layer.
   let groupCosts: [Int]
+  /// Cost of one neuron, the same in every layer.
+  let neuronCost: Int
   /// Cost of all units, per layer.
   let layerCosts: [Int]
 
+  /// - Precondition: there is a layer.
   init(shape: ModelShape) {
-    groupCosts = shape.layers.indices.map { shape.groupCost(layer: $0) }
+    let groupCosts = shape.layers.indices.map { shape.unitCost(layer: $0, tap: .attentionOutput) }
+    let neuronCost = shape.unitCost(layer: 0, tap: .mlpDown)
     layerCosts = shape.layers.indices.map { layer in
-      shape.groupCost(layer: layer) * shape.layers[layer].keyValueHeadCount
-        + ModelShape.neuronCost * shape.layers[layer].intermediateSize
+      groupCosts[layer] * shape.layers[layer].keyValueHeadCount
+        + neuronCost * shape.layers[layer].intermediateSize
     }
+    self.groupCosts = groupCosts
+    self.neuronCost = neuronCost
   }
 
   var total: Int { layerCosts.reduce(0, +) }
 
   /// The ratio reached when every layer is left with one group and one neuron.
   var largestReachableRatio: Double {
-    let least = groupCosts.reduce(0) { $0 + $1 + ModelShape.neuronCost }
+    let least = groupCosts.reduce(0) { $0 + $1 + neuronCost }
     return Double(total - least) / Double(total)
   }
 }

@@ -14,18 +14,29 @@ extension ChannelMoments: Mergeable {
   /// - Precondition: both have the same channels, and the counts add up within `Int`.
   public mutating func merge(_ right: ChannelMoments) {
     precondition(channelCount == right.channelCount, "Moments of different taps do not merge.")
-    guard right.count > 0 else { return }
+    ChannelMoments.merge(
+      count, &mean, &m2, rightCount: right.count, right.mean, right.m2, channelCount: channelCount)
+    count += right.count
+  }
+
+  /// The same on bare memory, for moments that are gathered in scratch.
+  ///
+  /// - Precondition: `channelCount` means and M2 on both sides.
+  package static func merge(
+    _ count: Int, _ mean: UnsafeMutablePointer<Double>, _ m2: UnsafeMutablePointer<Double>,
+    rightCount: Int, _ rightMean: UnsafePointer<Double>, _ rightM2: UnsafePointer<Double>,
+    channelCount: Int
+  ) {
+    guard rightCount > 0 else { return }
     guard count > 0 else {
-      self = right
+      mean.update(from: rightMean, count: channelCount)
+      m2.update(from: rightM2, count: channelCount)
       return
     }
-    let total = count + right.count
-    let rightShare = Double(right.count) / Double(total)
-    let betweenWeight = Double(count) * rightShare
-    ChannelMoments.merge(
-      &mean, &m2, right.mean, right.m2, channelCount: channelCount, rightShare: rightShare,
-      betweenWeight: betweenWeight)
-    count = total
+    let rightShare = Double(rightCount) / Double(count + rightCount)
+    merge(
+      mean, m2, rightMean, rightM2, channelCount: channelCount, rightShare: rightShare,
+      betweenWeight: Double(count) * rightShare)
   }
 
   /// The loop over channels, on bare pointers so that it vectorizes: a report of a large model

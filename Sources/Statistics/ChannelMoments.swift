@@ -9,7 +9,7 @@ public struct ChannelMoments: Hashable, Sendable {
   /// Sum of squared deviations from the mean per channel; zeros while `count` is 0.
   public internal(set) var m2: [Double]
 
-  /// Numbers from a file or a peer are checked by ``ModelMoments/validate(for:)``.
+  /// Numbers from a file or a peer are checked by ``validate()``.
   ///
   /// - Precondition: `mean` and `m2` have one entry per channel each.
   public init(count: Int, mean: [Double], m2: [Double]) {

@@ -19,6 +19,51 @@ public struct TreeFrontier: Sendable {
     public let left: TreeNode
     public let right: TreeNode
     public let parent: TreeNode
+
+    fileprivate func sibling(of node: TreeNode) -> TreeNode { left == node ? right : left }
+  }
+
+  /// What becomes of a node that is counted: with its sibling's value its own makes the parent's,
+  /// with that one's sibling the next, as far as siblings are there.
+  public struct Climb: Sendable {
+    public let start: TreeNode
+    /// In order; each takes the parent of the one before.
+    public let merges: [Merge]
+    /// The frontier afterwards.
+    public let frontier: TreeFrontier
+
+    /// The node whose value is held in the end.
+    public var end: TreeNode { merges.last?.parent ?? start }
+
+    /// The nodes whose values are used up.
+    public var siblings: [TreeNode] {
+      var node = start
+      return merges.map { merge in
+        defer { node = merge.parent }
+        return merge.sibling(of: node)
+      }
+    }
+
+    /// The value of ``end``: the one way in which values of nodes are merged.
+    ///
+    /// - Parameters:
+    ///   - value: of ``start``.
+    ///   - sibling: gives the value of a held node.
+    ///   - merge: gives the value of a parent from those of its children.
+    public func fold<Value>(
+      _ value: Value, sibling: (TreeNode) throws -> Value,
+      merge: (_ left: Value, _ right: Value, _ parent: TreeNode) throws -> Value
+    ) rethrows -> Value {
+      var (value, node) = (value, start)
+      for step in merges {
+        let other = try sibling(step.sibling(of: node))
+        value =
+          try step.left == node
+          ? merge(value, other, step.parent) : merge(other, value, step.parent)
+        node = step.parent
+      }
+      return value
+    }
   }
 
   private struct Held: Sendable {
@@ -58,7 +103,7 @@ public struct TreeFrontier: Sendable {
     return missing + tree.nodes(covering: next..<wanted.upperBound)
   }
 
-  /// Why ``accept(_:)`` may not be called with this node; nil where it may.
+  /// Why ``counting(_:)`` may not be called with this node; nil where it may.
   public func refusal(of node: TreeNode) -> Refusal? {
     guard tree.contains(node) else { return .unknownNode }
     let leaves = tree.leaves(of: node)
@@ -77,14 +122,15 @@ public struct TreeFrontier: Sendable {
 
   /// Counts a node.
   ///
-  /// - Returns: the merges that are due now, in order; each takes the parent of the one before.
   /// - Precondition: ``refusal(of:)`` is nil.
-  public mutating func accept(_ node: TreeNode) -> [Merge] {
+  public func counting(_ node: TreeNode) -> Climb {
     precondition(refusal(of: node) == nil, "A node is counted once.")
+    var grown = self
     let leaves = tree.leaves(of: node)
     let position = firstPosition(endingAfter: leaves.lowerBound)
-    held.insert(Held(node: node, leaves: leaves), at: position)
-    return mergeUpwards(from: position)
+    grown.held.insert(Held(node: node, leaves: leaves), at: position)
+    let merges = grown.mergeUpwards(from: position)
+    return Climb(start: node, merges: merges, frontier: grown)
   }
 
   /// Merges the node at `position` with its sibling, the result with its sibling, and so on.

@@ -22,7 +22,7 @@ public struct TreeReducer<Value: Mergeable>: Sendable {
 
   /// The values held, from the left. Accepted into a new reducer they restore this one.
   public var pending: [(node: TreeNode, value: Value)] {
-    frontier.nodes.map { ($0, values[$0]!) }
+    frontier.nodes.compactMap { node in values[node].map { (node, $0) } }
   }
 
   /// The target's value once every leaf is counted.
@@ -41,12 +41,16 @@ public struct TreeReducer<Value: Mergeable>: Sendable {
     case .unknownNode: return .unknownNode
     case nil: break
     }
-    values[node] = value
-    for merge in frontier.accept(node) {
-      var merged = values.removeValue(forKey: merge.left)!
-      merged.merge(values.removeValue(forKey: merge.right)!)
-      values[merge.parent] = merged
+    let climb = frontier.counting(node)
+    values[climb.end] = climb.fold(value) { sibling in
+      guard let value = values.removeValue(forKey: sibling) else {
+        preconditionFailure("every node of the frontier has a value")
+      }
+      return value
+    } merge: { left, right, _ in
+      .merge(left, right)
     }
+    frontier = climb.frontier
     return .accepted
   }
 }

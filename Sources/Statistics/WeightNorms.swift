@@ -1,5 +1,3 @@
-public import FlapCore
-
 /// What the scores need of the weight W [out, in] of one linear map, per input channel.
 public struct WeightNorms: Hashable, Sendable {
   /// ‖W_:,j‖² = Σ_i W_ij².
@@ -17,23 +15,40 @@ public struct WeightNorms: Hashable, Sendable {
   public var channelCount: Int { squareSum.count }
 }
 
-/// The weight norms at both taps of one decoder layer.
-public struct LayerWeightNorms: Hashable, Sendable {
-  /// Of `self_attn.o_proj`.
-  public var attentionOutput: WeightNorms
-  /// Of `mlp.down_proj`.
-  public var mlpDown: WeightNorms
+extension WeightNorms: Statistic {
+  public static let kind = StatisticKind("weight-norms")
+  public static let source = StatisticSource.weights
 
-  public init(attentionOutput: WeightNorms, mlpDown: WeightNorms) {
-    self.attentionOutput = attentionOutput
-    self.mlpDown = mlpDown
+  /// The sums of squares, then the absolute means.
+  public static func byteCount(channelCount: Int) -> Int { 16 * channelCount }
+
+  public var bytes: [UInt8] {
+    var writer = ByteWriter(byteCount: WeightNorms.byteCount(channelCount: channelCount))
+    writer.append(squareSum)
+    writer.append(absoluteMean)
+    return writer.bytes
   }
 
-  public subscript(tap: Tap) -> WeightNorms {
-    switch tap {
-    case .attentionOutput: attentionOutput
-    case .mlpDown: mlpDown
+  public init(bytes: [UInt8], channelCount: Int) {
+    var reader = ByteReader(bytes)
+    guard let squareSum = reader.values(channelCount),
+      let absoluteMean = reader.values(channelCount)
+    else { preconditionFailure("norms of \(channelCount) channels in \(bytes.count) bytes") }
+    self.init(squareSum: squareSum, absoluteMean: absoluteMean)
+  }
+
+  public func validate() throws(StatisticDefect) {
+    for norms in [squareSum, absoluteMean] {
+      for (channel, norm) in norms.enumerated() where !(norm >= 0 && norm < .infinity) {
+        throw norm < 0 ? .negative(channel: channel) : .notFinite(channel: channel)
+      }
     }
+  }
+
+  public static let arrayNames = ["weight_sumsq", "weight_abs_mean"]
+  public var arrays: [[Double]] { [squareSum, absoluteMean] }
+  public init(arrays: [[Double]], tokenCount: Int) {
+    self.init(squareSum: arrays[0], absoluteMean: arrays[1])
   }
 }
 

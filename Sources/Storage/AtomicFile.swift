@@ -87,12 +87,19 @@ public struct AtomicFile: ~Copyable {
     return try file.commit()
   }
 
-  /// Writes a file whose digest is known already, or of no interest, at once.
-  public static func writeUndigested(_ bytes: [UInt8], to path: FilePath) throws(StorageError) {
+  /// Writes a file whose digest is of no interest.
+  ///
+  /// - Parameter body: is given what appends bytes; where it returns false, or throws, there is no
+  ///   file.
+  /// - Returns: what `body` returns.
+  public static func writeUndigested(
+    to path: FilePath, _ body: (_ append: (_ bytes: [UInt8]) throws -> Void) throws -> Bool
+  ) throws -> Bool {
     var file = try TemporaryFile(
       destination: path, attempt: "0", permissions: AtomicFile.usualPermissions)
-    try file.write(bytes)
+    guard try body({ try file.write($0) }) else { return false }
     try file.putInPlace()
+    return true
   }
 }
 

@@ -10,14 +10,14 @@ public struct LaneSplit: Hashable, Sendable {
   public let threadCount: Int
   public let laneCount: Int
 
-  /// - Parameter laneCount: at most one per thread and per leaf of a block; nil: as few lanes,
+  /// - Parameter laneCount: at most one per thread and per leaf of a micro-batch; nil: as few lanes,
   ///   because each has scratch of its own, as leave every thread enough tasks of the smallest
   ///   product that it does not wait for the others' last one for long.
-  public init(threadCount: Int, laneCount: Int?, shape: ModelShape, limits: BlockLimits) {
+  public init(threadCount: Int, laneCount: Int?, shape: ModelShape, limits: MicroBatchLimits) {
     let rows = Double(RowLayout(limits).rowCount) / Double(MatrixProduct.taskRows)
     let strips = Double(shape.hiddenSize) / Double(MatrixProduct.blockOutputs)
     let threadsPerLane = max(1, Int(rows * strips / LaneSplit.tasksPerThread))
-    let wanted = min(laneCount ?? threadCount / threadsPerLane, threadCount, limits.leavesPerBlock)
+    let wanted = min(laneCount ?? threadCount / threadsPerLane, threadCount, limits.leavesPerMicroBatch)
     self.threadCount = threadCount
     self.laneCount = max(1, wanted)
   }

@@ -2,8 +2,9 @@ internal import Kernels
 
 /// Threads and scratch with which one leaf goes through a layer.
 struct Lane {
+  let index: Int
   let team: ThreadTeam
-  let scratch: LeafScratch
+  let scratch: LaneScratch
   let perThread: ThreadScratch
 }
 
@@ -18,13 +19,13 @@ struct Lanes {
 
   init(_ split: LaneSplit, scratch: Scratch) {
     whole = Lane(
-      team: ThreadTeam(threadCount: split.threadCount), scratch: scratch.leaves[0],
+      index: 0, team: ThreadTeam(threadCount: split.threadCount), scratch: scratch.lanes[0],
       perThread: scratch.threads)
     let laneCount = split.laneCount > 1 ? split.laneCount : 0
     lanes = (0..<laneCount).map { lane in
       let threads = split.threads(ofLane: lane)
       return Lane(
-        team: ThreadTeam(threadCount: threads.count), scratch: scratch.leaves[lane],
+        index: lane, team: ThreadTeam(threadCount: threads.count), scratch: scratch.lanes[lane],
         perThread: scratch.threads[threads])
     }
     callers = ThreadTeam(threadCount: split.laneCount)

@@ -10,41 +10,44 @@ struct LayerMaps<Value> {
   var up: Value
   var down: Value
 
+  init(_ value: (LinearMap.Role) throws -> Value) rethrows {
+    query = try value(.query)
+    key = try value(.key)
+    self.value = try value(.value)
+    output = try value(.output)
+    gate = try value(.gate)
+    up = try value(.up)
+    down = try value(.down)
+  }
+
+  subscript(role: LinearMap.Role) -> Value {
+    switch role {
+    case .query: query
+    case .key: key
+    case .value: value
+    case .output: output
+    case .gate: gate
+    case .up: up
+    case .down: down
+    }
+  }
+
   func map<Other>(_ transform: (Value) throws -> Other) rethrows -> LayerMaps<Other> {
-    try LayerMaps<Other>(
-      query: transform(query), key: transform(key), value: transform(value),
-      output: transform(output), gate: transform(gate), up: transform(up), down: transform(down))
+    try LayerMaps<Other> { try transform(self[$0]) }
   }
 
   /// In the order of the forward pass.
-  var all: [Value] { [query, key, value, output, gate, up, down] }
+  var all: [Value] { LinearMap.Role.allCases.map { self[$0] } }
 }
 
-/// A linear map [outputs, channels], with its name below `model.layers.L.`.
-struct MapSize {
-  let name: String
-  let outputs: Int
-  let channels: Int
-  let hasBias: Bool
-}
-
-extension LayerMaps<MapSize> {
-  init(_ layer: LayerShape, of model: ModelShape) {
-    let hidden = model.hiddenSize
-    let queries = layer.headCount * model.headDimension
-    let keys = layer.keyValueHeadCount * model.headDimension
-    let neurons = layer.intermediateSize
-    let biases = model.biases
-    func size(_ name: String, _ outputs: Int, _ channels: Int, _ hasBias: Bool) -> MapSize {
-      MapSize(name: name, outputs: outputs, channels: channels, hasBias: hasBias)
+extension LayerMaps<LinearMap> {
+  init(_ table: LayerTable) {
+    let maps = table.maps
+    self.init { role in
+      guard let map = maps.first(where: { $0.role == role }) else {
+        preconditionFailure("this forward pass needs every map of a layer")
+      }
+      return map
     }
-    self.init(
-      query: size("self_attn.q_proj", queries, hidden, biases.queryKeyValue),
-      key: size("self_attn.k_proj", keys, hidden, biases.queryKeyValue),
-      value: size("self_attn.v_proj", keys, hidden, biases.queryKeyValue),
-      output: size("self_attn.o_proj", hidden, queries, biases.attentionOutput),
-      gate: size("mlp.gate_proj", neurons, hidden, biases.gateUp),
-      up: size("mlp.up_proj", neurons, hidden, biases.gateUp),
-      down: size("mlp.down_proj", hidden, neurons, biases.mlpDown))
   }
 }

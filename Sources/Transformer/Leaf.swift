@@ -1,7 +1,7 @@
 /// A fixed block of whole samples: what goes through a matrix product together.
 ///
 /// Each sample is an independent sequence that begins at position 0. All numbers that a leaf
-/// yields depend on the leaf alone: not on the block it is in, nor on the number of threads.
+/// yields depend on the leaf alone: not on the micro-batch it is in, nor on the number of threads.
 public struct Leaf: Sendable {
   /// Token ids, row-major [sampleCount, tokensPerSample].
   public let tokens: [Int32]
@@ -21,22 +21,22 @@ public struct Leaf: Sendable {
 }
 
 /// The most that one call of the forward pass takes; scratch is allocated for it.
-public struct BlockLimits: Hashable, Sendable {
+public struct MicroBatchLimits: Hashable, Sendable {
   public var tokensPerSample: Int
   public var samplesPerLeaf: Int
-  public var leavesPerBlock: Int
+  public var leavesPerMicroBatch: Int
 
-  public init(tokensPerSample: Int, samplesPerLeaf: Int, leavesPerBlock: Int) {
+  public init(tokensPerSample: Int, samplesPerLeaf: Int, leavesPerMicroBatch: Int) {
     self.tokensPerSample = tokensPerSample
     self.samplesPerLeaf = samplesPerLeaf
-    self.leavesPerBlock = leavesPerBlock
+    self.leavesPerMicroBatch = leavesPerMicroBatch
   }
 
   public var tokensPerLeaf: Int { tokensPerSample * samplesPerLeaf }
 
-  func admits(_ block: [Leaf]) -> Bool {
-    block.count <= leavesPerBlock
-      && block.allSatisfy {
+  func admits(_ microBatch: [Leaf]) -> Bool {
+    microBatch.count <= leavesPerMicroBatch
+      && microBatch.allSatisfy {
         $0.tokensPerSample <= tokensPerSample && $0.sampleCount <= samplesPerLeaf
       }
   }

@@ -4,27 +4,27 @@ internal import Kernels
 extension Llama {
   /// x += W_o · attention(RoPE(W_q · n), RoPE(W_k · n), W_v · n), n = norm(x); where the model asks
   /// for it, every head's query and key is normalized before it is rotated.
-  func attention(_ pass: LeafPass) -> TapInput {
-    let tiles = AttentionTiles(
+  func attention(_ pass: LeafPass) -> TapPassage {
+    let layout = AttentionLayout(
       compute, shape.headDimension, pass.layout, window: pass.weights.shape.attentionWindow)
-    project(pass, tiles)
-    let heads = attend(pass, tiles)
+    project(pass, layout)
+    let heads = attend(pass, layout)
     let counts = Array(repeating: pass.layout.tokensPerSample, count: pass.layout.sampleCount)
-    let input = tapInput(pass, .attentionOutput, heads, partCounts: counts)
-    addProduct(heads, pass.tiles.output, pass.weights.maps.output, pass)
-    return input
+    let passage = passage(pass, .attentionOutput, heads, partCounts: counts)
+    addProduct(heads, pass.packed.output, pass.weights.maps.output, pass)
+    return passage
   }
 
   // MARK: Queries, keys and values
 
   /// Writes RoPE(W_q · n), RoPE(W_k · n) and W_v · n into the scratch.
-  private func project(_ pass: LeafPass, _ tiles: AttentionTiles) {
-    let normed = normalize(pass.index, pass.layout, pass.weights.inputNorm, pass.lane)
-    let maps = [pass.tiles.query, pass.tiles.key, pass.tiles.value]
+  private func project(_ pass: LeafPass, _ layout: AttentionLayout) {
+    let normed = normalize(pass.index, pass.layout, pass.weights.attentionNorm, pass.lane)
+    let maps = [pass.packed.query, pass.packed.key, pass.packed.value]
     let linears = [pass.weights.maps.query, pass.weights.maps.key, pass.weights.maps.value]
     var projections: [CausalAttention.Operand] = []
     let strips = zip(CausalAttention.Operand.allCases, maps).flatMap { projection, map in
-      let strips = MatrixProduct.Strip.covering(map, width: tiles.stripWidth)
+      let strips = MatrixProduct.Strip.covering(map, width: layout.stripWidth)
       projections += Array(repeating: projection, count: strips.count)
       return strips
     }
@@ -33,7 +33,7 @@ extension Llama {
         linears[2].withBias { value in
           MatrixProduct.run(
             normed, rows: pass.layout.rowCount, strips, team: pass.lane.team,
-            scratch: pass.lane.perThread.blocks
+            scratch: pass.lane.perThread.outputs
           ) { block in
             pass.lane.team.enter(.activation, thread: block.thread)
             let projection = projections[block.strip]
@@ -42,7 +42,7 @@ extension Llama {
             case .key: rotate(block, key, pass.weights.keyNorm, pass.layout)
             case .value: block.add(value, to: block.values())
             }
-            pack(block, projection, pass, tiles)
+            pack(block, projection, pass, layout)
           }
         }
       }
@@ -75,17 +75,17 @@ extension Llama {
   /// Writes a block of whole heads into their tiles.
   private func pack(
     _ block: MatrixProduct.Block, _ projection: CausalAttention.Operand, _ pass: LeafPass,
-    _ tiles: AttentionTiles
+    _ layout: AttentionLayout
   ) {
     let d = shape.headDimension
     let first = block.outputs.lowerBound / d
     for head in first..<first + block.outputs.count / d {
       pass.layout.forPieces(in: block.rows) { piece in
         let row = piece.row - block.rows.lowerBound
-        tiles.head.pack(
+        layout.head.pack(
           projection, block.values() + row * block.stride + (head - first) * d,
           stride: block.stride, block: piece.tokens,
-          to: bytes(projection, piece.sample, head, pass, tiles))
+          to: bytes(projection, piece.sample, head, pass, layout))
       }
     }
   }
@@ -93,7 +93,7 @@ extension Llama {
   /// The tiles of a head in a sample.
   private func bytes(
     _ operand: CausalAttention.Operand, _ sample: Int, _ head: Int, _ pass: LeafPass,
-    _ tiles: AttentionTiles
+    _ layout: AttentionLayout
   ) -> UnsafeMutableRawPointer {
     let layer = pass.weights.shape
     let (buffer, heads) =
@@ -102,45 +102,45 @@ extension Llama {
       case .key: (pass.lane.scratch.keys, layer.keyValueHeadCount)
       case .value: (pass.lane.scratch.values, layer.keyValueHeadCount)
       }
-    return buffer.bytes + tiles.offset(of: operand, sample: sample, head: head, of: heads)
+    return buffer.bytes + layout.offset(of: operand, sample: sample, head: head, of: heads)
   }
 
   // MARK: Heads
 
-  /// The outputs of all heads as tiles, [rows, heads · d], and their moments by sample; g query
+  /// The outputs of all heads as tiles, [rows, heads · d], shown to the observers sample by sample; g query
   /// heads share a key and value head.
-  private func attend(_ pass: LeafPass, _ tiles: AttentionTiles) -> RowTiles {
+  private func attend(_ pass: LeafPass, _ layout: AttentionLayout) -> RowTiles {
     let (layer, lane) = (pass.weights.shape, pass.lane)
     let d = shape.headDimension
     let heads = RowTiles(compute, channels: layer.headCount * d, at: lane.scratch.inner.bytes)
-    let bundles = (layer.headCount + tiles.headsPerBundle - 1) / tiles.headsPerBundle
+    let bundles = (layer.headCount + layout.headsPerBundle - 1) / layout.headsPerBundle
     lane.team.run(.attention, taskCount: pass.layout.sampleCount * bundles) { task, thread in
       let sample = task / bundles
-      let first = task % bundles * tiles.headsPerBundle
-      let bundle = first..<min(first + tiles.headsPerBundle, layer.headCount)
+      let first = task % bundles * layout.headsPerBundle
+      let bundle = first..<min(first + layout.headsPerBundle, layer.headCount)
       // [queries, heads of the bundle · d]
       let out = lane.perThread.headOutputs[thread].floats()
-      let step = AttentionTiles.queriesPerStep
+      let step = AttentionLayout.queriesPerStep
       for start in stride(from: 0, to: pass.layout.tokensPerSample, by: step) {
         let queries = start..<min(start + step, pass.layout.tokensPerSample)
         for head in bundle {
           let group = head / layer.headsPerGroup
-          tiles.head.attend(
-            query: bytes(.query, sample, head, pass, tiles),
-            key: bytes(.key, sample, group, pass, tiles),
-            value: bytes(.value, sample, group, pass, tiles), queries: queries,
-            to: out + (head - first) * d, stride: tiles.bundleStride,
+          layout.head.attend(
+            query: bytes(.query, sample, head, pass, layout),
+            key: bytes(.key, sample, group, pass, layout),
+            value: bytes(.value, sample, group, pass, layout), queries: queries,
+            to: out + (head - first) * d, stride: layout.bundleStride,
             scratch: lane.perThread.scores[thread].bytes)
         }
         let channels = bundle.lowerBound * d..<bundle.upperBound * d
         lane.team.enter(.activation, thread: thread)
         heads.pack(
-          out, stride: tiles.bundleStride, rows: queries.count,
+          out, stride: layout.bundleStride, rows: queries.count,
           atRow: sample * pass.layout.rowsPerSample + start, channels: channels)
-        lane.team.enter(.statistics, thread: thread)
-        lane.scratch.moments.add(
-          out, stride: tiles.bundleStride, rows: queries.count, channels: channels,
-          toPart: sample, width: heads.channels, seenCount: start)
+        lane.team.enter(.observers, thread: thread)
+        show(
+          pass, .attentionOutput, part: sample, seenCount: start, tokenCount: queries.count,
+          channels: channels, of: heads.channels, out, stride: layout.bundleStride, thread: thread)
         lane.team.enter(.attention, thread: thread)
       }
     }

@@ -3,25 +3,26 @@ internal import Kernels
 
 extension Llama {
   /// x += W_down · (SiLU(W_gate · n) · (W_up · n)), n = norm(x)
-  func feedForward(_ pass: LeafPass) -> TapInput {
+  func feedForward(_ pass: LeafPass) -> TapPassage {
     let neurons = self.neurons(pass)
-    let input = tapInput(pass, .mlpDown, neurons, partCounts: pass.layout.partCounts)
-    addProduct(neurons, pass.tiles.down, pass.weights.maps.down, pass)
-    return input
+    let passage = passage(pass, .mlpDown, neurons, partCounts: pass.layout.partCounts)
+    addProduct(neurons, pass.packed.down, pass.weights.maps.down, pass)
+    return passage
   }
 
-  /// SiLU(W_gate · n) · (W_up · n) as tiles, [rows, intermediate], and its moments in parts.
+  /// SiLU(W_gate · n) · (W_up · n) as tiles, [rows, intermediate], shown to the observers
+  /// in parts.
   private func neurons(_ pass: LeafPass) -> RowTiles {
     let lane = pass.lane
-    let normed = normalize(pass.index, pass.layout, pass.weights.postAttentionNorm, lane)
+    let normed = normalize(pass.index, pass.layout, pass.weights.mlpNorm, lane)
     let neurons = RowTiles(
       compute, channels: pass.weights.shape.intermediateSize, at: lane.scratch.inner.bytes)
-    let strips = MatrixProduct.Strip.covering(pass.tiles.gate, pass.tiles.up)
+    let strips = MatrixProduct.Strip.covering(pass.packed.gate, pass.packed.up)
     pass.weights.maps.gate.withBias { gateBias in
       pass.weights.maps.up.withBias { upBias in
         MatrixProduct.run(
           normed, rows: pass.layout.rowCount, strips, team: lane.team,
-          scratch: lane.perThread.blocks
+          scratch: lane.perThread.outputs
         ) { block in
           lane.team.enter(.activation, thread: block.thread)
           let (gate, up) = (block.values(0), block.values(1))
@@ -31,8 +32,8 @@ extension Llama {
             gateBlock: gate, gateStride: block.stride, up: up, upStride: block.stride,
             rows: block.rows.count, columns: block.outputs.count)
           block.pack(gate, into: neurons)
-          lane.team.enter(.statistics, thread: block.thread)
-          addMoments(of: block, pass, width: neurons.channels)
+          lane.team.enter(.observers, thread: block.thread)
+          show(block, pass, width: neurons.channels)
         }
       }
     }
@@ -40,15 +41,17 @@ extension Llama {
   }
 
   /// Parts are what one task computes.
-  private func addMoments(of block: MatrixProduct.Block, _ pass: LeafPass, width: Int) {
+  private func show(_ block: MatrixProduct.Block, _ pass: LeafPass, width: Int) {
+    guard !pass.observers.isEmpty else { return }
     let layout = pass.layout
     let part = block.rows.lowerBound / MatrixProduct.taskRows
     var seen = layout.tokenCount(in: part * MatrixProduct.taskRows..<block.rows.lowerBound)
     layout.forPieces(in: block.rows) { piece in
-      pass.lane.scratch.moments.add(
+      show(
+        pass, .mlpDown, part: part, seenCount: seen, tokenCount: piece.tokens.count,
+        channels: block.outputs, of: width,
         block.values() + (piece.row - block.rows.lowerBound) * block.stride, stride: block.stride,
-        rows: piece.tokens.count, channels: block.outputs, toPart: part, width: width,
-        seenCount: seen)
+        thread: block.thread)
       seen += piece.tokens.count
     }
   }

@@ -12,29 +12,27 @@ public struct LeafLoss: Hashable, Sendable {
 
 /// What follows the decoder layers: final norm, output projection, loss.
 extension Llama {
-  /// The loss of every leaf over tokens 1… of its samples.
+  /// The loss of every leaf over tokens 1… of its samples, from the residual stream that
+  /// ``forward(_:observers:onTap:)`` has left.
   ///
-  /// - Parameter onStep: called ``lossStepCount`` times for every leaf; what it throws ends the pass.
-  public func negativeLogLikelihood(block: [Leaf], onStep: () throws -> Void) throws -> [LeafLoss] {
-    try forward(block: block) { tap in
-      if tap.tap == .mlpDown { try onStep() }
-    }
-    var losses = block.map { RowLosses($0) }
-    try forLogits(of: block) { index, strips, run in
+  /// - Parameters:
+  ///   - microBatch: the one that went through the layers last.
+  ///   - onStep: called ``lossStepCount`` times for every leaf; what it throws ends the pass.
+  public func losses(of microBatch: [Leaf], onStep: () throws -> Void) throws -> [LeafLoss] {
+    var losses = microBatch.map { RowLosses($0) }
+    try forLogits(of: microBatch) { index, strips, run in
       losses[index].add(strips: strips, run)
       try onStep()
     }
     return losses.map(\.loss)
   }
 
-  /// Steps of a leaf's loss, of about the same work each: layers and sections of the vocabulary.
-  public var lossStepCount: Int {
-    shape.layers.count + (shape.vocabularySize + sectionSize - 1) / sectionSize
-  }
+  /// Steps of a leaf's loss: sections of the vocabulary.
+  public var lossStepCount: Int { (shape.vocabularySize + sectionSize - 1) / sectionSize }
 
   /// f32 [tokens, vocabulary] of one leaf; for tests.
   package func logits(of leaf: Leaf) throws -> [Float] {
-    try forward(block: [leaf]) { _ in }
+    try forward([leaf])
     let layout = RowLayout(leaf)
     let width = shape.vocabularySize
     var all = [Float](repeating: 0, count: leaf.tokenCount * width)
@@ -66,25 +64,25 @@ extension Llama {
   /// Projects the residual stream of all leaves onto the vocabulary, in sections whose weights are
   /// packed together.
   private func forLogits(
-    of block: [Leaf], _ body: (_ leaf: Int, _ strips: Int, LogitRun) throws -> Void
+    of microBatch: [Leaf], _ body: (_ leaf: Int, _ strips: Int, LogitRun) throws -> Void
   ) throws {
     let norm = try checkpoint.tensor("model.norm.weight", shape: [shape.hiddenSize])
       .float32Values()
-    let name = shape.tiesEmbeddings ? "model.embed_tokens" : "lm_head"
-    let head = try Linear(
-      checkpoint, name, out: shape.vocabularySize, in: shape.hiddenSize, hasBias: false)
+    let projection = shape.outputProjection
+    let head = Linear(
+      try checkpoint.tensor(projection.name, shape: projection.shape), bias: nil)
     let lane = lanes.whole
     for first in stride(from: 0, to: shape.vocabularySize, by: sectionSize) {
       let section = first..<min(first + sectionSize, shape.vocabularySize)
       let tiles = scratch.weights.pack(head.weight, rows: section, team: lane.team)
       let strips = MatrixProduct.Strip.covering(tiles)
-      for (index, leaf) in block.enumerated() {
+      for (index, leaf) in microBatch.enumerated() {
         let layout = RowLayout(leaf)
         let normed = normalize(index, layout, norm, lane)
         try body(index, strips.count) { finish in
           MatrixProduct.run(
             normed, rows: layout.rowCount, strips, team: lane.team,
-            scratch: lane.perThread.blocks
+            scratch: lane.perThread.outputs
           ) { block in
             lane.team.enter(.other, thread: block.thread)
             finish(block, first)

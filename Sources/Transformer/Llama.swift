@@ -6,13 +6,13 @@ public import Kernels
 /// (arXiv 2302.13971; names and details as in transformers' `modeling_llama.py`). What tells the
 /// families apart is in the shape: biases, norms of heads (Qwen3), windows of attention (Mistral).
 ///
-/// Samples go through the model layer by layer, a whole block of leaves at a time, so that a model
-/// larger than memory is read from disk once per block, and each layer's weights are packed once.
+/// Samples go through the model layer by layer, a whole micro-batch of leaves at a time, so that a model
+/// larger than memory is read from disk once per micro-batch, and each layer's weights are packed once.
 /// The residual stream and all sums are f32; the products' operands are bf16 or f32, and so are
 /// those of attention.
 public final class Llama {
   public let shape: ModelShape
-  public let limits: BlockLimits
+  public let limits: MicroBatchLimits
   public let split: LaneSplit
   public let scratchPlan: ScratchPlan
   /// What to leave out of the model from the next pass on; nil: nothing.
@@ -23,24 +23,12 @@ public final class Llama {
   let lanes: Lanes
   let rotary: RotaryTable
 
-  /// What flowed into `o_proj` or `down_proj` for one leaf.
-  public struct TapInput {
-    public let layer: Int
-    public let tap: Tap
-    /// The leaf's position in its block.
-    public let leafIndex: Int
-    /// Of every channel over the leaf's tokens.
-    public let moments: ColumnMoments
-    /// The first channel with a value that is not finite, and the sample in the leaf that has it.
-    public let nonFinite: (channel: Int, sample: Int)?
-  }
-
   /// Allocates all scratch. Weights are mapped, not read.
   ///
   /// - Parameter laneCount: leaves that are computed at the same time; nil: what suits the model.
   public init(
     checkpoint: Checkpoint, compute: ComputeType, threadCount: Int, laneCount: Int? = nil,
-    limits: BlockLimits
+    limits: MicroBatchLimits
   ) {
     self.checkpoint = checkpoint
     self.compute = compute
@@ -50,33 +38,38 @@ public final class Llama {
       threadCount: threadCount, laneCount: laneCount, shape: shape, limits: limits)
     scratchPlan = ScratchPlan(shape: shape, compute: compute, split: split, limits: limits)
     scratch = Scratch(
-      plan: scratchPlan, compute: compute, split: split, leavesPerBlock: limits.leavesPerBlock)
+      plan: scratchPlan, compute: compute, split: split, leavesPerMicroBatch: limits.leavesPerMicroBatch)
     lanes = Lanes(split, scratch: scratch)
     rotary = RotaryTable(
       shape.rotaryEmbedding, headDimension: shape.headDimension, positions: limits.tokensPerSample)
   }
 
-  /// Runs a block through the decoder layers and leaves its residual stream in the scratch.
+  /// Runs a micro-batch through the decoder layers and leaves its residual stream in the scratch.
   ///
   /// - Parameters:
-  ///   - onTap: sees every leaf at both taps of every layer; what it throws ends the pass.
+  ///   - observers: are shown all that flows through the taps.
+  ///   - onTap: called when a leaf has gone through a tap and the observers have seen it: leaf by leaf
+  ///     in every layer, on the calling thread. What it throws ends the pass.
   /// - Throws: ``TransformerError``, `CheckpointError`.
-  /// - Precondition: the block is within the limits.
-  public func forward(block: [Leaf], onTap: (TapInput) throws -> Void) throws {
-    precondition(limits.admits(block), "scratch was allocated for smaller blocks")
-    try embed(block)
+  /// - Precondition: the micro-batch is within the limits.
+  public func forward(
+    _ microBatch: [Leaf], observers: [any TapObserver] = [],
+    onTap: (TapPassage) throws -> Void = { _ in }
+  ) throws {
+    precondition(limits.admits(microBatch), "scratch was allocated for smaller micro-batches")
+    try embed(microBatch)
     for layer in shape.layers.indices {
       var weights = try LayerWeights(checkpoint, layer: layer, of: shape)
       pruning?.apply(to: &weights, layer: layer, of: shape)
-      let tiles = scratch.weights.pack(weights, team: lanes.whole.team)
+      let packed = scratch.weights.pack(weights, team: lanes.whole.team)
       if layer + 1 < shape.layers.count {
         let next = try LayerWeights(checkpoint, layer: layer + 1, of: shape)
         for map in next.maps.all { map.willNeed() }
       }
-      try lanes.run(block.count) { index, lane in
+      try lanes.run(microBatch.count) { index, lane in
         let pass = LeafPass(
-          layer: layer, weights: weights, tiles: tiles, leaf: block[index], index: index,
-          lane: lane)
+          layer: layer, weights: weights, packed: packed, leaf: microBatch[index], index: index,
+          lane: lane, observers: observers)
         return (attention(pass), feedForward(pass))
       } _: { heads, neurons in
         try onTap(heads)
@@ -85,6 +78,9 @@ public final class Llama {
     }
   }
 
+  /// What observers have to make room for.
+  public var observerLimits: ObserverLimits { scratchPlan.observerLimits }
+
   /// What the threads' time was spent on so far, summed over them; between passes.
   public var phaseSeconds: PhaseSeconds { lanes.phaseSeconds }
 
@@ -92,21 +88,24 @@ public final class Llama {
   struct LeafPass {
     let layer: Int
     let weights: LayerWeights
-    let tiles: LayerMaps<ColumnTiles>
+    /// The same in the form in which they are multiplied.
+    let packed: LayerMaps<ColumnTiles>
     let layout: RowLayout
-    /// The leaf's position in its block.
+    /// The leaf's position in its micro-batch.
     let index: Int
     let lane: Lane
+    let observers: [any TapObserver]
 
     init(
-      layer: Int, weights: LayerWeights, tiles: LayerMaps<ColumnTiles>, leaf: Leaf, index: Int,
-      lane: Lane
+      layer: Int, weights: LayerWeights, packed: LayerMaps<ColumnTiles>, leaf: Leaf, index: Int,
+      lane: Lane, observers: [any TapObserver]
     ) {
       self.layer = layer
       self.weights = weights
-      self.tiles = tiles
+      self.packed = packed
       self.index = index
       self.lane = lane
+      self.observers = observers
       layout = RowLayout(leaf)
     }
   }
@@ -114,21 +113,21 @@ public final class Llama {
   // MARK: Embedding
 
   /// x[t] = embedding[token[t]], a sample per task; rows that are no tokens become zeros.
-  private func embed(_ block: [Leaf]) throws {
+  private func embed(_ microBatch: [Leaf]) throws {
     let (width, count) = (shape.hiddenSize, shape.vocabularySize)
-    let unknown = block.lazy.flatMap(\.tokens).first { !(0..<count).contains(Int($0)) }
+    let unknown = microBatch.lazy.flatMap(\.tokens).first { !(0..<count).contains(Int($0)) }
     if let unknown {
       throw TransformerError.tokenOutsideVocabulary(token: unknown, vocabularySize: count)
     }
-    let view = try checkpoint.tensor("model.embed_tokens.weight", shape: [count, width])
-    let embedding = view.matrix(rows: count, columns: width)
-    let samples = block.enumerated().flatMap { index, leaf in
+    let view = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
+    let embedding = Linear(view, bias: nil).weight
+    let samples = microBatch.enumerated().flatMap { index, leaf in
       (0..<leaf.sampleCount).map { (leaf: index, sample: $0) }
     }
     lanes.whole.team.run(.other, taskCount: samples.count) { task, _ in
       let (index, sample) = samples[task]
-      let layout = RowLayout(block[index])
-      let tokens = block[index].tokens.dropFirst(sample * layout.tokensPerSample)
+      let layout = RowLayout(microBatch[index])
+      let tokens = microBatch[index].tokens.dropFirst(sample * layout.tokensPerSample)
       let x = scratch.residuals[index].floats() + sample * layout.rowsPerSample * width
       for (row, token) in tokens.prefix(layout.tokensPerSample).enumerated() {
         embedding.copyRows(Int(token)..<Int(token) + 1, to: x + row * width)
@@ -165,7 +164,7 @@ public final class Llama {
     linear.withBias { bias in
       MatrixProduct.run(
         input, rows: pass.layout.rowCount, strips, team: pass.lane.team,
-        scratch: pass.lane.perThread.blocks
+        scratch: pass.lane.perThread.outputs
       ) { block in
         pass.lane.team.enter(.activation, thread: block.thread)
         let column = block.outputs.lowerBound
@@ -177,19 +176,26 @@ public final class Llama {
     }
   }
 
-  /// The tap's moments, merged from its parts.
-  func tapInput(
-    _ pass: LeafPass, _ tap: Tap, _ input: RowTiles, partCounts: [Int]
-  ) -> TapInput {
-    let moments = pass.lane.scratch.moments.merged(counts: partCounts, width: input.channels)
-    let nonFinite = moments.firstNonFiniteChannel.map { channel in
-      // What is not finite in f32 is not in an operand, either.
-      let token = (0..<pass.layout.tokenCount).first { token in
-        !input.value(row: pass.layout.row(ofToken: token), channel: channel).isFinite
-      }
-      return (channel, (token ?? 0) / pass.layout.tokensPerSample)
-    }
-    return TapInput(
-      layer: pass.layer, tap: tap, leafIndex: pass.index, moments: moments, nonFinite: nonFinite)
+  /// Shows the observers a piece of a tap's input. For a thread of the pass's lane.
+  func show(
+    _ pass: LeafPass, _ tap: Tap, part: Int, seenCount: Int, tokenCount: Int, channels: Range<Int>,
+    of width: Int, _ values: UnsafePointer<Float>, stride: Int, thread: Int
+  ) {
+    let piece = TapPiece(
+      layer: pass.layer, tap: tap, lane: pass.lane.index, thread: thread, part: part,
+      seenCount: seenCount, tokenCount: tokenCount, channels: channels, width: width,
+      values: values, stride: stride)
+    for observer in pass.observers { observer.observe(piece) }
+  }
+
+  /// Tells the observers that they have seen a leaf at a tap.
+  func passage(
+    _ pass: LeafPass, _ tap: Tap, _ operand: RowTiles, partCounts: [Int]
+  ) -> TapPassage {
+    let passage = TapPassage(
+      layer: pass.layer, tap: tap, leaf: pass.index, lane: pass.lane.index, partCounts: partCounts,
+      width: operand.channels, layout: pass.layout, operand: operand)
+    for observer in pass.observers { observer.finish(passage) }
+    return passage
   }
 }

@@ -4,20 +4,23 @@ internal import Kernels
 
 /// A linear map of the checkpoint: y = x · Wᵀ + b.
 struct Linear {
-  /// [out, in], where it lies in the mapped file.
+  /// [rows, columns], where it lies in the mapped file.
   var weight: WeightMatrix
-  /// f32 [out], or nil.
+  /// f32 [rows], or nil.
   var bias: [Float]?
   /// Keeps the mapping alive.
   private let view: TensorView
 
-  init(_ checkpoint: Checkpoint, _ name: String, out: Int, in: Int, hasBias: Bool) throws {
-    view = try checkpoint.tensor("\(name).weight", shape: [out, `in`])
-    weight = view.matrix(rows: out, columns: `in`)
-    bias = hasBias ? try checkpoint.tensor("\(name).bias", shape: [out]).float32Values() : nil
+  /// - Parameter view: [rows, columns].
+  init(_ view: TensorView, bias: [Float]?) {
+    self.view = view
+    self.bias = bias
+    weight = WeightMatrix(
+      elementType: view.elementType, bytes: view.bytes.baseAddress!, rows: view.shape[0],
+      columns: view.shape[1])
   }
 
-  /// The bias, f32 [out], or nil.
+  /// The bias, f32 [rows], or nil.
   func withBias<Result>(_ body: (UnsafePointer<Float>?) -> Result) -> Result {
     guard let bias else { return body(nil) }
     return bias.withUnsafeBufferPointer { body($0.baseAddress) }
@@ -30,39 +33,48 @@ struct Linear {
 /// The weights of one decoder layer.
 struct LayerWeights {
   var shape: LayerShape
-  let inputNorm: [Float]  // input_layernorm.weight [hidden]
-  let postAttentionNorm: [Float]  // post_attention_layernorm.weight [hidden]
+  let attentionNorm: [Float]  // input_layernorm.weight [hidden]
+  let mlpNorm: [Float]  // post_attention_layernorm.weight [hidden]
   let queryNorm: HeadNorm?  // self_attn.q_norm.weight [head dimension]
   let keyNorm: HeadNorm?  // self_attn.k_norm.weight [head dimension]
+  /// The rows of the layer's table.
+  let table: LayerMaps<LinearMap>
   var maps: LayerMaps<Linear>
 
   init(_ checkpoint: Checkpoint, layer index: Int, of model: ModelShape) throws {
     shape = model.layers[index]
-    let prefix = "model.layers.\(index)"
-    func norm(_ name: String, width: Int) throws -> [Float] {
-      try checkpoint.tensor("\(prefix).\(name).weight", shape: [width]).float32Values()
+    var norms: [LayerTable.Norm: [Float]] = [:]
+    var linears: [LinearMap.Role: Linear] = [:]
+    var biases: [LinearMap.Role: [Float]] = [:]
+    let table = model.table(layer: index)
+    // Biases stand behind their weights.
+    for tensor in table.tensors.reversed() {
+      let view = try checkpoint.tensor(
+        ModelShape.name(ofLayer: index, tensor.name), shape: tensor.shape)
+      switch tensor.content {
+      case .norm(let norm): norms[norm] = view.float32Values()
+      case .biases(let maps):
+        for map in maps { biases[map.role] = view.rows(map.rowRange).float32Values() }
+      case .weights(let maps):
+        for map in maps {
+          linears[map.role] = Linear(view.rows(map.rowRange), bias: biases[map.role])
+        }
+      }
     }
-    func headNorm(_ name: String) throws -> HeadNorm? {
-      guard model.normalizesQueriesAndKeys else { return nil }
-      return HeadNorm(
-        weight: try norm("self_attn.\(name)", width: model.headDimension),
-        epsilon: Float(model.rmsNormEpsilon))
+    guard let attentionNorm = norms[.attentionInput], let mlpNorm = norms[.mlpInput] else {
+      preconditionFailure("this forward pass norms the stream before both halves of a layer")
     }
-    inputNorm = try norm("input_layernorm", width: model.hiddenSize)
-    postAttentionNorm = try norm("post_attention_layernorm", width: model.hiddenSize)
-    queryNorm = try headNorm("q_norm")
-    keyNorm = try headNorm("k_norm")
-    maps = try LayerMaps(shape, of: model).map { map in
-      try Linear(
-        checkpoint, "\(prefix).\(map.name)", out: map.outputs, in: map.channels,
-        hasBias: map.hasBias)
+    self.attentionNorm = attentionNorm
+    self.mlpNorm = mlpNorm
+    let epsilon = Float(model.rmsNormEpsilon)
+    queryNorm = norms[.queries].map { HeadNorm(weight: $0, epsilon: epsilon) }
+    keyNorm = norms[.keys].map { HeadNorm(weight: $0, epsilon: epsilon) }
+    self.table = LayerMaps(table)
+    maps = LayerMaps { role in
+      guard let linear = linears[role] else {
+        preconditionFailure("this forward pass needs every map of a layer")
+      }
+      return linear
     }
-  }
-}
-
-extension TensorView {
-  func matrix(rows: Int, columns: Int) -> WeightMatrix {
-    WeightMatrix(
-      elementType: elementType, bytes: bytes.baseAddress!, rows: rows, columns: columns)
   }
 }

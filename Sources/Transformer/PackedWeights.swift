@@ -1,7 +1,7 @@
 internal import FlapCore
 internal import Kernels
 
-/// Where weights are packed into tiles; one layer at a time, used for every leaf of a block.
+/// Where weights are packed into tiles; one layer at a time, used for every leaf of a micro-batch.
 struct PackedWeights {
   let compute: ComputeType
   let buffer: ScratchBuffer
@@ -10,9 +10,9 @@ struct PackedWeights {
   static func byteCount(_ shape: ModelShape, _ compute: ComputeType) -> Int {
     let strip = ColumnTiles.byteCount(
       compute, outputs: MatrixProduct.blockOutputs, channels: shape.hiddenSize)
-    return shape.layers.reduce(strip) { largest, layer in
-      let bytes = LayerMaps(layer, of: shape).all.reduce(0) {
-        $0 + ColumnTiles.byteCount(compute, outputs: $1.outputs, channels: $1.channels)
+    return shape.layers.indices.reduce(strip) { largest, layer in
+      let bytes = shape.table(layer: layer).maps.reduce(0) {
+        $0 + ColumnTiles.byteCount(compute, outputs: $1.rows, channels: $1.columns)
       }
       return max(largest, bytes)
     }

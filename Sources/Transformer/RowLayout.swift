@@ -19,7 +19,7 @@ struct RowLayout {
   }
 
   /// The largest.
-  init(_ limits: BlockLimits) {
+  init(_ limits: MicroBatchLimits) {
     self.init(sampleCount: limits.samplesPerLeaf, tokensPerSample: limits.tokensPerSample)
   }
 

@@ -3,40 +3,32 @@ internal import Kernels
 
 /// The sizes of everything that a forward pass allocates, and so its peak memory.
 public struct ScratchPlan: Hashable, Sendable {
-  private let leavesPerBlock: Int
+  private let leavesPerMicroBatch: Int
   private let split: LaneSplit
 
-  /// Residual stream of a leaf, f32 [rows, hidden].
+  // Bytes of each buffer; ``Scratch`` has its shape.
   let residual: Int
-  /// Tiles of one layer's weights.
   let weights: Int
-  // Of each lane.
-  /// Tiles of the normed stream.
   let hidden: Int
-  /// Tiles of the heads' outputs, or of the neurons.
   let inner: Int
-  /// Tiles of attention.
   let queries: Int
   let keys: Int
   let values: Int
-  /// Moments of parts of a leaf: channels of all parts.
-  let momentChannels: Int
-  // Of each thread.
-  /// Blocks of products.
-  let block: Int
-  /// Outputs of heads.
-  let headOutput: Int
+  let outputs: Int
+  let headOutputs: Int
   let scores: Int
 
-  public init(shape: ModelShape, compute: ComputeType, split: LaneSplit, limits: BlockLimits) {
+  public let observerLimits: ObserverLimits
+
+  public init(shape: ModelShape, compute: ComputeType, split: LaneSplit, limits: MicroBatchLimits) {
     self.split = split
-    leavesPerBlock = limits.leavesPerBlock
+    leavesPerMicroBatch = limits.leavesPerMicroBatch
     let layout = RowLayout(limits)
     let heads = shape.layers.map(\.headCount).max() ?? 0
     let keyValueHeads = shape.layers.map(\.keyValueHeadCount).max() ?? 0
     let neurons = shape.layers.map(\.intermediateSize).max() ?? 0
     let headChannels = heads * shape.headDimension
-    let attention = AttentionTiles(compute, shape.headDimension, layout)
+    let attention = AttentionLayout(compute, shape.headDimension, layout)
     func pages(_ bytes: Int) -> Int { ScratchBuffer.roundedByteCount(bytes) }
     func tiles(_ channels: Int) -> Int {
       pages(RowTiles.byteCount(compute, rows: layout.rowCount, channels: channels))
@@ -48,49 +40,51 @@ public struct ScratchPlan: Hashable, Sendable {
     queries = pages(attention.byteCount(of: .query, heads: heads))
     keys = pages(attention.byteCount(of: .key, heads: keyValueHeads))
     values = pages(attention.byteCount(of: .value, heads: keyValueHeads))
-    momentChannels = max(layout.sampleCount * headChannels, layout.partCount * neurons)
-    block = MatrixProduct.scratchByteCount(
+    observerLimits = ObserverLimits(
+      laneCount: split.laneCount,
+      partChannels: max(layout.sampleCount * headChannels, layout.partCount * neurons))
+    outputs = MatrixProduct.scratchByteCount(
       maps: 2, width: max(MatrixProduct.blockOutputs, attention.stripWidth))
-    headOutput = pages(AttentionTiles.queriesPerStep * attention.bundleStride * 4)
+    headOutputs = pages(AttentionLayout.queriesPerStep * attention.bundleStride * 4)
     scores = attention.head.scratchByteCount
   }
 
-  public var residualBytes: Int { leavesPerBlock * residual }
-  public var laneBytes: Int {
-    split.laneCount
-      * (hidden + inner + queries + keys + values
-        + PartialMoments.byteCount(channels: momentChannels))
-  }
-  public var threadBytes: Int { split.threadCount * (block + headOutput + scores) }
+  public var residualBytes: Int { leavesPerMicroBatch * residual }
+  public var laneBytes: Int { split.laneCount * (hidden + inner + queries + keys + values) }
+  public var threadBytes: Int { split.threadCount * (outputs + headOutputs + scores) }
 
   public var totalBytes: Int { residualBytes + weights + laneBytes + threadBytes }
 }
 
-/// The buffers of a forward pass, allocated once; ``ScratchPlan`` says what they hold.
+/// The buffers of a forward pass, allocated once.
 struct Scratch {
-  /// One per leaf of the block.
+  /// The residual stream of each leaf of the micro-batch, f32 [rows, hidden].
   let residuals: [ScratchBuffer]
+  /// One layer's maps as column tiles, each [outputs, channels].
   let weights: PackedWeights
-  /// One per lane.
-  let leaves: [LeafScratch]
+  let lanes: [LaneScratch]
   let threads: ThreadScratch
 
-  init(plan: ScratchPlan, compute: ComputeType, split: LaneSplit, leavesPerBlock: Int) {
-    residuals = ScratchBuffer.several(leavesPerBlock, byteCount: plan.residual)
+  init(plan: ScratchPlan, compute: ComputeType, split: LaneSplit, leavesPerMicroBatch: Int) {
+    residuals = ScratchBuffer.several(leavesPerMicroBatch, byteCount: plan.residual)
     weights = PackedWeights(compute: compute, buffer: ScratchBuffer(byteCount: plan.weights))
-    leaves = (0..<split.laneCount).map { _ in LeafScratch(plan) }
+    lanes = (0..<split.laneCount).map { _ in LaneScratch(plan) }
     threads = ThreadScratch(plan, threadCount: split.threadCount)
   }
 }
 
-/// What a leaf needs while it goes through a layer.
-struct LeafScratch {
+/// What the leaf in a lane needs while it goes through a layer.
+struct LaneScratch {
+  /// The normed stream as row tiles, [rows, hidden].
   let hidden: ScratchBuffer
+  /// The heads' outputs, [rows, heads · d], or the neurons, [rows, intermediate], as row tiles.
   let inner: ScratchBuffer
+  /// For each sample and head, as row tiles, [tokens, d].
   let queries: ScratchBuffer
+  /// For each sample and key/value head, as column tiles, [tokens, d].
   let keys: ScratchBuffer
+  /// For each sample and key/value head, as column tiles, [d, tokens].
   let values: ScratchBuffer
-  let moments: PartialMoments
 
   fileprivate init(_ plan: ScratchPlan) {
     hidden = ScratchBuffer(byteCount: plan.hidden)
@@ -98,24 +92,28 @@ struct LeafScratch {
     queries = ScratchBuffer(byteCount: plan.queries)
     keys = ScratchBuffer(byteCount: plan.keys)
     values = ScratchBuffer(byteCount: plan.values)
-    moments = PartialMoments(channels: plan.momentChannels)
   }
 }
 
 /// What each of some threads needs.
 struct ThreadScratch {
-  let blocks: [ScratchBuffer]
+  /// An output tile of one map or two, f32 [tile rows, tile outputs] each.
+  let outputs: [ScratchBuffer]
+  /// Outputs of a bundle of heads, f32 [queries of a step, heads of the bundle · d].
   let headOutputs: [ScratchBuffer]
+  /// Scores and weights of attention (`flap_attention_scratch`).
   let scores: [ScratchBuffer]
 
   fileprivate init(_ plan: ScratchPlan, threadCount: Int) {
-    blocks = ScratchBuffer.several(threadCount, byteCount: plan.block)
-    headOutputs = ScratchBuffer.several(threadCount, byteCount: plan.headOutput)
+    outputs = ScratchBuffer.several(threadCount, byteCount: plan.outputs)
+    headOutputs = ScratchBuffer.several(threadCount, byteCount: plan.headOutputs)
     scores = ScratchBuffer.several(threadCount, byteCount: plan.scores)
   }
 
-  private init(blocks: [ScratchBuffer], headOutputs: [ScratchBuffer], scores: [ScratchBuffer]) {
-    self.blocks = blocks
+  private init(
+    outputs: [ScratchBuffer], headOutputs: [ScratchBuffer], scores: [ScratchBuffer]
+  ) {
+    self.outputs = outputs
     self.headOutputs = headOutputs
     self.scores = scores
   }
@@ -123,7 +121,7 @@ struct ThreadScratch {
   /// That of some of the threads.
   subscript(threads: Range<Int>) -> ThreadScratch {
     ThreadScratch(
-      blocks: Array(blocks[threads]), headOutputs: Array(headOutputs[threads]),
+      outputs: Array(outputs[threads]), headOutputs: Array(headOutputs[threads]),
       scores: Array(scores[threads]))
   }
 }

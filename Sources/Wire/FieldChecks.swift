@@ -2,6 +2,7 @@ internal import CFlapMessages
 internal import CProtobufC
 internal import Coordination
 internal import FlapCore
+internal import Statistics
 
 /// The checks of what a header holds: each gives a value that nothing downstream can trap on.
 enum FieldChecks {
@@ -36,6 +37,25 @@ enum FieldChecks {
     guard mayBeEmpty || !text.isEmpty else { throw .invalid(field: field, reason: "empty") }
     return text
   }
+
+  /// Names of 1…`largestKindCount` kinds of statistics, none twice.
+  static func kinds(
+    _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, count: Int
+  ) throws(WireError) -> [StatisticKind] {
+    let field = "kind of statistic"
+    guard let pointer, (1...largestKindCount).contains(count) else { throw .missing(field: field) }
+    var kinds: [StatisticKind] = []
+    for index in 0..<count {
+      let name = try text(pointer[index], field)
+      guard let kind = StatisticKind(text: name), !kinds.contains(kind) else {
+        throw .invalid(field: field, reason: name)
+      }
+      kinds.append(kind)
+    }
+    return kinds
+  }
+
+  private static let largestKindCount = 64
 
   /// A name in a folder: no path that leads elsewhere.
   static func fileName(

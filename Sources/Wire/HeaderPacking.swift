@@ -38,6 +38,15 @@ final class HeaderPacking {
     return pointer
   }
 
+  /// Texts in a row, and how many.
+  func texts(
+    _ strings: [String]
+  ) -> (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, Int) {
+    let pointer = reserve(UnsafeMutablePointer<CChar>?.self, count: strings.count)
+    pointer.initialize(from: strings.map { text($0) }, count: strings.count)
+    return (pointer, strings.count)
+  }
+
   func data(_ bytes: [UInt8]) -> ProtobufCBinaryData {
     let pointer = reserve(UInt8.self, count: bytes.count)
     pointer.initialize(from: bytes, count: bytes.count)

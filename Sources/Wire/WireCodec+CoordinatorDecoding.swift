@@ -70,14 +70,14 @@ extension WireCodec {
         welcome.tokens_per_sample, "count of tokens per sample", atLeast: 1),
       samplesPerLeaf: try FieldChecks.count(
         welcome.samples_per_leaf, "count of samples per leaf", atLeast: 1),
-      leavesPerBlock: try FieldChecks.count(
-        welcome.leaves_per_block, "count of leaves per block", atLeast: 1),
+      leavesPerUnit: try FieldChecks.count(
+        welcome.leaves_per_unit, "count of leaves per unit", atLeast: 1),
       heartbeatInterval: try FieldChecks.duration(
         welcome.heartbeat_interval_nanoseconds, "heartbeat interval"),
       lease: try FieldChecks.duration(welcome.lease_nanoseconds, "lease"))
     // The worker allocates from the product.
-    _ = try TokenBlockChecks.tokenCount(
-      sampleCount: TokenBlockChecks.product(decoded.samplesPerLeaf, decoded.leavesPerBlock),
+    _ = try WorkUnitChecks.tokenCount(
+      sampleCount: WorkUnitChecks.product(decoded.samplesPerLeaf, decoded.leavesPerUnit),
       tokensPerSample: decoded.tokensPerSample)
     return decoded
   }
@@ -88,18 +88,11 @@ extension WireCodec {
     guard let assignment = pointer?.pointee else { throw .missing(field: "assignment") }
     let work: Work
     switch assignment.work_case {
-    case FLAP__ASSIGNMENT__WORK_CALIBRATE:
-      work = .calibrate(try TokenBlockChecks.block(assignment.calibrate, frames))
-    case FLAP__ASSIGNMENT__WORK_EVALUATE:
-      work = .evaluate(
-        try TokenBlockChecks.block(assignment.evaluate, frames),
-        plan: assignment.plan_digest.len == 0
-          ? nil : try FieldChecks.digest(assignment.plan_digest, "digest of the plan"))
-    case FLAP__ASSIGNMENT__WORK_MEASURE_WEIGHTS_LAYER:
+    case FLAP__ASSIGNMENT__WORK_SAMPLES:
+      work = try sampleWork(assignment.samples, frames)
+    case FLAP__ASSIGNMENT__WORK_WEIGHTS:
       try FieldChecks.noRawFrames(frames)
-      work = .measureWeights(
-        layer: try FieldChecks.count(
-          assignment.measure_weights_layer, "layer", atMost: Limits.layerCount - 1))
+      work = try weightWork(assignment.weights)
     case FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX:
       try FieldChecks.noRawFrames(frames)
       work = .writeShard(
@@ -108,6 +101,26 @@ extension WireCodec {
     }
     return Assignment(
       attempt: try FieldChecks.attempt(assignment.attempt), work: work, serial: assignment.serial)
+  }
+
+  private static func sampleWork(
+    _ pointer: UnsafeMutablePointer<Flap__SampleWork>?, _ frames: [[UInt8]]
+  ) throws(WireError) -> Work {
+    guard let samples = pointer?.pointee else { throw .missing(field: "samples") }
+    return .measureSamples(
+      try FieldChecks.kinds(samples.kinds, count: samples.n_kinds),
+      try WorkUnitChecks.unit(samples.unit, frames),
+      plan: samples.plan_digest.len == 0
+        ? nil : try FieldChecks.digest(samples.plan_digest, "digest of the plan"))
+  }
+
+  private static func weightWork(
+    _ pointer: UnsafeMutablePointer<Flap__WeightWork>?
+  ) throws(WireError) -> Work {
+    guard let weights = pointer?.pointee else { throw .missing(field: "weights") }
+    return .measureWeights(
+      try FieldChecks.kinds(weights.kinds, count: weights.n_kinds),
+      layer: try FieldChecks.count(weights.layer, "layer", atMost: Limits.layerCount - 1))
   }
 
   private static func plan(
@@ -124,7 +137,7 @@ extension WireCodec {
       outputDirectory: directory.isEmpty ? nil : directory,
       maximumShardBytes: try FieldChecks.count(
         plan.maximum_shard_bytes, "largest size of a shard", atLeast: 1),
-      compensates: plan.compensates != 0, isStock: plan.is_stock != 0,
+      isUniform: plan.is_uniform != 0,
       digest: try FieldChecks.digest(plan.digest, "digest of the plan"),
       payload: RawFrames.joinBytes(frames))
   }

@@ -25,7 +25,7 @@ extension WireCodec {
     case .plan(let plan): return RawFrames.cut(plan.payload)
     case .assign(let assignment):
       switch assignment.work {
-      case .calibrate(let block), .evaluate(let block, _): return RawFrames.cut(block.tokens)
+      case .measureSamples(_, let unit, _): return RawFrames.cut(unit.tokens)
       case .measureWeights, .writeShard: return []
       }
     default: return []
@@ -91,7 +91,7 @@ extension HeaderPacking {
       $0.compute = text(welcome.compute.rawValue)
       $0.tokens_per_sample = UInt32(welcome.tokensPerSample)
       $0.samples_per_leaf = UInt32(welcome.samplesPerLeaf)
-      $0.leaves_per_block = UInt32(welcome.leavesPerBlock)
+      $0.leaves_per_unit = UInt32(welcome.leavesPerUnit)
       $0.heartbeat_interval_nanoseconds = nanoseconds(welcome.heartbeatInterval)
       $0.lease_nanoseconds = nanoseconds(welcome.lease)
     }
@@ -99,29 +99,32 @@ extension HeaderPacking {
 
   private func fill(_ part: inout Flap__Assignment, with work: Work) {
     switch work {
-    case .calibrate(let block):
-      part.work_case = FLAP__ASSIGNMENT__WORK_CALIBRATE
-      part.calibrate = self.part(of: block)
-    case .evaluate(let block, let plan):
-      part.work_case = FLAP__ASSIGNMENT__WORK_EVALUATE
-      part.evaluate = self.part(of: block)
-      if let plan { part.plan_digest = data(plan.bytes) }
-    case .measureWeights(let layer):
-      part.work_case = FLAP__ASSIGNMENT__WORK_MEASURE_WEIGHTS_LAYER
-      part.measure_weights_layer = UInt32(layer)
+    case .measureSamples(let kinds, let unit, let plan):
+      part.work_case = FLAP__ASSIGNMENT__WORK_SAMPLES
+      part.samples = self.part(Flap__SampleWork(), flap__sample_work__init) {
+        ($0.kinds, $0.n_kinds) = texts(kinds.map(\.name))
+        $0.unit = self.part(of: unit)
+        if let plan { $0.plan_digest = data(plan.bytes) }
+      }
+    case .measureWeights(let kinds, let layer):
+      part.work_case = FLAP__ASSIGNMENT__WORK_WEIGHTS
+      part.weights = self.part(Flap__WeightWork(), flap__weight_work__init) {
+        ($0.kinds, $0.n_kinds) = texts(kinds.map(\.name))
+        $0.layer = UInt32(layer)
+      }
     case .writeShard(let index):
       part.work_case = FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX
       part.write_shard_index = UInt32(index)
     }
   }
 
-  private func part(of block: TokenBlock) -> UnsafeMutablePointer<Flap__TokenBlock> {
-    part(Flap__TokenBlock(), flap__token_block__init) {
-      $0.node_level = UInt32(block.node.level)
-      $0.node_index = UInt64(block.node.index)
-      $0.n_samples_per_leaf = block.samplesPerLeaf.count
-      $0.samples_per_leaf = numbers(block.samplesPerLeaf.map { UInt32($0) })
-      $0.tokens_per_sample = UInt32(block.tokensPerSample)
+  private func part(of unit: WorkUnit) -> UnsafeMutablePointer<Flap__WorkUnit> {
+    part(Flap__WorkUnit(), flap__work_unit__init) {
+      $0.node_level = UInt32(unit.node.level)
+      $0.node_index = UInt64(unit.node.index)
+      $0.n_samples_per_leaf = unit.samplesPerLeaf.count
+      $0.samples_per_leaf = numbers(unit.samplesPerLeaf.map { UInt32($0) })
+      $0.tokens_per_sample = UInt32(unit.tokensPerSample)
     }
   }
 
@@ -129,8 +132,7 @@ extension HeaderPacking {
     part(Flap__Plan(), flap__plan__init) {
       $0.output_directory = text(plan.outputDirectory ?? "")
       $0.maximum_shard_bytes = UInt64(plan.maximumShardBytes)
-      $0.compensates = plan.compensates ? 1 : 0
-      $0.is_stock = plan.isStock ? 1 : 0
+      $0.is_uniform = plan.isUniform ? 1 : 0
       $0.digest = data(plan.digest.bytes)
       $0.payload_byte_count = UInt64(plan.payload.count)
     }

@@ -1,5 +1,3 @@
-public import Statistics
-
 /// What is wrong with a message or payload that a peer sent.
 public enum WireError: Error, Hashable, Sendable {
   /// A message of no frames, or of more than `Limits.framesPerMessage`.
@@ -19,7 +17,6 @@ public enum WireError: Error, Hashable, Sendable {
   case rawByteCount(of: String, expected: Int, found: Int)
   /// A payload that is not as long as the model's shape asks for.
   case payloadByteCount(of: String, expected: Int, found: Int)
-  case impossibleStatistics(StatisticsError)
 }
 
 extension WireError: CustomStringConvertible {
@@ -45,7 +42,6 @@ extension WireError: CustomStringConvertible {
     case .payloadByteCount(let what, let expected, let found):
       "\(what) of \(found) bytes instead of \(expected); "
         + "use the same model and version on every host"
-    case .impossibleStatistics(let error): "\(error)"
     }
   }
 }

@@ -12,33 +12,33 @@ enum ComputeOutcome: Sendable {
   case failed(TaskFailure.Class, reason: String)
 }
 
-/// A result that waits to be sent: a report in memory, or a shard in a temporary file.
+/// A result that waits to be sent, on disk: a report, or a shard.
 struct HeldResult: Sendable {
   private enum Body: Sendable {
-    case report([UInt8])
-    case file(TemporaryFile)
+    case report(SpooledFile)
+    case shard(TemporaryFile)
   }
 
   private let body: Body
   let byteCount: Int
   let digest: Digest
 
-  init(report: [UInt8]) {
+  init(_ report: SpooledFile) {
     body = .report(report)
-    byteCount = report.count
-    digest = Digest(hashing: report)
+    byteCount = report.byteCount
+    digest = report.digest
   }
 
   init(_ file: TemporaryFile, _ facts: CommittedFile) {
-    body = .file(file)
+    body = .shard(file)
     byteCount = facts.byteCount
     digest = facts.digest
   }
 
   func bytes(in range: Range<Int>) throws -> [UInt8] {
     switch body {
-    case .report(let bytes): Array(bytes[range])
-    case .file(let file): try file.bytes(in: range)
+    case .report(let file): try file.bytes(in: range)
+    case .shard(let file): try file.bytes(in: range)
     }
   }
 }

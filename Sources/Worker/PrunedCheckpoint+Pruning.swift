@@ -6,10 +6,9 @@ extension PrunedCheckpoint {
   /// The same for a forward pass, without writing anything.
   var pruning: ModelPruning {
     get throws {
+      let plan = layout.plan
       let biases = try plan.layers.indices.map { layer in
-        ModelPruning.Biases(
-          attentionOutput: try biasValues(layer: layer, .attentionOutput),
-          mlpDown: try biasValues(layer: layer, .mlpDown))
+        try PerTap { tap in try biasValues(layer: layer, tap) }
       }
       return ModelPruning(plan: plan, biases: biases)
     }

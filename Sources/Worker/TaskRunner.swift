@@ -3,6 +3,7 @@ internal import Coordination
 internal import Export
 internal import FlapCore
 internal import Host
+internal import Measurement
 internal import Storage
 internal import SystemPackage
 internal import Transformer
@@ -16,7 +17,7 @@ final class TaskRunner {
   private let slotCount: Int?
   private let threadCount: Int
   private(set) var terms: Welcome?
-  private var madeModel: Llama?
+  private var madeMeasurement: SampleMeasurement?
   private var broadcast: PlanBroadcast?
   private var madePruned: PrunedCheckpoint?
   private var madePruning: ModelPruning?
@@ -35,7 +36,7 @@ final class TaskRunner {
 
   /// The run's terms. A worker that joins again gets the same, or those of another run.
   func configure(_ terms: Welcome) {
-    if self.terms?.hasSameScratch(as: terms) != true { madeModel = nil }
+    if self.terms?.hasSameScratch(as: terms) != true { madeMeasurement = nil }
     self.terms = terms
   }
 
@@ -49,40 +50,40 @@ final class TaskRunner {
   func perform(_ assignment: Assignment) -> ComputeOutcome? {
     do {
       switch assignment.work {
-      case .calibrate(let block): return report(Payload.encode(try calibrate(block)))
-      case .evaluate(let block, let plan):
-        return report(Payload.encode(try evaluate(block, pruning: pruning(plan))))
-      case .measureWeights(let layer): return report(Payload.encode(try measureWeights(layer)))
+      case .measureSamples(let kinds, let unit, let plan):
+        return try measureSamples(kinds, unit, pruning: pruning(plan))
+      case .measureWeights(let kinds, let layer): return try measureWeights(kinds, layer: layer)
       case .writeShard(let index): return try writeShard(index, assignment.attempt)
       }
     } catch is TaskProgress.Abandoned {
       return nil
     } catch {
-      return .failed(TaskRunner.failureClass(of: error), reason: "\(error)")
+      return .failed(failureClass(of: error, assignment.work), reason: "\(error)")
     }
   }
 
-  private func report(_ bytes: [UInt8]) -> ComputeOutcome { .result(HeldResult(report: bytes)) }
-
-  /// Scratch is allocated when the first block comes: shards are written without it.
-  func model() -> Llama {
-    if let madeModel { return madeModel }
+  /// Scratch is allocated when the first unit comes: shards are written without it.
+  func measurement() -> SampleMeasurement {
+    if let madeMeasurement { return madeMeasurement }
     guard let terms else { preconditionFailure("work comes after the welcome") }
-    let limits = BlockLimits(
+    let limits = MicroBatchLimits(
       tokensPerSample: terms.tokensPerSample, samplesPerLeaf: terms.samplesPerLeaf,
-      leavesPerBlock: terms.leavesPerBlock)
-    let model = Llama(
-      checkpoint: checkpoint, compute: terms.compute, threadCount: threadCount,
-      laneCount: slotCount, limits: limits)
-    madeModel = model
-    return model
+      leavesPerMicroBatch: terms.leavesPerUnit)
+    let made = SampleMeasurement(
+      Llama(
+        checkpoint: checkpoint, compute: terms.compute, threadCount: threadCount,
+        laneCount: slotCount, limits: limits))
+    madeMeasurement = made
+    return made
   }
 
   private func writeShard(_ index: Int, _ attempt: TaskAttempt) throws -> ComputeOutcome {
     guard let broadcast else { throw PlanError.missing }
     let pruned = try prunedCheckpoint(broadcast)
-    guard pruned.layout.shards.indices.contains(index) else { throw PlanError.noSuchShard(index) }
-    let shard = pruned.layout.shards[index]
+    guard pruned.layout.shards.shards.indices.contains(index) else {
+      throw PlanError.noSuchShard(index)
+    }
+    let shard = pruned.layout.shards.shards[index]
     progress.expect(steps: pruned.stepCount(shard: index))
     let directory = broadcast.outputDirectory.map { FilePath($0) } ?? Host.temporaryFolder
     let fileName =
@@ -108,20 +109,23 @@ final class TaskRunner {
   private func prunedCheckpoint(_ broadcast: PlanBroadcast) throws -> PrunedCheckpoint {
     if let madePruned { return madePruned }
     guard Digest(hashing: broadcast.payload) == broadcast.digest else { throw PlanError.damaged }
-    let received = try Payload.decodePlan(broadcast.payload, shape: shape)
-    let pruned = try PrunedCheckpoint(
-      dense: checkpoint, plan: received.plan,
-      compensations: broadcast.compensates ? try received.compensations(shape: shape) : nil,
-      maximumShardBytes: broadcast.maximumShardBytes, isStock: broadcast.isStock)
+    let received = try WritePlan(bytes: broadcast.payload, shape: shape)
+    let compensations = try received.compensations(shape: shape)
+    let layout = try PrunedLayout(
+      dense: checkpoint, plan: received.plan, isCompensated: compensations != nil,
+      maximumShardBytes: broadcast.maximumShardBytes, isUniform: broadcast.isUniform)
+    let pruned = PrunedCheckpoint(layout, compensations: compensations ?? [])
     madePruned = pruned
     return pruned
   }
 
-  /// Input decides these: every worker would fail alike.
-  private static func failureClass(of error: any Error) -> TaskFailure.Class {
+  /// Input decides some failures: every worker would fail alike.
+  private func failureClass(of error: any Error, _ work: Work) -> TaskFailure.Class {
     switch error {
-    case is TransformerError: .permanent
-    case let error as StorageError where error.code == .noSpace: .permanent
+    case is TransformerError, is MeasurementError: .permanent
+    case let error as StorageError where error.code == .noSpace:
+      // The output folder is everybody's, a temporary folder this host's own.
+      work.kind == .writeShard && broadcast?.outputDirectory != nil ? .permanent : .transient
     default: .transient
     }
   }
@@ -146,6 +150,6 @@ extension Welcome {
   /// Whether the models that were made for these terms serve the others, too.
   fileprivate func hasSameScratch(as other: Welcome) -> Bool {
     compute == other.compute && tokensPerSample == other.tokensPerSample
-      && samplesPerLeaf == other.samplesPerLeaf && leavesPerBlock == other.leavesPerBlock
+      && samplesPerLeaf == other.samplesPerLeaf && leavesPerUnit == other.leavesPerUnit
   }
 }

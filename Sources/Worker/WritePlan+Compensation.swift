@@ -1,21 +1,18 @@
-internal import Export
 internal import FlapCore
 internal import Pruning
 internal import Wire
 
 extension WritePlan {
-  /// The compensation of every layer's maps.
-  func compensations(shape: ModelShape) throws -> [LayerCompensation] {
-    try plan.layers.indices.map { layer in
-      func compensation(_ tap: Tap) throws -> Compensation {
+  /// The compensation of every layer's maps; nil where removed channels leave none behind.
+  func compensations(shape: ModelShape) throws -> [PerTap<Compensation>]? {
+    try baselines?.enumerated().map { layer, baselines in
+      try PerTap { tap in
         let kept = plan.keptChannels(layer: layer, tap: tap, shape: shape)
-        guard let made = Compensation(baselines: baselines[layer][tap], keptChannels: kept) else {
+        guard let made = Compensation(baselines: baselines[tap], keptChannels: kept) else {
           throw PlanError.damaged
         }
         return made
       }
-      return LayerCompensation(
-        attentionOutput: try compensation(.attentionOutput), mlpDown: try compensation(.mlpDown))
     }
   }
 }

@@ -29,7 +29,9 @@ typedef struct Flap__Empty Flap__Empty;
 typedef struct Flap__Rejection Flap__Rejection;
 typedef struct Flap__Welcome Flap__Welcome;
 typedef struct Flap__Assignment Flap__Assignment;
-typedef struct Flap__TokenBlock Flap__TokenBlock;
+typedef struct Flap__SampleWork Flap__SampleWork;
+typedef struct Flap__WeightWork Flap__WeightWork;
+typedef struct Flap__WorkUnit Flap__WorkUnit;
 typedef struct Flap__Credit Flap__Credit;
 typedef struct Flap__Plan Flap__Plan;
 
@@ -219,9 +221,6 @@ struct  Flap__CoordinatorHeader
     Flap__Welcome *welcome;
     Flap__Rejection *reject;
     Flap__Empty *lease_renewed;
-    /*
-     * Then, for token blocks, frames of token ids: int32.
-     */
     Flap__Assignment *assign;
     Flap__Credit *credit;
     Flap__TaskAttempt *report_acknowledged;
@@ -272,7 +271,7 @@ struct  Flap__Welcome
   char *compute;
   uint32_t tokens_per_sample;
   uint32_t samples_per_leaf;
-  uint32_t leaves_per_block;
+  uint32_t leaves_per_unit;
   uint64_t heartbeat_interval_nanoseconds;
   uint64_t lease_nanoseconds;
 };
@@ -283,10 +282,9 @@ struct  Flap__Welcome
 
 typedef enum {
   FLAP__ASSIGNMENT__WORK__NOT_SET = 0,
-  FLAP__ASSIGNMENT__WORK_CALIBRATE = 2,
-  FLAP__ASSIGNMENT__WORK_EVALUATE = 3,
-  FLAP__ASSIGNMENT__WORK_MEASURE_WEIGHTS_LAYER = 4,
-  FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX = 5
+  FLAP__ASSIGNMENT__WORK_SAMPLES = 2,
+  FLAP__ASSIGNMENT__WORK_WEIGHTS = 3,
+  FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLAP__ASSIGNMENT__WORK__CASE)
 } Flap__Assignment__WorkCase;
 
@@ -298,24 +296,62 @@ struct  Flap__Assignment
    * From 1; larger than that of every earlier assignment of the run.
    */
   uint64_t serial;
-  /*
-   * For `evaluate`: digest of the plan by which the model is pruned, or empty.
-   */
-  ProtobufCBinaryData plan_digest;
   Flap__Assignment__WorkCase work_case;
   union {
-    Flap__TokenBlock *calibrate;
-    Flap__TokenBlock *evaluate;
-    uint32_t measure_weights_layer;
+    /*
+     * Then frames of token ids: int32.
+     */
+    Flap__SampleWork *samples;
+    Flap__WeightWork *weights;
     uint32_t write_shard_index;
   };
 };
 #define FLAP__ASSIGNMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__assignment__descriptor) \
-    , NULL, 0, {0,NULL}, FLAP__ASSIGNMENT__WORK__NOT_SET, {0} }
+    , NULL, 0, FLAP__ASSIGNMENT__WORK__NOT_SET, {0} }
 
 
-struct  Flap__TokenBlock
+/*
+ * Measure samples.
+ */
+struct  Flap__SampleWork
+{
+  ProtobufCMessage base;
+  /*
+   * Names of the kinds of statistics that are asked for.
+   */
+  size_t n_kinds;
+  char **kinds;
+  Flap__WorkUnit *unit;
+  /*
+   * Digest of the plan by which the model is pruned, or empty.
+   */
+  ProtobufCBinaryData plan_digest;
+};
+#define FLAP__SAMPLE_WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__sample_work__descriptor) \
+    , 0,NULL, NULL, {0,NULL} }
+
+
+/*
+ * Measure the weights of a layer.
+ */
+struct  Flap__WeightWork
+{
+  ProtobufCMessage base;
+  size_t n_kinds;
+  char **kinds;
+  uint32_t layer;
+};
+#define FLAP__WEIGHT_WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__weight_work__descriptor) \
+    , 0,NULL, 0 }
+
+
+/*
+ * The samples of a node of the canonical tree.
+ */
+struct  Flap__WorkUnit
 {
   ProtobufCMessage base;
   uint32_t node_level;
@@ -324,8 +360,8 @@ struct  Flap__TokenBlock
   uint32_t *samples_per_leaf;
   uint32_t tokens_per_sample;
 };
-#define FLAP__TOKEN_BLOCK__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&flap__token_block__descriptor) \
+#define FLAP__WORK_UNIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__work_unit__descriptor) \
     , 0, 0, 0,NULL, 0 }
 
 
@@ -348,20 +384,19 @@ struct  Flap__Plan
    */
   char *output_directory;
   uint64_t maximum_shard_bytes;
-  protobuf_c_boolean compensates;
   /*
    * SHA-256 of the payload.
    */
   ProtobufCBinaryData digest;
   uint64_t payload_byte_count;
   /*
-   * What is left is loaded by a class of transformers itself.
+   * Every layer keeps the same counts: a class of transformers itself loads what is left.
    */
-  protobuf_c_boolean is_stock;
+  protobuf_c_boolean is_uniform;
 };
 #define FLAP__PLAN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__plan__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, {0,NULL}, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0 }
 
 
 /* Flap__WorkerHeader methods */
@@ -630,24 +665,62 @@ Flap__Assignment *
 void   flap__assignment__free_unpacked
                      (Flap__Assignment *message,
                       ProtobufCAllocator *allocator);
-/* Flap__TokenBlock methods */
-void   flap__token_block__init
-                     (Flap__TokenBlock         *message);
-size_t flap__token_block__get_packed_size
-                     (const Flap__TokenBlock   *message);
-size_t flap__token_block__pack
-                     (const Flap__TokenBlock   *message,
+/* Flap__SampleWork methods */
+void   flap__sample_work__init
+                     (Flap__SampleWork         *message);
+size_t flap__sample_work__get_packed_size
+                     (const Flap__SampleWork   *message);
+size_t flap__sample_work__pack
+                     (const Flap__SampleWork   *message,
                       uint8_t             *out);
-size_t flap__token_block__pack_to_buffer
-                     (const Flap__TokenBlock   *message,
+size_t flap__sample_work__pack_to_buffer
+                     (const Flap__SampleWork   *message,
                       ProtobufCBuffer     *buffer);
-Flap__TokenBlock *
-       flap__token_block__unpack
+Flap__SampleWork *
+       flap__sample_work__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   flap__token_block__free_unpacked
-                     (Flap__TokenBlock *message,
+void   flap__sample_work__free_unpacked
+                     (Flap__SampleWork *message,
+                      ProtobufCAllocator *allocator);
+/* Flap__WeightWork methods */
+void   flap__weight_work__init
+                     (Flap__WeightWork         *message);
+size_t flap__weight_work__get_packed_size
+                     (const Flap__WeightWork   *message);
+size_t flap__weight_work__pack
+                     (const Flap__WeightWork   *message,
+                      uint8_t             *out);
+size_t flap__weight_work__pack_to_buffer
+                     (const Flap__WeightWork   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__WeightWork *
+       flap__weight_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__weight_work__free_unpacked
+                     (Flap__WeightWork *message,
+                      ProtobufCAllocator *allocator);
+/* Flap__WorkUnit methods */
+void   flap__work_unit__init
+                     (Flap__WorkUnit         *message);
+size_t flap__work_unit__get_packed_size
+                     (const Flap__WorkUnit   *message);
+size_t flap__work_unit__pack
+                     (const Flap__WorkUnit   *message,
+                      uint8_t             *out);
+size_t flap__work_unit__pack_to_buffer
+                     (const Flap__WorkUnit   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__WorkUnit *
+       flap__work_unit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__work_unit__free_unpacked
+                     (Flap__WorkUnit *message,
                       ProtobufCAllocator *allocator);
 /* Flap__Credit methods */
 void   flap__credit__init
@@ -731,8 +804,14 @@ typedef void (*Flap__Welcome_Closure)
 typedef void (*Flap__Assignment_Closure)
                  (const Flap__Assignment *message,
                   void *closure_data);
-typedef void (*Flap__TokenBlock_Closure)
-                 (const Flap__TokenBlock *message,
+typedef void (*Flap__SampleWork_Closure)
+                 (const Flap__SampleWork *message,
+                  void *closure_data);
+typedef void (*Flap__WeightWork_Closure)
+                 (const Flap__WeightWork *message,
+                  void *closure_data);
+typedef void (*Flap__WorkUnit_Closure)
+                 (const Flap__WorkUnit *message,
                   void *closure_data);
 typedef void (*Flap__Credit_Closure)
                  (const Flap__Credit *message,
@@ -760,7 +839,9 @@ extern const ProtobufCMessageDescriptor flap__empty__descriptor;
 extern const ProtobufCMessageDescriptor flap__rejection__descriptor;
 extern const ProtobufCMessageDescriptor flap__welcome__descriptor;
 extern const ProtobufCMessageDescriptor flap__assignment__descriptor;
-extern const ProtobufCMessageDescriptor flap__token_block__descriptor;
+extern const ProtobufCMessageDescriptor flap__sample_work__descriptor;
+extern const ProtobufCMessageDescriptor flap__weight_work__descriptor;
+extern const ProtobufCMessageDescriptor flap__work_unit__descriptor;
 extern const ProtobufCMessageDescriptor flap__credit__descriptor;
 extern const ProtobufCMessageDescriptor flap__plan__descriptor;
 

@@ -3,10 +3,7 @@ public import Statistics
 
 /// Names a result that a run keeps.
 public enum LedgerKey: Hashable, Sendable {
-  /// The merged value of a node of the canonical tree.
-  case node(TreeNode)
-  /// The weight norms of a layer.
-  case norms(layer: Int)
+  case statistic(StatisticKey)
   /// A shard of the checkpoint, which stands in the output folder.
   case shard(index: Int)
 }
@@ -15,36 +12,53 @@ public enum LedgerKey: Hashable, Sendable {
 public struct LedgerRecord: Hashable, Sendable {
   public let key: LedgerKey
   public let fileName: String
-  public let byteCount: Int
+  /// Where in the file: the parts of one report lie one after another.
+  public let bytes: Range<Int>
+  /// Of these bytes.
   public let digest: Digest
 
-  public init(key: LedgerKey, fileName: String, byteCount: Int, digest: Digest) {
+  public init(key: LedgerKey, fileName: String, bytes: Range<Int>, digest: Digest) {
     self.key = key
     self.fileName = fileName
-    self.byteCount = byteCount
+    self.bytes = bytes
     self.digest = digest
   }
 }
 
 /// Where a ``RunLedger`` keeps things: a disk and a journal, or what stands in for them.
-public protocol LedgerStorage {
-  /// Writes a file; when this returns, it survives a power cut.
-  mutating func write(_ bytes: [UInt8], to fileName: String) throws
-  mutating func read(_ fileName: String) throws -> [UInt8]
-  /// Adds a record and drops others, all or nothing; when this returns, it survives a power cut.
-  mutating func commit(_ record: LedgerRecord, removing: [LedgerKey]) throws
+public protocol LedgerStorage: AnyObject {
+  typealias Append = (_ bytes: [UInt8]) throws -> Void
+
+  /// Writes a file; when this returns true, it survives a power cut.
+  ///
+  /// - Parameter body: appends to the file; where it returns false, or throws, there is no file.
+  /// - Returns: what `body` returns.
+  func write(_ fileName: String, _ body: (Append) throws -> Bool) throws -> Bool
+  func read(_ fileName: String, _ bytes: Range<Int>) throws -> [UInt8]
+  /// Adds records and drops others, all or nothing; when this returns, it survives a power cut.
+  func commit(_ records: [LedgerRecord], removing: [LedgerKey]) throws
   /// Removes a file that no record names. One that stays is only waste.
-  mutating func remove(_ fileName: String)
+  func remove(_ fileName: String)
 }
 
 /// Keeps results in memory, for work that is cheaper to do again than to save.
-public struct MemoryLedgerStorage: LedgerStorage {
+public final class MemoryLedgerStorage: LedgerStorage {
   private var files: [String: [UInt8]] = [:]
 
   public init() {}
 
-  public mutating func write(_ bytes: [UInt8], to fileName: String) { files[fileName] = bytes }
-  public func read(_ fileName: String) -> [UInt8] { files[fileName] ?? [] }
-  public func commit(_ record: LedgerRecord, removing: [LedgerKey]) {}
-  public mutating func remove(_ fileName: String) { files[fileName] = nil }
+  public func write(_ fileName: String, _ body: (Append) throws -> Bool) rethrows -> Bool {
+    var written: [UInt8] = []
+    guard try body({ written += $0 }) else { return false }
+    files[fileName] = written
+    return true
+  }
+
+  public func read(_ fileName: String, _ bytes: Range<Int>) -> [UInt8] {
+    guard let file = files[fileName], bytes.upperBound <= file.count else { return [] }
+    return Array(file[bytes])
+  }
+
+  public func commit(_ records: [LedgerRecord], removing: [LedgerKey]) {}
+  public func remove(_ fileName: String) { files[fileName] = nil }
 }

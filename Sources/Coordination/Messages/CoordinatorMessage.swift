@@ -27,10 +27,10 @@ public enum CoordinatorMessage: Hashable, Sendable {
 public struct Welcome: Hashable, Sendable {
   public var runID: String
   public var compute: ComputeType
-  /// Largest leaf and block that the run assigns: the worker allocates its scratch from them.
+  /// Largest leaf and work unit that the run assigns: the worker allocates its scratch from them.
   public var tokensPerSample: Int
   public var samplesPerLeaf: Int
-  public var leavesPerBlock: Int
+  public var leavesPerUnit: Int
   /// How often the worker sends a heartbeat.
   public var heartbeatInterval: Duration
   /// A worker that hears nothing from the coordinator for this long ends.
@@ -38,13 +38,13 @@ public struct Welcome: Hashable, Sendable {
 
   public init(
     runID: String, compute: ComputeType, tokensPerSample: Int, samplesPerLeaf: Int,
-    leavesPerBlock: Int, heartbeatInterval: Duration, lease: Duration
+    leavesPerUnit: Int, heartbeatInterval: Duration, lease: Duration
   ) {
     self.runID = runID
     self.compute = compute
     self.tokensPerSample = tokensPerSample
     self.samplesPerLeaf = samplesPerLeaf
-    self.leavesPerBlock = leavesPerBlock
+    self.leavesPerUnit = leavesPerUnit
     self.heartbeatInterval = heartbeatInterval
     self.lease = lease
   }
@@ -82,23 +82,21 @@ public struct PlanBroadcast: Hashable, Sendable {
   public var outputDirectory: String?
   /// Largest shard to write.
   public var maximumShardBytes: Int
-  /// Whether removed channels leave a bias behind (`o_proj.bias`, `down_proj.bias`).
-  public var compensates: Bool
-  /// Whether what is left is loaded by a class of transformers itself.
-  public var isStock: Bool
+  /// Whether every layer keeps the same counts, so that a class of transformers itself loads what is
+  /// left.
+  public var isUniform: Bool
   /// SHA-256 of `payload`.
   public var digest: Digest
   /// Masks and baseline means of every layer, as `Wire` encodes them.
   public var payload: [UInt8]
 
   public init(
-    outputDirectory: String?, maximumShardBytes: Int, compensates: Bool, isStock: Bool = false,
+    outputDirectory: String?, maximumShardBytes: Int, isUniform: Bool = false,
     digest: Digest, payload: [UInt8]
   ) {
     self.outputDirectory = outputDirectory
     self.maximumShardBytes = maximumShardBytes
-    self.compensates = compensates
-    self.isStock = isStock
+    self.isUniform = isUniform
     self.digest = digest
     self.payload = payload
   }

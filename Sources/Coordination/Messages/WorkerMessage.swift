@@ -23,7 +23,7 @@ public enum WorkerMessage: Hashable, Sendable {
 
 public struct Hello: Hashable, Sendable {
   /// The version of the messages; both sides must have the same.
-  public static let protocolVersion = 3
+  public static let protocolVersion = 4
 
   public var protocolVersion: Int
   /// The version of the program, for messages to people.
@@ -59,7 +59,7 @@ public struct Hello: Hashable, Sendable {
 public struct Heartbeat: Hashable, Sendable {
   /// The attempt at work, or nil when idle.
   public var attempt: TaskAttempt?
-  /// Steps of it done (a step is a layer of a block, a tensor of a shard), for progress and to
+  /// Steps of it done (a step is a layer of a leaf, a tensor of a shard), for progress and to
   /// tell a slow worker from a hung one.
   public var completedSteps: Int
   public var totalSteps: Int

@@ -4,23 +4,23 @@ internal import FlapCore
 internal import Statistics
 
 /// The checks of the samples of a node.
-enum TokenBlockChecks {
+enum WorkUnitChecks {
   /// Most token ids that one message can hold.
   static let largestTokenCount =
     (Limits.framesPerMessage - 1) * Limits.chunkBytes / MemoryLayout<Int32>.size
   /// Most leaves of a canonical tree.
   private static let largestLeafCount = 1 << 61
 
-  static func block(
-    _ pointer: UnsafeMutablePointer<Flap__TokenBlock>?, _ frames: [[UInt8]]
-  ) throws(WireError) -> TokenBlock {
-    guard let block = pointer?.pointee else { throw .missing(field: "samples") }
-    let node = try node(level: block.node_level, index: block.node_index)
+  static func unit(
+    _ pointer: UnsafeMutablePointer<Flap__WorkUnit>?, _ frames: [[UInt8]]
+  ) throws(WireError) -> WorkUnit {
+    guard let unit = pointer?.pointee else { throw .missing(field: "samples") }
+    let node = try node(level: unit.node_level, index: unit.node_index)
     let samplesPerLeaf = try samplesPerLeaf(
-      UnsafeBufferPointer(start: block.samples_per_leaf, count: block.n_samples_per_leaf),
+      UnsafeBufferPointer(start: unit.samples_per_leaf, count: unit.n_samples_per_leaf),
       of: node)
     let tokensPerSample = try FieldChecks.count(
-      block.tokens_per_sample, "count of tokens per sample", atLeast: 1)
+      unit.tokens_per_sample, "count of tokens per sample", atLeast: 1)
     // At most 2^16 leaves of less than 2^32 samples: the sum cannot overflow.
     let tokenCount = try tokenCount(
       sampleCount: samplesPerLeaf.reduce(0, +), tokensPerSample: tokensPerSample)
@@ -33,7 +33,7 @@ enum TokenBlockChecks {
     guard tokens.allSatisfy({ $0 >= 0 }) else {
       throw .invalid(field: "token id", reason: "negative")
     }
-    return TokenBlock(
+    return WorkUnit(
       node: node, samplesPerLeaf: samplesPerLeaf, tokensPerSample: tokensPerSample, tokens: tokens)
   }
 

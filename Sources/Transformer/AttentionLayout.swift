@@ -2,7 +2,7 @@ internal import FlapCore
 internal import Kernels
 
 /// How queries, keys and values of a leaf lie in their buffers, and how attention is cut up.
-struct AttentionTiles {
+struct AttentionLayout {
   let compute: ComputeType
   let headDimension: Int
   let layout: RowLayout

@@ -1,0 +1,151 @@
+/// What one decoder layer consists of, as a table: a row for each tensor, in the order in which
+/// checkpoints name them.
+///
+/// A family is a way to fill the table (``ModelShape/table(layer:)``). Reading, checking, pruning,
+/// counting, running and exporting a layer go through it row by row and know no other list.
+public struct LayerTable: Hashable, Sendable {
+  /// A tensor below `model.layers.L.`.
+  public struct Tensor: Hashable, Sendable {
+    public enum Content: Hashable, Sendable {
+      /// W of one map, or of several that are fused, one after another along the rows.
+      case weights([LinearMap])
+      /// b of the same.
+      case biases([LinearMap])
+      case norm(Norm)
+    }
+
+    /// With its suffix, such as `self_attn.q_proj.weight`.
+    public let name: String
+    /// Row-major.
+    public let shape: [Int]
+    public let content: Content
+  }
+
+  /// A weight by which channels are normalized.
+  public enum Norm: String, Hashable, Sendable, CaseIterable {
+    case attentionInput = "input_layernorm"
+    case mlpInput = "post_attention_layernorm"
+    /// Of every query head (Qwen3).
+    case queries = "self_attn.q_norm"
+    case keys = "self_attn.k_norm"
+
+    public var axis: Axis {
+      switch self {
+      case .attentionInput, .mlpInput: .hidden
+      case .queries, .keys: .head
+      }
+    }
+  }
+
+  public let tensors: [Tensor]
+
+  /// The linear maps, in the order of ``LinearMap/Role``.
+  public var maps: [LinearMap] {
+    tensors.flatMap { tensor in
+      if case .weights(let maps) = tensor.content { maps } else { [LinearMap]() }
+    }
+  }
+
+  /// The map that reads what is measured at a tap.
+  public func map(at tap: Tap) -> LinearMap {
+    guard let map = maps.first(where: { $0.tap == tap }) else {
+      preconditionFailure("every layer has a map at \(tap.moduleName)")
+    }
+    return map
+  }
+}
+
+extension ModelShape {
+  /// The tensors of one decoder layer.
+  public func table(layer index: Int) -> LayerTable {
+    var builder = LayerTableBuilder(layer: layers[index], model: self)
+    builder.addNorm(.attentionInput)
+    builder.addMaps(
+      [.query, .key, .value], fusedAs: fusedMaps.queryKeyValue ? "self_attn.qkv_proj" : nil,
+      hasBias: biases.queryKeyValue)
+    if normalizesQueriesAndKeys {
+      builder.addNorm(.queries)
+      builder.addNorm(.keys)
+    }
+    builder.addMaps([.output], hasBias: biases.attentionOutput)
+    builder.addNorm(.mlpInput)
+    builder.addMaps(
+      [.gate, .up], fusedAs: fusedMaps.gateUp ? "mlp.gate_up_proj" : nil, hasBias: biases.gateUp)
+    builder.addMaps([.down], hasBias: biases.mlpDown)
+    return LayerTable(tensors: builder.tensors)
+  }
+}
+
+private struct LayerTableBuilder {
+  let layer: LayerShape
+  let model: ModelShape
+  private(set) var tensors: [LayerTable.Tensor] = []
+
+  init(layer: LayerShape, model: ModelShape) {
+    self.layer = layer
+    self.model = model
+  }
+
+  mutating func addNorm(_ norm: LayerTable.Norm) {
+    tensors.append(
+      .init(
+        name: "\(norm.rawValue).weight", shape: [norm.axis.count(layer, of: model)],
+        content: .norm(norm)))
+  }
+
+  /// - Parameter module: the one tensor that holds all of the maps; nil: each has its own.
+  mutating func addMaps(_ roles: [LinearMap.Role], fusedAs module: String? = nil, hasBias: Bool) {
+    var fused: [LinearMap] = []
+    for role in roles {
+      let first = module == nil ? 0 : fused.last?.rowRange.upperBound ?? 0
+      let map = LinearMap(
+        role: role, module: module ?? role.module,
+        rowRange: first..<first + role.rowAxis.count(layer, of: model), rowAxis: role.rowAxis,
+        columnAxis: role.columnAxis, columns: role.columnAxis.count(layer, of: model),
+        hasBias: hasBias)
+      if module == nil { addTensors(of: [map]) } else { fused.append(map) }
+    }
+    if !fused.isEmpty { addTensors(of: fused) }
+  }
+
+  private mutating func addTensors(of maps: [LinearMap]) {
+    let map = maps[0]
+    let rows = maps.reduce(0) { $0 + $1.rows }
+    tensors.append(
+      .init(name: "\(map.module).weight", shape: [rows, map.columns], content: .weights(maps)))
+    guard map.hasBias else { return }
+    tensors.append(.init(name: "\(map.module).bias", shape: [rows], content: .biases(maps)))
+  }
+}
+
+extension LinearMap.Role {
+  /// The tensor's name where each map has its own.
+  fileprivate var module: String {
+    switch self {
+    case .query: "self_attn.q_proj"
+    case .key: "self_attn.k_proj"
+    case .value: "self_attn.v_proj"
+    case .output: Tap.attentionOutput.moduleName
+    case .gate: "mlp.gate_proj"
+    case .up: "mlp.up_proj"
+    case .down: Tap.mlpDown.moduleName
+    }
+  }
+
+  fileprivate var rowAxis: Axis {
+    switch self {
+    case .query: .queries
+    case .key, .value: .keys
+    case .gate, .up: .neurons
+    case .output, .down: .hidden
+    }
+  }
+
+  fileprivate var columnAxis: Axis {
+    switch self {
+    case .query, .key, .value, .gate, .up: .hidden
+    case .output: Tap.attentionOutput.axis
+    case .down: Tap.mlpDown.axis
+    }
+  }
+}

@@ -1,0 +1,48 @@
+public import Checkpoint
+internal import FlapCore
+internal import Kernels
+public import Statistics
+
+/// Measures weights: reads the maps that the taps of a layer feed.
+public struct WeightMeasurement {
+  private let checkpoint: Checkpoint
+
+  public init(_ checkpoint: Checkpoint) { self.checkpoint = checkpoint }
+
+  /// Calls of `onStep` in ``run(_:layer:onStep:emit:)``.
+  public static let stepCount = Tap.allCases.count
+
+  /// - Parameter emit: gets the parts in the order of a report
+  ///   (``StatisticCatalog/keys(of:layer:)``).
+  /// - Throws: ``MeasurementError``, `CheckpointError`.
+  public func run(
+    _ kinds: [StatisticKind], layer: Int, onStep: () throws -> Void,
+    emit: (StatisticPart) throws -> Void
+  ) throws {
+    if let unknown = kinds.first(where: { $0 != WeightNorms.kind }) {
+      throw MeasurementError.unknownKind(unknown)
+    }
+    for tap in Tap.allCases {
+      let place = TapPlace(layer: layer, tap)
+      for _ in kinds { try emit(StatisticPart(try norms(place), at: place, node: nil)) }
+      try onStep()
+    }
+  }
+
+  /// The norms of a map, per input channel.
+  private func norms(_ place: TapPlace) throws -> WeightNorms {
+    let map = checkpoint.configuration.shape.table(layer: place.layer).map(at: place.tap)
+    let name = ModelShape.name(ofLayer: place.layer, "\(map.module).weight")
+    let view = try checkpoint.tensor(name, shape: [map.rows, map.columns])
+    var accumulator = WeightNormsAccumulator(channelCount: map.columns)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: map.columns) { row in
+      for index in 0..<map.rows {
+        Conversion.toFloat32(
+          view.rows(index..<index + 1).bytes.baseAddress!, view.elementType, count: map.columns,
+          to: row.baseAddress!)
+        accumulator.add(row: UnsafeBufferPointer(row))
+      }
+    }
+    return accumulator.norms
+  }
+}

@@ -1,0 +1,70 @@
+public import FlapCore
+internal import Kernels
+
+/// Somebody who is shown what flows into `o_proj` and `down_proj` while samples go through a model.
+///
+/// The forward pass knows nothing of what observers make of it. It offers every finished piece while
+/// it is in the cache; what an observer keeps of it is the observer's own.
+public protocol TapObserver: AnyObject, Sendable {
+  /// Called for every piece of a leaf, from several threads at once.
+  func observe(_ piece: TapPiece)
+  /// Called when all pieces of a leaf at a tap were shown, before what follows the tap is computed;
+  /// for leaves of different lanes at once.
+  func finish(_ passage: TapPassage)
+}
+
+/// Some tokens and channels of what flows through a tap.
+///
+/// The tokens of a leaf are shown in parts. Those of one part and channel come in order, from one
+/// thread at a time; different parts come at once. Which tokens make a part, and how a part is cut
+/// into pieces, follows from the leaf and the model alone.
+public struct TapPiece {
+  public let layer: Int
+  public let tap: Tap
+  /// Which of the lanes, and of its threads, shows it: for scratch that belongs to one.
+  public let lane: Int
+  public let thread: Int
+  public let part: Int
+  /// Tokens of this part that were shown before.
+  public let seenCount: Int
+  public let tokenCount: Int
+  /// Of the tap's.
+  public let channels: Range<Int>
+  /// Channels of the tap.
+  public let width: Int
+  /// f32 [tokenCount, channels], row-major, valid during the call.
+  public let values: UnsafePointer<Float>
+  /// f32 from row to row.
+  public let stride: Int
+}
+
+/// A leaf that went through a tap.
+public struct TapPassage {
+  public let layer: Int
+  public let tap: Tap
+  /// The leaf's position in its micro-batch.
+  public let leaf: Int
+  public let lane: Int
+  /// Tokens in each part.
+  public let partCounts: [Int]
+  /// Channels of the tap.
+  public let width: Int
+  let layout: RowLayout
+  let operand: RowTiles
+
+  /// What the map that the tap feeds multiplies. Only while ``TapObserver/finish(_:)`` runs.
+  ///
+  /// - Parameter token: of the leaf, sample after sample.
+  public func value(token: Int, channel: Int) -> Float {
+    operand.value(row: layout.row(ofToken: token), channel: channel)
+  }
+
+  public var tokensPerSample: Int { layout.tokensPerSample }
+}
+
+/// The most that an observer is shown at once: what it allocates scratch for.
+public struct ObserverLimits: Hashable, Sendable {
+  public let laneCount: Int
+  /// Channels of all parts of a leaf at a tap.
+  public let partChannels: Int
+}

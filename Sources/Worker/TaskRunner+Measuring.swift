@@ -1,0 +1,51 @@
+internal import Coordination
+internal import Host
+internal import Measurement
+internal import Statistics
+internal import Storage
+internal import Transformer
+
+/// The measuring kinds of work. Parts go to disk as they come, so that no report is ever in memory.
+extension TaskRunner {
+  func measureSamples(
+    _ kinds: [StatisticKind], _ unit: WorkUnit, pruning: ModelPruning?
+  ) throws -> ComputeOutcome {
+    let measurement = measurement()
+    measurement.model.pruning = pruning
+    defer { measurement.model.pruning = nil }
+    progress.expect(
+      steps: measurement.stepCount(kinds, leafCount: unit.samplesPerLeaf.count))
+    var report = try SpoolWriter(in: Host.temporaryFolder)
+    try measurement.run(
+      kinds, unit.leaves, of: unit.node, samplesPerLeaf: samplesPerLeaf
+    ) {
+      try progress.step()
+    } emit: { part in
+      try report.append(StatisticReport.encode(part))
+    }
+    return .result(HeldResult(report.finish()))
+  }
+
+  func measureWeights(_ kinds: [StatisticKind], layer: Int) throws -> ComputeOutcome {
+    progress.expect(steps: WeightMeasurement.stepCount)
+    var report = try SpoolWriter(in: Host.temporaryFolder)
+    try WeightMeasurement(checkpoint).run(kinds, layer: layer) {
+      try progress.step()
+    } emit: { part in
+      try report.append(StatisticReport.encode(part))
+    }
+    return .result(HeldResult(report.finish()))
+  }
+}
+
+extension WorkUnit {
+  fileprivate var leaves: [Leaf] {
+    var next = 0
+    return samplesPerLeaf.map { sampleCount in
+      defer { next += sampleCount * tokensPerSample }
+      return Leaf(
+        tokens: Array(tokens[next..<next + sampleCount * tokensPerSample]),
+        sampleCount: sampleCount, tokensPerSample: tokensPerSample)
+    }
+  }
+}
