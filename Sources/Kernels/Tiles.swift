@@ -54,11 +54,10 @@ public struct RowTiles {
   public func value(row: Int, channel: Int) -> Float {
     let tile = tile(row: row, channel: channel)
     let unit = row % Tile.side * 16 * 4
-    switch compute {
+    return switch compute {
     case .bfloat16:
-      let bits = tile.load(fromByteOffset: unit + channel % 32 * 2, as: UInt16.self)
-      return Float(bitPattern: UInt32(bits) << 16)
-    case .float32: return tile.load(fromByteOffset: unit + channel % 16 * 4, as: Float.self)
+      Float(bfloat16Bits: tile.load(fromByteOffset: unit + channel % 32 * 2, as: UInt16.self))
+    case .float32: tile.load(fromByteOffset: unit + channel % 16 * 4, as: Float.self)
     }
   }
 }
