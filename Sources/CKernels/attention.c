@@ -61,17 +61,17 @@ FLAP_KERNEL void flap_attention_softmax(float *scores, size_t width, ptrdiff_t h
       for (; i % 16; i++) row[i] = -INFINITY;
       for (; i < width; i += 16) store16(row + i, splat16(-INFINITY));
     }
-    v16 top0 = load16(row), top1 = load16(row + 16);
+    f32x16 top0 = load16(row), top1 = load16(row + 16);
     for (size_t i = 32; i < width; i += 32) {
       top0 = max16(top0, load16(row + i));
       top1 = max16(top1, load16(row + i + 16));
     }
     float largest = largest16(max16(top0, top1)) * scale;
     if (!first) largest = largest > maxima[r] ? largest : maxima[r];
-    v16 sum0 = splat16(0), sum1 = splat16(0);
+    f32x16 sum0 = splat16(0), sum1 = splat16(0);
     for (size_t i = 0; i < width; i += 32) {
-      v16 e0 = exp2_16(load16(row + i) * scale - largest);
-      v16 e1 = exp2_16(load16(row + i + 16) * scale - largest);
+      f32x16 e0 = exp2_16(load16(row + i) * scale - largest);
+      f32x16 e1 = exp2_16(load16(row + i + 16) * scale - largest);
       store16(row + i, e0);
       store16(row + i + 16, e1);
       sum0 += e0;

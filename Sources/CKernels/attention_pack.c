@@ -1,15 +1,10 @@
 // Queries, keys and values of one head, from f32 rows into the tiles that attention multiplies.
 #include "attention_tiles.h"
-
-FLAP_INLINE u16 bf16_bits(v16 x) {
-  u16 bits = as_bits(x), rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  // Rounding must not carry a NaN into infinity: keep it, quiet.
-  return x != x ? ((bits >> 16) | 0x40) : rounded;
-}
+#include "conversions.h"
 
 // Element `part` of a unit; the unit is 4 bytes.
 FLAP_INLINE void put(int format, char *unit, size_t part, float x) {
-  uint16_t bits = (uint16_t)bf16_bits(splat16(x))[0];
+  uint16_t bits = round_one_to_bf16(x);
   if (format == FLAP_BF16)
     memcpy(unit + 2 * part, &bits, sizeof bits);
   else
@@ -64,10 +59,10 @@ void flap_attention_pack_key(int format, const float *x, size_t stride, size_t f
 // 16 channels of one token, or of a pair of tokens, as a row of units; `second` may be NULL.
 FLAP_INLINE void put_unit_row(int format, const float *first, const float *second, size_t channels,
                               char *to) {
-  const v16 zero = splat16(0);
-  v16 a = channels >= 16 ? load16(first) : load_tail(first, channels, 0);
-  v16 b = !second ? zero : channels >= 16 ? load16(second) : load_tail(second, channels, 0);
-  u16 units = format == FLAP_BF16 ? bf16_bits(a) | bf16_bits(b) << 16 : as_bits(a);
+  f32x16 a = load_up_to_16(first, channels);
+  f32x16 b = second ? load_up_to_16(second, channels) : splat16(0);
+  u32x16 units =
+      format == FLAP_BF16 ? pair_of_rounded(round_to_bf16(a), round_to_bf16(b)) : as_bits(a);
   memcpy(to, &units, sizeof units);
 }
 

@@ -56,8 +56,6 @@ FLAP_INLINE void fetch_ahead(flap_ahead ahead, size_t tile, size_t group_bytes, 
       __builtin_prefetch(ahead.from + tile * TILE + line * TILE_ROW + g * group_bytes, 0, 2);
 }
 
-FLAP_INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-
 // Engines; each is there only where the processor architecture has it.
 flap_multiplier flap_multiply_amx, flap_multiply_amx_emulated, flap_multiply_avx512_bf16;
 flap_multiplier flap_multiply_bf16_avx512, flap_multiply_bf16_avx2, flap_multiply_bf16_default;

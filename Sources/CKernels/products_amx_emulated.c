@@ -1,7 +1,5 @@
 // The AMX engine's code over tile instructions written in C, so that it is tested on every CPU.
-#include "flap_products.h"
-#include <math.h>
-#include <string.h>
+#include "conversions.h"
 
 #define TILE_TARGET
 #define MULTIPLY_TILES flap_multiply_amx_emulated
@@ -28,10 +26,7 @@ static float flush(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x;
 static float bf16_at(const unsigned char *p) {
   uint16_t half;
   memcpy(&half, p, sizeof half);
-  uint32_t bits = (uint32_t)half << 16;
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return flush(x);
+  return flush(widen_one_bf16(half));
 }
 
 // TDPBF16PS: the pairs' first and second products are summed apart from zero, each by fused

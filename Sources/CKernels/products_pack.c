@@ -1,63 +1,39 @@
 // Rows of a matrix → the tiles of the products.
+#include "conversions.h"
 #include "products.h"
 
-typedef uint32_t u16 __attribute__((ext_vector_type(16)));
-typedef uint16_t h16 __attribute__((ext_vector_type(16)));
 enum { BF16_SOURCE = 0, F16_SOURCE = 1, F32_SOURCE = 2 };
 
-FLAP_INLINE u16 bits_of(v16 v) {
-  u16 bits;
-  memcpy(&bits, &v, sizeof bits);
-  return bits;
-}
-
-// Upper halves rounded to nearest even, lower halves undefined; NaN stays NaN, quiet.
-FLAP_INLINE u16 round_to_bf16(v16 v) {
-  u16 bits = bits_of(v);
-  u16 rounded = bits + 0x7fff + ((bits >> 16) & 1);
-  return (bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : rounded;
-}
-
-FLAP_INLINE v16 widen_f16(h16 halves) {
-  u16 half = __builtin_convertvector(halves, u16), rest = half & 0x7fff;
-  // Scaling by 2¹¹² moves the exponent and makes subnormals normal in one multiplication.
-  u16 finite = bits_of(as_float((i16)(rest << 13)) * 0x1p112f);
-  u16 bits = rest >= 0x7c00 ? (rest << 13) | 0x7f800000 : finite;
-  return as_float((i16)(bits | (half & 0x8000) << 16));
-}
-
 // 16 channels of a row as f32.
-FLAP_INLINE v16 load_channels(const int type, const char *p) {
+FLAP_INLINE f32x16 load_channels(const int type, const char *p) {
   if (type == F32_SOURCE) {
-    v16 v;
+    f32x16 v;
     memcpy(&v, p, sizeof v);
     return v;
   }
-  h16 v;
-  memcpy(&v, p, sizeof v);
-  if (type == F16_SOURCE) return widen_f16(v);
-  return as_float((i16)(__builtin_convertvector(v, u16) << 16));
+  u16x16 halves = load_halves(p);
+  return type == F16_SOURCE ? widen_f16(halves) : widen_bf16(halves);
 }
 
 // 16 units of a row.
-FLAP_INLINE u16 load_units(const int format, const int type, const char *p) {
-  if (format == FLAP_F32) return bits_of(load_channels(type, p));
+FLAP_INLINE u32x16 load_units(const int format, const int type, const char *p) {
+  if (format == FLAP_F32) return as_bits(load_channels(type, p));
   if (type == BF16_SOURCE) {
-    u16 v;
+    u32x16 v;
     memcpy(&v, p, sizeof v);
     return v;
   }
-  u16 first = round_to_bf16(load_channels(type, p));
-  u16 second = round_to_bf16(load_channels(type, p + 16 * (type == F32_SOURCE ? 4 : 2)));
-  u16 even = __builtin_shufflevector(
+  u32x16 first = round_to_bf16(load_channels(type, p));
+  u32x16 second = round_to_bf16(load_channels(type, p + 16 * (type == F32_SOURCE ? 4 : 2)));
+  u32x16 even = __builtin_shufflevector(
       first, second, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  u16 odd = __builtin_shufflevector(
+  u32x16 odd = __builtin_shufflevector(
       first, second, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-  return even >> 16 | (odd & 0xffff0000);
+  return pair_of_rounded(even, odd);
 }
 
-FLAP_INLINE void transpose(u16 rows[16]) {
-  u16 t[16];
+FLAP_INLINE void transpose(u32x16 rows[16]) {
+  u32x16 t[16];
 #pragma clang loop unroll(full)
   for (int i = 0; i < 16; i += 2) {
     t[i] = __builtin_shufflevector(
@@ -79,14 +55,14 @@ FLAP_INLINE void transpose(u16 rows[16]) {
   // A transpose of 4 × 4 blocks of 128 bits.
 #pragma clang loop unroll(full)
   for (int j = 0; j < 4; j++) {
-    u16 a = rows[j], b = rows[4 + j], c = rows[8 + j], d = rows[12 + j];
-    u16 ab_even = __builtin_shufflevector(
+    u32x16 a = rows[j], b = rows[4 + j], c = rows[8 + j], d = rows[12 + j];
+    u32x16 ab_even = __builtin_shufflevector(
         a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
-    u16 ab_odd = __builtin_shufflevector(
+    u32x16 ab_odd = __builtin_shufflevector(
         a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
-    u16 cd_even = __builtin_shufflevector(
+    u32x16 cd_even = __builtin_shufflevector(
         c, d, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
-    u16 cd_odd = __builtin_shufflevector(
+    u32x16 cd_odd = __builtin_shufflevector(
         c, d, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
     t[j] = __builtin_shufflevector(
         ab_even, cd_even, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
@@ -104,7 +80,7 @@ FLAP_INLINE void transpose(u16 rows[16]) {
 // One tile from 16 rows at `p`, `row_bytes` apart.
 FLAP_INLINE void pack_tile(const int format, const int type, const int columns, const char *p,
                            size_t row_bytes, char *tile) {
-  u16 rows[16];
+  u32x16 rows[16];
 #pragma clang loop unroll(full)
   for (int r = 0; r < 16; r++) rows[r] = load_units(format, type, p + r * row_bytes);
   if (columns) transpose(rows);

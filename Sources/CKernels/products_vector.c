@@ -1,4 +1,5 @@
 // Products with compiler vector types: f32, and bf16 widened to f32 strip by strip.
+#include "conversions.h"
 #include "products.h"
 
 // 256 channels, in f32 tiles, of at most two groups are 32 KiB.
@@ -7,17 +8,17 @@ enum { GROUPS = 2, DEPTH = 16, BF16_DEPTH = DEPTH / 2 };
 // `rows` rows × `groups` groups of y over f32 tiles; the sums stay in registers.
 FLAP_INLINE void multiply_block(const flap_strip *s, const char *x, float *y, flap_ahead ahead,
                                 const int rows, const int groups) {
-  v16 sums[8][GROUPS];
+  f32x16 sums[8][GROUPS];
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int g = 0; g < groups; g++)
     sums[r][g] = s->from_zero ? splat16(0) : load16(y + r * s->y_stride + 16 * g);
   for (size_t t = 0; t < s->tiles; t++) {
     fetch_ahead(ahead, t, s->group_bytes, groups);
     UNROLL for (int u = 0; u < 16; u++) {
-      v16 columns[GROUPS];
+      f32x16 columns[GROUPS];
       UNROLL for (int g = 0; g < groups; g++)
         columns[g] = load16((const float *)(s->w + g * s->group_bytes + t * TILE + u * TILE_ROW));
       UNROLL for (int r = 0; r < rows; r++) {
-        v16 value = splat16(*(const float *)(x + t * TILE + r * TILE_ROW + u * 4));
+        f32x16 value = splat16(*(const float *)(x + t * TILE + r * TILE_ROW + u * 4));
         UNROLL for (int g = 0; g < groups; g++) sums[r][g] = value * columns[g] + sums[r][g];
       }
     }
@@ -47,18 +48,12 @@ FLAP_INLINE void multiply_f32(const flap_strip *s, const int rows, const int gro
                    ahead_of(s, panel, s->panels), rows, groups);
 }
 
-FLAP_INLINE i16 load_pairs(const char *p) {
-  i16 v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-FLAP_INLINE v16 first_of(i16 pairs) { return as_float(pairs << 16); }
-FLAP_INLINE v16 second_of(i16 pairs) { return as_float(pairs & (int32_t)0xffff0000); }
+FLAP_INLINE u32x16 load_pairs(const char *p) { u32x16 v; memcpy(&v, p, sizeof v); return v; }
 
 // A bf16 row tile → two f32 row tiles.
 FLAP_INLINE void widen_rows(const char *from, char *to) {
   for (int r = 0; r < TILE_ROWS; r++, from += TILE_ROW, to += TILE_ROW) {
-    v16 a = first_of(load_pairs(from)), b = second_of(load_pairs(from));
+    f32x16 a = first_of_pairs(load_pairs(from)), b = second_of_pairs(load_pairs(from));
     store16((float *)to, __builtin_shufflevector(
         a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
     store16((float *)(to + TILE), __builtin_shufflevector(
@@ -69,8 +64,8 @@ FLAP_INLINE void widen_rows(const char *from, char *to) {
 // A bf16 column tile → two f32 column tiles.
 FLAP_INLINE void widen_columns(const char *from, char *to) {
   for (int u = 0; u < 16; u++, from += TILE_ROW, to += 2 * TILE_ROW) {
-    store16((float *)to, first_of(load_pairs(from)));
-    store16((float *)(to + TILE_ROW), second_of(load_pairs(from)));
+    store16((float *)to, first_of_pairs(load_pairs(from)));
+    store16((float *)(to + TILE_ROW), second_of_pairs(load_pairs(from)));
   }
 }
 
