@@ -44,18 +44,17 @@ FLAP_INLINE void scale_row(const float *x, float scale, const float *weight, flo
   for (size_t i = 0; i < count; i++) to[i] = x[i] * scale * weight[i];
 }
 
-FLAP_KERNEL void flap_rms_norm_panel(int format, const float *x, size_t stride, size_t rows,
+FLAP_KERNEL void flap_rms_norm_panel(flap_format format, const float *x, size_t stride, size_t rows,
                                      const float *weight, float epsilon, size_t channels,
                                      void *tiles) {
-  const size_t tile_width = format == FLAP_BF16 ? 32 : 16;
-  float scales[TILE_ROWS], normalized[TILE_ROWS * NORM_CHANNELS];
+  float scales[TILE_SIDE], normalized[TILE_SIDE * NORM_CHANNELS];
   for (size_t r = 0; r < rows; r++) scales[r] = root_scale(x + r * stride, channels, epsilon);
   for (size_t c = 0; c < channels; c += NORM_CHANNELS) {
     const size_t count = smaller(channels - c, NORM_CHANNELS);
     for (size_t r = 0; r < rows; r++)
       scale_row(x + r * stride + c, scales[r], weight + c, normalized + r * NORM_CHANNELS, count);
     flap_pack_rows(format, normalized, NORM_CHANNELS, rows, count,
-                   (char *)tiles + c / tile_width * TILE);
+                   (char *)tiles + c / tile_width(format) * TILE_BYTES);
   }
 }
 

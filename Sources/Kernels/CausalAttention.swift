@@ -29,9 +29,9 @@ public struct CausalAttention: Sendable {
   }
 
   /// Query blocks begin at multiples of this many tokens; how they are cut does not change bits.
-  public static var queryGranule: Int { 16 }
+  public static var queryGranule: Int { Tile.side }
 
-  /// Bytes of one head's tiles over one sample, a multiple of 1024.
+  /// Bytes of one head's tiles over one sample, a multiple of ``Tile/byteCount``.
   public func byteCount(of operand: Operand) -> Int {
     switch operand {
     case .query: flap_attention_query_bytes(compute.format, tokens, headDimension)

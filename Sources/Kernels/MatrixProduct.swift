@@ -96,9 +96,17 @@ public struct MatrixProduct {
 
   private static func multiply(_ x: RowTiles, _ map: ColumnTiles, _ block: Block, _ number: Int) {
     flap_multiply(
-      x.compute.format, x.tile(row: block.rows.lowerBound), x.tilesPerPanel,
-      Tile.count(ofRows: block.rows.count), map.group(block.outputs.lowerBound / Tile.side),
-      map.tilesPerGroup, Tile.count(ofRows: block.outputs.count), x.tilesPerPanel,
-      block.values(number), block.stride, 0)
+      flap_product(
+        format: x.compute.format,
+        x: x.tile(row: block.rows.lowerBound),
+        panel_stride: x.tilesPerPanel,
+        panels: Tile.count(ofRows: block.rows.count),
+        w: map.group(block.outputs.lowerBound / Tile.side),
+        group_stride: map.tilesPerGroup,
+        groups: Tile.count(ofRows: block.outputs.count),
+        inner_tiles: x.tilesPerPanel,
+        y: block.values(number),
+        y_stride: block.stride,
+        accumulate: false))
   }
 }
