@@ -1,4 +1,4 @@
-// Which engine a product runs on, and how it is cut into strips.
+// Which engine a product runs on, and how it is cut into slabs.
 #include "products.h"
 #include <stdatomic.h>
 
@@ -95,14 +95,14 @@ bool flap_multiply_on(const char *name, flap_product product) {
   return false;
 }
 
-// Strips of one block of the inner dimension after another, so that the sums of an element keep
+// Slabs of one block of the inner dimension after another, so that the sums of an element keep
 // their order; they pass through y from block to block, in f32 as in the registers.
-void flap_for_each_strip(const flap_product *p, size_t depth, size_t groups,
-                         flap_strip_multiplier *multiply_strip) {
+void flap_for_each_slab(const flap_product *p, size_t depth, size_t groups,
+                        flap_slab_multiplier *multiply_slab) {
   const char *x = p->x, *w = p->w;
   for (size_t tile = 0; tile < p->inner_tiles; tile += depth) {
     for (size_t group = 0; group < p->groups; group += groups) {
-      flap_strip s = {
+      flap_slab s = {
           .x = x + tile * TILE_BYTES,
           .w = w + (group * p->group_stride + tile) * TILE_BYTES,
           .panel_bytes = p->panel_stride * TILE_BYTES,
@@ -116,7 +116,7 @@ void flap_for_each_strip(const flap_product *p, size_t depth, size_t groups,
       };
       if (group + groups < p->groups) s.next_w = s.w + groups * s.group_bytes;
       else if (tile + depth < p->inner_tiles) s.next_w = w + (tile + depth) * TILE_BYTES;
-      multiply_strip(&s);
+      multiply_slab(&s);
     }
   }
 }

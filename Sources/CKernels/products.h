@@ -30,23 +30,23 @@ typedef struct {
   float *y;
   size_t y_stride;
   int from_zero;
-  const char *next_w; // Where the next strip's column tiles begin; NULL at the end.
-} flap_strip;
+  const char *next_w; // Where the next slab's column tiles begin; NULL at the end.
+} flap_slab;
 
-typedef void flap_strip_multiplier(const flap_strip *);
+typedef void flap_slab_multiplier(const flap_slab *);
 
-// Cuts a product into strips of at most `depth` tiles and `groups` groups.
-void flap_for_each_strip(const flap_product *, size_t depth, size_t groups,
-                         flap_strip_multiplier *);
+// Cuts a product into slabs of at most `depth` tiles and `groups` groups.
+void flap_for_each_slab(const flap_product *, size_t depth, size_t groups,
+                        flap_slab_multiplier *);
 
-// What one of the passes over the panels of a strip fetches into the L2 cache, so that the next
-// strip's columns arrive evenly: of each of their tiles, `lines` cache lines from `from` on.
+// What one of the passes over the panels of a slab fetches into the L2 cache, so that the next
+// slab's columns arrive evenly: of each of their tiles, `lines` cache lines from `from` on.
 typedef struct {
   const char *from;
   size_t lines;
 } flap_ahead;
 
-FLAP_INLINE flap_ahead ahead_of(const flap_strip *s, size_t pass, size_t passes) {
+FLAP_INLINE flap_ahead ahead_of(const flap_slab *s, size_t pass, size_t passes) {
   size_t share = divided_up(TILE_SIDE, passes), first = pass * share;
   if (!s->next_w || first >= TILE_SIDE) return (flap_ahead){s->w, 0};
   return (flap_ahead){s->next_w + first * ROW_BYTES, share};

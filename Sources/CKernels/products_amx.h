@@ -10,7 +10,7 @@
 enum { GROUPS = 2, PANELS = 2, DEPTH = 16 };
 
 // Panels × groups of y in tiles 0 … 3; the columns pass through 4 and 5, the rows through 6 and 7.
-TILE_TARGET FLAP_INLINE void multiply_block(const flap_strip *s, size_t panel,
+TILE_TARGET FLAP_INLINE void multiply_block(const flap_slab *s, size_t panel,
                                             flap_ahead ahead, const int panels, const int groups) {
   const char *x = s->x + panel * s->panel_bytes, *w = s->w;
   const size_t y_bytes = s->y_stride * sizeof(float);
@@ -51,7 +51,7 @@ TILE_TARGET FLAP_INLINE void multiply_block(const flap_strip *s, size_t panel,
   if (panels == 2 && groups == 2) tile_store(3, y11, y_bytes);
 }
 
-TILE_TARGET FLAP_INLINE void multiply_panels(const flap_strip *s, const int groups) {
+TILE_TARGET FLAP_INLINE void multiply_panels(const flap_slab *s, const int groups) {
   const size_t passes = (s->panels + 1) / PANELS;
   for (size_t pass = 0; pass < passes; pass++) {
     size_t panel = PANELS * pass;
@@ -61,13 +61,13 @@ TILE_TARGET FLAP_INLINE void multiply_panels(const flap_strip *s, const int grou
   }
 }
 
-TILE_TARGET static void multiply_strip(const flap_strip *s) {
+TILE_TARGET static void multiply_slab(const flap_slab *s) {
   if (s->groups == 2) multiply_panels(s, 2);
   else multiply_panels(s, 1);
 }
 
 TILE_TARGET void MULTIPLY_TILES(const flap_product *p) {
   tile_open();
-  flap_for_each_strip(p, DEPTH, GROUPS, multiply_strip);
+  flap_for_each_slab(p, DEPTH, GROUPS, multiply_slab);
   tile_close();
 }

@@ -8,7 +8,7 @@
 enum { ROWS = 8, GROUPS = 2, DEPTH = 16 };
 
 // ROWS rows × `groups` groups of y; the sums stay in registers.
-TARGET FLAP_INLINE void multiply_block(const flap_strip *s, const char *x, float *y,
+TARGET FLAP_INLINE void multiply_block(const flap_slab *s, const char *x, float *y,
                                        flap_ahead ahead, const int groups) {
   __m512 sums[ROWS][GROUPS];
   UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int g = 0; g < groups; g++)
@@ -33,7 +33,7 @@ TARGET FLAP_INLINE void multiply_block(const flap_strip *s, const char *x, float
     _mm512_storeu_ps(y + r * s->y_stride + 16 * g, sums[r][g]);
 }
 
-TARGET FLAP_INLINE void multiply_panels(const flap_strip *s, const int groups) {
+TARGET FLAP_INLINE void multiply_panels(const flap_slab *s, const int groups) {
   for (size_t panel = 0; panel < s->panels; panel++) {
     const char *x = s->x + panel * s->panel_bytes;
     float *y = s->y + panel * TILE_SIDE * s->y_stride;
@@ -42,12 +42,12 @@ TARGET FLAP_INLINE void multiply_panels(const flap_strip *s, const int groups) {
   }
 }
 
-TARGET static void multiply_strip(const flap_strip *s) {
+TARGET static void multiply_slab(const flap_slab *s) {
   if (s->groups == 2) multiply_panels(s, 2);
   else multiply_panels(s, 1);
 }
 
 void flap_multiply_avx512_bf16(const flap_product *p) {
-  flap_for_each_strip(p, DEPTH, GROUPS, multiply_strip);
+  flap_for_each_slab(p, DEPTH, GROUPS, multiply_slab);
 }
 #endif

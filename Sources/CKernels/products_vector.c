@@ -1,4 +1,4 @@
-// Products with compiler vector types: f32, and bf16 widened to f32 strip by strip.
+// Products with compiler vector types: f32, and bf16 widened to f32 slab by slab.
 #include "conversions.h"
 #include "products.h"
 
@@ -6,7 +6,7 @@
 enum { GROUPS = 2, DEPTH = 16, BF16_DEPTH = DEPTH / 2 };
 
 // `rows` rows × `groups` groups of y over f32 tiles; the sums stay in registers.
-FLAP_INLINE void multiply_block(const flap_strip *s, const char *x, float *y, flap_ahead ahead,
+FLAP_INLINE void multiply_block(const flap_slab *s, const char *x, float *y, flap_ahead ahead,
                                 const int rows, const int groups) {
   f32x16 sums[8][GROUPS];
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int g = 0; g < groups; g++)
@@ -31,7 +31,7 @@ FLAP_INLINE void multiply_block(const flap_strip *s, const char *x, float *y, fl
 
 // One panel. 32 registers of 16 floats hold the sums of 8 rows × 2 groups, 16 registers of
 // 8 floats those of 6 rows × 1 group, each with its operands.
-FLAP_INLINE void multiply_panel(const flap_strip *s, const char *x, float *y, flap_ahead ahead,
+FLAP_INLINE void multiply_panel(const flap_slab *s, const char *x, float *y, flap_ahead ahead,
                                 const int rows, const int groups) {
   const flap_ahead nothing = {x, 0};
   multiply_block(s, x, y, ahead, rows, groups);
@@ -44,7 +44,7 @@ FLAP_INLINE void multiply_panel(const flap_strip *s, const char *x, float *y, fl
   }
 }
 
-FLAP_INLINE void multiply_f32(const flap_strip *s, const int rows, const int groups) {
+FLAP_INLINE void multiply_f32(const flap_slab *s, const int rows, const int groups) {
   for (size_t panel = 0; panel < s->panels; panel++)
     multiply_panel(s, s->x + panel * s->panel_bytes, s->y + panel * TILE_SIDE * s->y_stride,
                    ahead_of(s, panel, s->panels), rows, groups);
@@ -71,13 +71,13 @@ FLAP_INLINE void widen_columns(const char *from, char *to) {
   }
 }
 
-FLAP_INLINE void multiply_bf16(const flap_strip *s, const int rows, const int groups) {
+FLAP_INLINE void multiply_bf16(const flap_slab *s, const int rows, const int groups) {
   _Alignas(64) char columns[GROUPS * DEPTH * TILE_BYTES], panel_rows[DEPTH * TILE_BYTES];
   for (int g = 0; g < groups; g++)
     for (size_t t = 0; t < s->tiles; t++)
       widen_columns(s->w + g * s->group_bytes + t * TILE_BYTES,
                     columns + (g * DEPTH + 2 * t) * TILE_BYTES);
-  flap_strip wide = *s;
+  flap_slab wide = *s;
   wide.w = columns;
   wide.group_bytes = DEPTH * TILE_BYTES;
   wide.tiles = 2 * s->tiles;
@@ -94,37 +94,37 @@ FLAP_INLINE void multiply_bf16(const flap_strip *s, const int rows, const int gr
 #define AVX512 __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
 #define AVX2 __attribute__((target("arch=x86-64-v3")))
 
-AVX512 static void f32_avx512(const flap_strip *s) {
+AVX512 static void f32_avx512(const flap_slab *s) {
   if (s->groups == 2) multiply_f32(s, 8, 2);
   else multiply_f32(s, 8, 1);
 }
-AVX512 static void bf16_avx512(const flap_strip *s) {
+AVX512 static void bf16_avx512(const flap_slab *s) {
   if (s->groups == 2) multiply_bf16(s, 8, 2);
   else multiply_bf16(s, 8, 1);
 }
-AVX2 static void f32_avx2(const flap_strip *s) { multiply_f32(s, 6, 1); }
-AVX2 static void bf16_avx2(const flap_strip *s) { multiply_bf16(s, 6, 1); }
+AVX2 static void f32_avx2(const flap_slab *s) { multiply_f32(s, 6, 1); }
+AVX2 static void bf16_avx2(const flap_slab *s) { multiply_bf16(s, 6, 1); }
 
 void flap_multiply_f32_avx512(const flap_product *p) {
-  flap_for_each_strip(p, DEPTH, 2, f32_avx512);
+  flap_for_each_slab(p, DEPTH, 2, f32_avx512);
 }
 void flap_multiply_bf16_avx512(const flap_product *p) {
-  flap_for_each_strip(p, BF16_DEPTH, 2, bf16_avx512);
+  flap_for_each_slab(p, BF16_DEPTH, 2, bf16_avx512);
 }
 void flap_multiply_f32_avx2(const flap_product *p) {
-  flap_for_each_strip(p, DEPTH, 1, f32_avx2);
+  flap_for_each_slab(p, DEPTH, 1, f32_avx2);
 }
 void flap_multiply_bf16_avx2(const flap_product *p) {
-  flap_for_each_strip(p, BF16_DEPTH, 1, bf16_avx2);
+  flap_for_each_slab(p, BF16_DEPTH, 1, bf16_avx2);
 }
 #endif
 
-static void f32_default(const flap_strip *s) { multiply_f32(s, 6, 1); }
-static void bf16_default(const flap_strip *s) { multiply_bf16(s, 6, 1); }
+static void f32_default(const flap_slab *s) { multiply_f32(s, 6, 1); }
+static void bf16_default(const flap_slab *s) { multiply_bf16(s, 6, 1); }
 
 void flap_multiply_f32_default(const flap_product *p) {
-  flap_for_each_strip(p, DEPTH, 1, f32_default);
+  flap_for_each_slab(p, DEPTH, 1, f32_default);
 }
 void flap_multiply_bf16_default(const flap_product *p) {
-  flap_for_each_strip(p, BF16_DEPTH, 1, bf16_default);
+  flap_for_each_slab(p, BF16_DEPTH, 1, bf16_default);
 }
