@@ -1,7 +1,7 @@
 public import FlapCore
 
-/// The form in which matrices are multiplied: tiles of 1 KiB, 16 rows or outputs by 16 units of
-/// the inner dimension. A unit is 4 bytes: two bf16 channels or one f32 channel.
+/// The form in which matrices are multiplied: operand tiles of 1 KiB, 16 rows or outputs by 16 units
+/// of the inner dimension. A unit is 4 bytes: two bf16 channels or one f32 channel.
 ///
 /// It is the layout of AMX's tile registers, and with AVX-512 a row of units is one register.
 /// Rows and channels beyond a matrix's own are zeros.

@@ -34,7 +34,7 @@ public struct WeightMatrix {
       row(range.lowerBound), elementType, count: range.count * columns, to: floats)
   }
 
-  /// Writes groups of 16 rows as tiles.
+  /// Writes groups of 16 rows as operand tiles.
   ///
   /// - Parameter bytes: of the first of these groups.
   public func packGroups(

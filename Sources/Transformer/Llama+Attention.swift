@@ -50,7 +50,7 @@ extension Llama {
   }
 
   private func rotate(
-    _ block: MatrixProduct.Block, _ bias: UnsafePointer<Float>?, _ norm: HeadNorm?,
+    _ block: MatrixProduct.OutputTile, _ bias: UnsafePointer<Float>?, _ norm: HeadNorm?,
     _ layout: RowLayout
   ) {
     if let norm {
@@ -74,7 +74,7 @@ extension Llama {
 
   /// Writes a block of whole heads into their tiles.
   private func pack(
-    _ block: MatrixProduct.Block, _ projection: CausalAttention.Operand, _ pass: LeafPass,
+    _ block: MatrixProduct.OutputTile, _ projection: CausalAttention.Operand, _ pass: LeafPass,
     _ tiles: AttentionTiles
   ) {
     let d = shape.headDimension

@@ -40,7 +40,7 @@ extension Llama {
   }
 
   /// Parts are what one task computes.
-  private func addMoments(of block: MatrixProduct.Block, _ pass: LeafPass, width: Int) {
+  private func addMoments(of block: MatrixProduct.OutputTile, _ pass: LeafPass, width: Int) {
     let layout = pass.layout
     let part = block.rows.lowerBound / MatrixProduct.taskRows
     var seen = layout.tokenCount(in: part * MatrixProduct.taskRows..<block.rows.lowerBound)

@@ -61,7 +61,7 @@ extension Llama {
 
   /// A section of the vocabulary for one leaf, computed block by block by the function that it is
   /// given: the logits of a block's rows, and the token of the section's first output.
-  typealias LogitRun = (_ finish: (MatrixProduct.Block, _ firstToken: Int) -> Void) -> Void
+  typealias LogitRun = (_ finish: (MatrixProduct.OutputTile, _ firstToken: Int) -> Void) -> Void
 
   /// Projects the residual stream of all leaves onto the vocabulary, in sections whose weights are
   /// packed together.

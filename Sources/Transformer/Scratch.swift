@@ -50,7 +50,7 @@ public struct ScratchPlan: Hashable, Sendable {
     values = pages(attention.byteCount(of: .value, heads: keyValueHeads))
     momentChannels = max(layout.sampleCount * headChannels, layout.partCount * neurons)
     block = MatrixProduct.scratchByteCount(
-      maps: 2, width: max(MatrixProduct.blockOutputs, attention.stripWidth))
+      maps: 2, width: max(MatrixProduct.tileOutputs, attention.stripWidth))
     headOutput = pages(AttentionTiles.queriesPerStep * attention.bundleStride * 4)
     scores = attention.head.scratchByteCount
   }
