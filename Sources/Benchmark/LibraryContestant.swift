@@ -15,8 +15,7 @@ public struct LibraryContestant: Contestant {
     {
       self.shape = shape
       let code = flap_bench_product_create(
-        &handle, compute == .bfloat16 ? 1 : 0, isPacked ? 1 : 0, Int64(rows), Int64(shape.inner),
-        Int64(shape.outputs))
+        &handle, compute.format, isPacked, Int64(rows), Int64(shape.inner), Int64(shape.outputs))
       try check(code)
     }
 
@@ -75,7 +74,7 @@ final class ProductOperands {
     let outputs = shapes.map(\.outputs).max() ?? 0
     x = .allocate(byteCount: rowCount * inner * 4, alignment: 4096)
     y = .allocate(byteCount: rowCount * outputs * 4, alignment: 4096)
-    flap_bench_fill(x, rowCount * inner, compute == .bfloat16 ? 1 : 0, 7)
+    flap_bench_fill(x, rowCount * inner, compute.format, 7)
   }
 
   deinit {

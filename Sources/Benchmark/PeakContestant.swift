@@ -12,10 +12,8 @@ public struct PeakContestant: Contestant {
     team = ThreadTeam(threadCount: threadCount)
   }
 
-  private var isBFloat16: Int32 { compute == .bfloat16 ? 1 : 0 }
-
   public var details: [String: String] {
-    ["unit": String(cString: flap_bench_unit(isBFloat16)), "threads": "\(team.threadCount)"]
+    ["unit": String(cString: flap_bench_unit(compute.format)), "threads": "\(team.threadCount)"]
   }
 
   public mutating func runUnit() throws -> Work {
@@ -25,7 +23,7 @@ public struct PeakContestant: Contestant {
     operations.withUnsafeMutableBufferPointer { operations in
       let operations = operations.baseAddress!
       team.run(.products, taskCount: taskCount) { task, _ in
-        operations[task] = flap_bench_peak(isBFloat16, 512)
+        operations[task] = flap_bench_peak(compute.format, 512)
       }
     }
     return Work(productOperations: operations.reduce(0, +))

@@ -44,8 +44,7 @@ public struct ProductContestant: Contestant {
   private static func fill(_ buffer: ScratchBuffer, _ compute: ComputeType) {
     let bytes = compute == .bfloat16 ? 2 : 4
     flap_bench_fill(
-      buffer.bytes, buffer.byteCount / bytes, compute == .bfloat16 ? 1 : 0,
-      UInt64(buffer.byteCount))
+      buffer.bytes, buffer.byteCount / bytes, compute.format, UInt64(buffer.byteCount))
   }
 
   public var details: [String: String] {

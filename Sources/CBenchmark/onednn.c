@@ -52,9 +52,9 @@ static dnnl_status_t reorder(struct flap_bench_product *p, dnnl_memory_t from,
     if (code) return code;       \
   } while (0)
 
-static dnnl_status_t create(struct flap_bench_product *p, int is_bf16, int is_packed, int64_t rows,
-                            int64_t inner, int64_t outputs) {
-  dnnl_data_type_t type = is_bf16 ? dnnl_bf16 : dnnl_f32;
+static dnnl_status_t create(struct flap_bench_product *p, flap_bench_format format, bool is_packed,
+                            int64_t rows, int64_t inner, int64_t outputs) {
+  dnnl_data_type_t type = format == FLAP_BENCH_BF16 ? dnnl_bf16 : dnnl_f32;
   TRY(dnnl_engine_create(&p->engine, dnnl_cpu, 0));
   TRY(dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags));
   dnnl_memory_desc_t x, stored, y, w;
@@ -79,17 +79,17 @@ static dnnl_status_t create(struct flap_bench_product *p, int is_bf16, int is_pa
   void *values;
   TRY(dnnl_memory_create(&noise, LAYOUT(stored), p->engine, DNNL_MEMORY_ALLOCATE));
   TRY(dnnl_memory_get_data_handle(noise, &values));
-  flap_bench_fill(values, (size_t)(inner * outputs), is_bf16, (uint64_t)outputs);
+  flap_bench_fill(values, (size_t)(inner * outputs), format, (uint64_t)outputs);
   TRY(reorder(p, noise, LAYOUT(stored), p->w, packed));
   TRY(dnnl_memory_destroy(noise));
   return dnnl_primitive_desc_destroy(descriptor);
 }
 
-int flap_bench_product_create(struct flap_bench_product **product, int is_bf16, int is_packed,
-                              int64_t rows, int64_t inner, int64_t outputs) {
+int flap_bench_product_create(struct flap_bench_product **product, flap_bench_format format,
+                              bool is_packed, int64_t rows, int64_t inner, int64_t outputs) {
   *product = calloc(1, sizeof **product);
   if (!*product) return dnnl_out_of_memory;
-  return create(*product, is_bf16, is_packed, rows, inner, outputs);
+  return create(*product, format, is_packed, rows, inner, outputs);
 }
 
 int flap_bench_product_run(struct flap_bench_product *p, void *x, void *y) {
@@ -119,14 +119,14 @@ const char *flap_bench_library_version(void) {
   return text;
 }
 
-void flap_bench_fill(void *values, size_t count, int is_bf16, uint64_t seed) {
+void flap_bench_fill(void *values, size_t count, flap_bench_format format, uint64_t seed) {
   uint64_t state = seed * 2 + 1;
   for (size_t i = 0; i < count; i++) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     uint32_t random = (uint32_t)(state >> 32);
     // Sign and mantissa are random, the exponent is one of 2⁻⁷ … 2⁻⁴.
     uint32_t bits = (random & 0x807fffffu) | ((120u + (random >> 23 & 3)) << 23);
-    if (is_bf16) ((uint16_t *)values)[i] = (uint16_t)(bits >> 16);
+    if (format == FLAP_BENCH_BF16) ((uint16_t *)values)[i] = (uint16_t)(bits >> 16);
     else ((uint32_t *)values)[i] = bits;
   }
 }

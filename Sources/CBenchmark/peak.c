@@ -90,20 +90,20 @@ __attribute__((target("avx2,fma"))) static double peak_avx2(size_t rounds) {
 }
 
 // The kernel grants the tiles' state on request only (arch_prctl(2): ARCH_REQ_XCOMP_PERM).
-static int may_use_tiles(void) {
+static bool may_use_tiles(void) {
   unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24)) return 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24)) return false;
   return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 }
 
-static int has_avx512_bf16(void) {
+static bool has_avx512_bf16(void) {
   unsigned a, b, c, d;
   return __builtin_cpu_supports("avx512f") && __get_cpuid_count(7, 1, &a, &b, &c, &d)
          && (a & 1u << 5);
 }
 #else
-static int may_use_tiles(void) { return 0; }
-static int has_avx512_bf16(void) { return 0; }
+static bool may_use_tiles(void) { return false; }
+static bool has_avx512_bf16(void) { return false; }
 #endif
 
 // Whatever vectors the compiler has for the architecture.
@@ -119,7 +119,8 @@ static double peak_vectors(size_t rounds) {
   return (double)rounds * 1024 * 16 * 8;
 }
 
-const char *flap_bench_unit(int is_bf16) {
+const char *flap_bench_unit(flap_bench_format format) {
+  const bool is_bf16 = format == FLAP_BENCH_BF16;
   if (is_bf16 && may_use_tiles()) return "amx-bf16";
   if (is_bf16 && has_avx512_bf16()) return "avx512-bf16";
 #if defined(__x86_64__)
@@ -129,9 +130,9 @@ const char *flap_bench_unit(int is_bf16) {
   return "vectors";
 }
 
-double flap_bench_peak(int is_bf16, size_t rounds) {
+double flap_bench_peak(flap_bench_format format, size_t rounds) {
 #if defined(__x86_64__)
-  const char *unit = flap_bench_unit(is_bf16);
+  const char *unit = flap_bench_unit(format);
   if (!strcmp(unit, "amx-bf16")) return peak_amx(rounds);
   if (!strcmp(unit, "avx512-bf16")) return peak_avx512_bf16(rounds);
   if (!strcmp(unit, "avx512")) return peak_avx512(rounds);

@@ -1,22 +1,22 @@
 // Causal attention without a [tokens, tokens] matrix (Dao et al., arXiv 2205.14135), on tiles:
 // a block of queries meets blocks of keys one after another and keeps, per query, the running
 // maximum, the running sum of exponentials and the weighted sum of values.
-#include "attention_tiles.h"
+#include "products.h"
 
 // Scores of SCORED panels and KEYS keys stay in the first-level cache until they are weights; the
 // weights of QUERIES queries, their keys and values stay in the second-level cache.
 enum { QUERIES = 64, KEYS = 256, SCORED = 2 };
 
-size_t flap_attention_query_bytes(int format, size_t tokens, size_t head_dim) {
-  return rounded_up(tokens, PANEL) / PANEL * tiles_over(format, head_dim) * TILE;
+size_t flap_attention_query_bytes(flap_format format, size_t tokens, size_t head_dim) {
+  return panels_over(tokens) * tiles_over(format, head_dim) * TILE_BYTES;
 }
 
-size_t flap_attention_key_bytes(int format, size_t tokens, size_t head_dim) {
+size_t flap_attention_key_bytes(flap_format format, size_t tokens, size_t head_dim) {
   return flap_attention_query_bytes(format, tokens, head_dim);
 }
 
-size_t flap_attention_value_bytes(int format, size_t tokens, size_t head_dim) {
-  return rounded_up(head_dim, PANEL) / PANEL * tiles_over(format, tokens) * TILE;
+size_t flap_attention_value_bytes(flap_format format, size_t tokens, size_t head_dim) {
+  return panels_over(head_dim) * tiles_over(format, tokens) * TILE_BYTES;
 }
 
 // Where the scratch of one thread lies, in floats: everything starts at a multiple of 64 bytes.
@@ -24,33 +24,33 @@ struct layout {
   size_t padded_dim, weights, weighted, maxima, sums, end;
 };
 
-FLAP_INLINE struct layout scratch_layout(int format, size_t head_dim) {
+FLAP_INLINE struct layout scratch_layout(flap_format format, size_t head_dim) {
   struct layout layout;
-  layout.padded_dim = rounded_up(head_dim, PANEL);
-  layout.weights = SCORED * PANEL * KEYS; // The scores lie before.
-  layout.weighted = layout.weights + QUERIES * KEYS / (format == FLAP_BF16 ? 2 : 1);
+  layout.padded_dim = rounded_up(head_dim, TILE_SIDE);
+  layout.weights = SCORED * TILE_SIDE * KEYS; // The scores lie before.
+  layout.weighted = layout.weights + QUERIES * KEYS / unit_width(format);
   layout.maxima = layout.weighted + QUERIES * layout.padded_dim;
   layout.sums = layout.maxima + QUERIES;
   layout.end = layout.sums + QUERIES;
   return layout;
 }
 
-size_t flap_attention_scratch(int format, size_t head_dim) {
+size_t flap_attention_scratch(flap_format format, size_t head_dim) {
   return scratch_layout(format, head_dim).end * sizeof(float);
 }
 
-// One panel of queries meets a block of keys. scores [PANEL][KEYS]: their first `width` columns,
-// a multiple of 32, become exponentials; row r sees keys hidden + r … seen + r − 1 of the block,
-// those below 0 in blocks before. scale, the logarithm's base included, costs nothing here: it is
-// one factor of a fused multiply-add. maxima are of scaled scores.
+// One panel of queries meets a block of keys. scores [TILE_SIDE][KEYS]: their first `width`
+// columns, a multiple of 32, become exponentials; row r sees keys hidden + r … seen + r − 1 of the
+// block, those below 0 in blocks before. scale, the logarithm's base included, costs nothing here:
+// it is one factor of a fused multiply-add. maxima are of scaled scores.
 FLAP_KERNEL void flap_attention_softmax(float *scores, size_t width, ptrdiff_t hidden, size_t seen,
-                                        float scale, int first_block, float *maxima, float *sums,
+                                        float scale, bool first_block, float *maxima, float *sums,
                                         float *weighted, size_t padded_dim) {
-  for (size_t r = 0; r < PANEL; r++, hidden++) {
+  for (size_t r = 0; r < TILE_SIDE; r++, hidden++) {
     float *row = scores + r * KEYS;
     size_t visible = seen + r;
     // A row's first block is the one in which its window begins.
-    const int first = first_block || hidden >= 0;
+    const bool first = first_block || hidden >= 0;
     if (hidden >= (ptrdiff_t)width) { // The window begins behind the block.
       memset(row, 0, width * sizeof(float));
       continue;
@@ -61,17 +61,17 @@ FLAP_KERNEL void flap_attention_softmax(float *scores, size_t width, ptrdiff_t h
       for (; i % 16; i++) row[i] = -INFINITY;
       for (; i < width; i += 16) store16(row + i, splat16(-INFINITY));
     }
-    v16 top0 = load16(row), top1 = load16(row + 16);
+    f32x16 top0 = load16(row), top1 = load16(row + 16);
     for (size_t i = 32; i < width; i += 32) {
       top0 = max16(top0, load16(row + i));
       top1 = max16(top1, load16(row + i + 16));
     }
     float largest = largest16(max16(top0, top1)) * scale;
     if (!first) largest = largest > maxima[r] ? largest : maxima[r];
-    v16 sum0 = splat16(0), sum1 = splat16(0);
+    f32x16 sum0 = splat16(0), sum1 = splat16(0);
     for (size_t i = 0; i < width; i += 32) {
-      v16 e0 = exp2_16(load16(row + i) * scale - largest);
-      v16 e1 = exp2_16(load16(row + i + 16) * scale - largest);
+      f32x16 e0 = exp2_16(load16(row + i) * scale - largest);
+      f32x16 e1 = exp2_16(load16(row + i + 16) * scale - largest);
       store16(row + i, e0);
       store16(row + i + 16, e1);
       sum0 += e0;
@@ -106,7 +106,7 @@ FLAP_KERNEL void flap_attention_finish(const float *weighted, size_t padded_dim,
   }
 }
 
-void flap_attention(int format, const void *q, const void *k, const void *v, size_t tokens,
+void flap_attention(flap_format format, const void *q, const void *k, const void *v, size_t tokens,
                     size_t head_dim, size_t window, size_t first_query, size_t query_count,
                     float *out, size_t out_stride, void *scratch) {
   const struct layout layout = scratch_layout(format, head_dim);
@@ -119,40 +119,60 @@ void flap_attention(int format, const void *q, const void *k, const void *v, siz
 
   for (size_t done = 0; done < query_count; done += QUERIES) {
     const size_t first = first_query + done, queries = smaller(query_count - done, QUERIES);
-    const size_t panels = rounded_up(queries, PANEL) / PANEL, end = first + panels * PANEL;
-    const size_t first_block = window && first >= window ? (first + 1 - window) / KEYS * KEYS : 0;
-    for (size_t key = first_block; key < end; key += KEYS) {
+    const size_t panels = panels_over(queries), end = first + panels * TILE_SIDE;
+    const size_t first_key = window && first >= window ? (first + 1 - window) / KEYS * KEYS : 0;
+    for (size_t key = first_key; key < end; key += KEYS) {
       const size_t key_tiles = tiles_over(format, smaller(end - key, KEYS));
-      const char *key_groups = (const char *)k + key / PANEL * dim_tiles * TILE;
+      const char *key_groups = (const char *)k + key / TILE_SIDE * dim_tiles * TILE_BYTES;
       for (size_t p = 0; p < panels; p += SCORED) {
-        const size_t count = smaller(panels - p, SCORED), query = first + p * PANEL;
-        const size_t scored_end = query + count * PANEL;
+        const size_t count = smaller(panels - p, SCORED), query = first + p * TILE_SIDE;
+        const size_t scored_end = query + count * TILE_SIDE;
         if (scored_end > key)
-          flap_multiply(format, (const char *)q + query / PANEL * dim_tiles * TILE, dim_tiles,
-                        count, key_groups, dim_tiles, smaller(scored_end - key, KEYS) / PANEL,
-                        dim_tiles, scores, KEYS, 0);
+          flap_multiply((flap_product){
+              .format = format,
+              .x = (const char *)q + query / TILE_SIDE * dim_tiles * TILE_BYTES,
+              .panel_stride = dim_tiles,
+              .panels = count,
+              .w = key_groups,
+              .group_stride = dim_tiles,
+              .groups = smaller(scored_end - key, KEYS) / TILE_SIDE,
+              .inner_tiles = dim_tiles,
+              .y = scores,
+              .y_stride = KEYS,
+          });
         for (size_t i = 0; i < count; i++) {
           // How many keys of the block the panel's first query sees, and its last, rounded up.
-          const size_t row = (p + i) * PANEL, limit = first + row + 1;
-          const ptrdiff_t hidden = window ? (ptrdiff_t)limit - (ptrdiff_t)(window + key) : -PANEL;
+          const size_t row = (p + i) * TILE_SIDE, limit = first + row + 1;
+          const ptrdiff_t hidden =
+              window ? (ptrdiff_t)limit - (ptrdiff_t)(window + key) : -TILE_SIDE;
           const size_t seen = limit > key && hidden < KEYS ? limit - key : 0;
-          const size_t width = seen ? smaller(rounded_up(seen + PANEL - 1, 32), KEYS) : 0;
-          char *tiles = weights + (p + i) * weight_stride * TILE;
+          const size_t width = seen ? smaller(rounded_up(seen + TILE_SIDE - 1, 32), KEYS) : 0;
+          char *tiles = weights + (p + i) * weight_stride * TILE_BYTES;
           if (seen) {
-            float *panel = scores + i * PANEL * KEYS;
+            float *panel = scores + i * TILE_SIDE * KEYS;
             flap_attention_softmax(panel, width, hidden, seen, scale, key == 0, maxima + row,
                                    sums + row, weighted + row * layout.padded_dim,
                                    layout.padded_dim);
-            flap_pack_rows(format, panel, KEYS, PANEL, width, tiles);
+            flap_pack_rows(format, panel, KEYS, TILE_SIDE, width, tiles);
           }
           const size_t written = tiles_over(format, width);
-          if (written < key_tiles) memset(tiles + written * TILE, 0, (key_tiles - written) * TILE);
+          if (written < key_tiles)
+            memset(tiles + written * TILE_BYTES, 0, (key_tiles - written) * TILE_BYTES);
         }
       }
-      flap_multiply(format, weights, weight_stride, panels,
-                    (const char *)v + key / width_of_tile * TILE, value_stride,
-                    layout.padded_dim / PANEL, key_tiles, weighted, layout.padded_dim,
-                    key > first_block);
+      flap_multiply((flap_product){
+          .format = format,
+          .x = weights,
+          .panel_stride = weight_stride,
+          .panels = panels,
+          .w = (const char *)v + key / width_of_tile * TILE_BYTES,
+          .group_stride = value_stride,
+          .groups = panels_over(head_dim),
+          .inner_tiles = key_tiles,
+          .y = weighted,
+          .y_stride = layout.padded_dim,
+          .accumulate = key > first_key,
+      });
     }
     flap_attention_finish(weighted, layout.padded_dim, sums, queries, head_dim,
                           out + done * out_stride, out_stride);

@@ -1,3 +1,5 @@
+// What lies between the products of a layer: norms, rotation, the gate, sums, conversions.
+#include "conversions.h"
 #include "products.h"
 
 #if defined(__x86_64__)
@@ -12,37 +14,23 @@ const char *flap_kernels_variant(void) { return "baseline"; }
 #endif
 
 FLAP_KERNEL void flap_bf16_to_f32(const uint16_t *from, float *to, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    uint32_t bits = (uint32_t)from[i] << 16;
-    memcpy(to + i, &bits, 4);
-  }
+  for (size_t i = 0; i < count; i++) to[i] = widen_one_bf16(from[i]);
 }
 
 FLAP_KERNEL void flap_f16_to_f32(const uint16_t *from, float *to, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    uint32_t half = from[i], sign = (half & 0x8000) << 16, rest = half & 0x7fff;
-    // Scaling by 2¹¹² moves the exponent and makes subnormals normal in one multiplication.
-    uint32_t bits = rest << 13;
-    float value;
-    memcpy(&value, &bits, 4);
-    value *= 0x1p112f;
-    memcpy(&bits, &value, 4);
-    bits = rest >= 0x7c00 ? (rest << 13) | 0x7f800000 : bits;
-    bits |= sign;
-    memcpy(to + i, &bits, 4);
-  }
+  for (size_t i = 0; i < count; i++) to[i] = widen_one_f16(from[i]);
 }
 
 FLAP_INLINE float root_scale(const float *x, size_t count, float epsilon) {
-  v16 sum0 = splat16(0), sum1 = splat16(0);
+  f32x16 sum0 = splat16(0), sum1 = splat16(0);
   size_t i = 0;
   for (; i + 32 <= count; i += 32) {
-    v16 a = load16(x + i), b = load16(x + i + 16);
+    f32x16 a = load16(x + i), b = load16(x + i + 16);
     sum0 += a * a;
     sum1 += b * b;
   }
   for (; i < count; i += 16) {
-    v16 tail = i + 16 <= count ? load16(x + i) : load_tail(x + i, count - i, 0);
+    f32x16 tail = load_up_to_16(x + i, count - i);
     sum0 += tail * tail;
   }
   return 1.0f / sqrtf(sum16(sum0 + sum1) / (float)count + epsilon);
@@ -56,18 +44,17 @@ FLAP_INLINE void scale_row(const float *x, float scale, const float *weight, flo
   for (size_t i = 0; i < count; i++) to[i] = x[i] * scale * weight[i];
 }
 
-FLAP_KERNEL void flap_rms_norm_panel(int format, const float *x, size_t stride, size_t rows,
+FLAP_KERNEL void flap_rms_norm_panel(flap_format format, const float *x, size_t stride, size_t rows,
                                      const float *weight, float epsilon, size_t channels,
                                      void *tiles) {
-  const size_t tile_width = format == FLAP_BF16 ? 32 : 16;
-  float scales[TILE_ROWS], normalized[TILE_ROWS * NORM_CHANNELS];
+  float scales[TILE_SIDE], normalized[TILE_SIDE * NORM_CHANNELS];
   for (size_t r = 0; r < rows; r++) scales[r] = root_scale(x + r * stride, channels, epsilon);
   for (size_t c = 0; c < channels; c += NORM_CHANNELS) {
     const size_t count = smaller(channels - c, NORM_CHANNELS);
     for (size_t r = 0; r < rows; r++)
       scale_row(x + r * stride + c, scales[r], weight + c, normalized + r * NORM_CHANNELS, count);
     flap_pack_rows(format, normalized, NORM_CHANNELS, rows, count,
-                   (char *)tiles + c / tile_width * TILE);
+                   (char *)tiles + c / tile_width(format) * TILE_BYTES);
   }
 }
 
@@ -76,9 +63,9 @@ FLAP_INLINE void rotate_head(float *x, const float *bias, const float *cosines,
                              const float *sines, size_t half) {
   size_t i = 0;
   for (; i + 16 <= half; i += 16) {
-    v16 real = load16(x + i), imaginary = load16(x + i + half);
+    f32x16 real = load16(x + i), imaginary = load16(x + i + half);
     if (bias) real += load16(bias + i), imaginary += load16(bias + i + half);
-    v16 cosine = load16(cosines + i), sine = load16(sines + i);
+    f32x16 cosine = load16(cosines + i), sine = load16(sines + i);
     store16(x + i, real * cosine - imaginary * sine);
     store16(x + i + half, imaginary * cosine + real * sine);
   }
@@ -102,13 +89,13 @@ FLAP_KERNEL void flap_rope_block(float *x, size_t stride, size_t rows, size_t he
   }
 }
 
-FLAP_INLINE v16 swiglu16(v16 gate, v16 up) { return gate / (1.0f + exp16(-gate)) * up; }
+FLAP_INLINE f32x16 swiglu16(f32x16 gate, f32x16 up) { return gate / (1.0f + exp16(-gate)) * up; }
 
 FLAP_INLINE void swiglu_row(float *gate, const float *up, size_t count) {
   size_t i = 0;
   for (; i + 32 <= count; i += 32) { // Two at a time: the divisions of one overlap the other's.
-    v16 a = swiglu16(load16(gate + i), load16(up + i));
-    v16 b = swiglu16(load16(gate + i + 16), load16(up + i + 16));
+    f32x16 a = swiglu16(load16(gate + i), load16(up + i));
+    f32x16 b = swiglu16(load16(gate + i + 16), load16(up + i + 16));
     store16(gate + i, a);
     store16(gate + i + 16, b);
   }
@@ -143,6 +130,5 @@ FLAP_KERNEL void flap_add_bias(float *x, size_t stride, const float *bias, size_
 FLAP_KERNEL void flap_exp(const float *from, float *to, size_t count) {
   size_t i = 0;
   for (; i + 16 <= count; i += 16) store16(to + i, exp16(load16(from + i)));
-  v16 y = exp16(load_tail(from + i, count - i, 0));
-  memcpy(to + i, &y, (count - i) * sizeof(float));
+  store_tail(to + i, exp16(load_tail(from + i, count - i, 0)), count - i);
 }

@@ -1,21 +1,21 @@
-// Which engine a product runs on, and how it is cut into strips.
+// Which engine a product runs on, and how it is cut into slabs.
 #include "products.h"
 #include <stdatomic.h>
 
 typedef struct {
   const char *name;
-  int format;
+  flap_format format;
   flap_multiplier *multiply;
-  int (*is_usable)(void);
+  bool (*is_usable)(void);
 } engine;
 
-static int always(void) { return 1; }
+static bool always(void) { return true; }
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-static int has_avx512(void) { return __builtin_cpu_supports("x86-64-v4"); }
-static int has_avx2(void) { return __builtin_cpu_supports("x86-64-v3"); }
-static int has_avx512_bf16(void) {
+static bool has_avx512(void) { return __builtin_cpu_supports("x86-64-v4"); }
+static bool has_avx2(void) { return __builtin_cpu_supports("x86-64-v3"); }
+static bool has_avx512_bf16(void) {
   unsigned a, b, c, d;
   return has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 5));
 }
@@ -60,16 +60,16 @@ static unsigned usable_engines(void) {
 }
 
 // The `index`-th usable engine of a format, NULL beyond the last.
-static const engine *engine_at(int format, size_t index) {
+static const engine *engine_at(flap_format format, size_t index) {
   unsigned usable = usable_engines();
   for (unsigned i = 0; i < ENGINE_COUNT; i++)
     if (engines[i].format == format && (usable & 1u << i) && index-- == 0) return &engines[i];
   return NULL;
 }
 
-const char *flap_product_engine(int format) { return engine_at(format, 0)->name; }
+const char *flap_product_engine(flap_format format) { return engine_at(format, 0)->name; }
 
-const char *flap_product_engine_at(int format, size_t index) {
+const char *flap_product_engine_at(flap_format format, size_t index) {
   const engine *e = engine_at(format, index);
   return e ? e->name : NULL;
 }
@@ -78,54 +78,45 @@ static void multiply(const engine *e, const flap_product *p) {
   if (p->inner_tiles > 0) {
     e->multiply(p);
   } else if (!p->accumulate) {
-    for (size_t row = 0; row < TILE_ROWS * p->panels; row++)
-      memset(p->y + row * p->y_stride, 0, TILE_ROW * p->groups);
+    for (size_t row = 0; row < TILE_SIDE * p->panels; row++)
+      memset(p->y + row * p->y_stride, 0, TILE_SIDE * p->groups * sizeof(float));
   }
 }
 
-void flap_multiply(int format, const void *x, size_t panel_stride, size_t panels, const void *w,
-                   size_t group_stride, size_t groups, size_t inner_tiles, float *y,
-                   size_t y_stride, int accumulate) {
-  flap_product p = {x, w, panel_stride, panels, group_stride, groups, inner_tiles, y, y_stride,
-                    accumulate};
-  multiply(engine_at(format, 0), &p);
-}
+void flap_multiply(flap_product product) { multiply(engine_at(product.format, 0), &product); }
 
-int flap_multiply_on(const char *name, int format, const void *x, size_t panel_stride,
-                     size_t panels, const void *w, size_t group_stride, size_t groups,
-                     size_t inner_tiles, float *y, size_t y_stride, int accumulate) {
-  flap_product p = {x, w, panel_stride, panels, group_stride, groups, inner_tiles, y, y_stride,
-                    accumulate};
+bool flap_multiply_on(const char *name, flap_product product) {
   const engine *e;
-  for (size_t i = 0; (e = engine_at(format, i)); i++) {
+  for (size_t i = 0; (e = engine_at(product.format, i)); i++) {
     if (strcmp(e->name, name) != 0) continue;
-    multiply(e, &p);
-    return 1;
+    multiply(e, &product);
+    return true;
   }
-  return 0;
+  return false;
 }
 
-// Strips of one block of the inner dimension after another, so that the sums of an element keep
+// Slabs of one block of the inner dimension after another, so that the sums of an element keep
 // their order; they pass through y from block to block, in f32 as in the registers.
-void flap_for_each_strip(const flap_product *p, size_t depth, size_t groups,
-                         flap_strip_multiplier *multiply_strip) {
+void flap_for_each_slab(const flap_product *p, size_t depth, size_t groups,
+                        flap_slab_multiplier *multiply_slab) {
+  const char *x = p->x, *w = p->w;
   for (size_t tile = 0; tile < p->inner_tiles; tile += depth) {
     for (size_t group = 0; group < p->groups; group += groups) {
-      flap_strip s = {
-          .x = p->x + tile * TILE,
-          .w = p->w + (group * p->group_stride + tile) * TILE,
-          .panel_bytes = p->panel_stride * TILE,
+      flap_slab s = {
+          .x = x + tile * TILE_BYTES,
+          .w = w + (group * p->group_stride + tile) * TILE_BYTES,
+          .panel_bytes = p->panel_stride * TILE_BYTES,
           .panels = p->panels,
-          .group_bytes = p->group_stride * TILE,
+          .group_bytes = p->group_stride * TILE_BYTES,
           .groups = smaller(groups, p->groups - group),
           .tiles = smaller(depth, p->inner_tiles - tile),
-          .y = p->y + TILE_ROWS * group,
+          .y = p->y + TILE_SIDE * group,
           .y_stride = p->y_stride,
           .from_zero = tile == 0 && !p->accumulate,
       };
       if (group + groups < p->groups) s.next_w = s.w + groups * s.group_bytes;
-      else if (tile + depth < p->inner_tiles) s.next_w = p->w + (tile + depth) * TILE;
-      multiply_strip(&s);
+      else if (tile + depth < p->inner_tiles) s.next_w = w + (tile + depth) * TILE_BYTES;
+      multiply_slab(&s);
     }
   }
 }

@@ -4,19 +4,21 @@
 #include "flap_products.h"
 #include "vector.h"
 
-// Bytes of a tile and of a row in it; rows of a tile.
-enum { TILE = 1024, TILE_ROW = 64, TILE_ROWS = 16 };
+// A tile's rows, and the units of a row: a panel's rows or a group's outputs on one side, units of
+// the inner dimension on the other.
+enum { TILE_SIDE = 16 };
+enum { UNIT_BYTES = 4, ROW_BYTES = TILE_SIDE * UNIT_BYTES, TILE_BYTES = TILE_SIDE * ROW_BYTES };
+
+// Panels or groups that rows or outputs take.
+FLAP_INLINE size_t panels_over(size_t rows) { return divided_up(rows, TILE_SIDE); }
+// Elements of the inner dimension that a unit holds and that a tile spans; tiles that `inner` take.
+FLAP_INLINE size_t unit_width(flap_format format) { return format == FLAP_BF16 ? 2 : 1; }
+FLAP_INLINE size_t tile_width(flap_format format) { return TILE_SIDE * unit_width(format); }
+FLAP_INLINE size_t tiles_over(flap_format format, size_t inner) {
+  return divided_up(inner, tile_width(format));
+}
 
 #define UNROLL _Pragma("clang loop unroll(full)")
-
-// The arguments of flap_multiply.
-typedef struct {
-  const char *x, *w;
-  size_t panel_stride, panels, group_stride, groups, inner_tiles;
-  float *y;
-  size_t y_stride;
-  int accumulate;
-} flap_product;
 
 typedef void flap_multiplier(const flap_product *);
 
@@ -28,40 +30,38 @@ typedef struct {
   float *y;
   size_t y_stride;
   int from_zero;
-  const char *next_w; // Where the next strip's column tiles begin; NULL at the end.
-} flap_strip;
+  const char *next_w; // Where the next slab's column tiles begin; NULL at the end.
+} flap_slab;
 
-typedef void flap_strip_multiplier(const flap_strip *);
+typedef void flap_slab_multiplier(const flap_slab *);
 
-// Cuts a product into strips of at most `depth` tiles and `groups` groups.
-void flap_for_each_strip(const flap_product *, size_t depth, size_t groups,
-                         flap_strip_multiplier *);
+// Cuts a product into slabs of at most `depth` tiles and `groups` groups.
+void flap_for_each_slab(const flap_product *, size_t depth, size_t groups,
+                        flap_slab_multiplier *);
 
-// What one of the passes over the panels of a strip fetches into the L2 cache, so that the next
-// strip's columns arrive evenly: of each of their tiles, `lines` cache lines from `from` on.
+// What one of the passes over the panels of a slab fetches into the L2 cache, so that the next
+// slab's columns arrive evenly: of each of their tiles, `lines` cache lines from `from` on.
 typedef struct {
   const char *from;
   size_t lines;
 } flap_ahead;
 
-FLAP_INLINE flap_ahead ahead_of(const flap_strip *s, size_t pass, size_t passes) {
-  size_t share = (TILE_ROWS + passes - 1) / passes, first = pass * share;
-  if (!s->next_w || first >= TILE_ROWS) return (flap_ahead){s->w, 0};
-  return (flap_ahead){s->next_w + first * TILE_ROW, share};
+FLAP_INLINE flap_ahead ahead_of(const flap_slab *s, size_t pass, size_t passes) {
+  size_t share = divided_up(TILE_SIDE, passes), first = pass * share;
+  if (!s->next_w || first >= TILE_SIDE) return (flap_ahead){s->w, 0};
+  return (flap_ahead){s->next_w + first * ROW_BYTES, share};
 }
 
 FLAP_INLINE void fetch_ahead(flap_ahead ahead, size_t tile, size_t group_bytes, const int groups) {
   for (size_t line = 0; line < ahead.lines; line++)
     UNROLL for (int g = 0; g < groups; g++)
-      __builtin_prefetch(ahead.from + tile * TILE + line * TILE_ROW + g * group_bytes, 0, 2);
+      __builtin_prefetch(ahead.from + tile * TILE_BYTES + line * ROW_BYTES + g * group_bytes, 0, 2);
 }
-
-FLAP_INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 // Engines; each is there only where the processor architecture has it.
 flap_multiplier flap_multiply_amx, flap_multiply_amx_emulated, flap_multiply_avx512_bf16;
 flap_multiplier flap_multiply_bf16_avx512, flap_multiply_bf16_avx2, flap_multiply_bf16_default;
 flap_multiplier flap_multiply_f32_avx512, flap_multiply_f32_avx2, flap_multiply_f32_default;
 // Whether the CPU has AMX-BF16 and the system lets this process use it.
-int flap_amx_is_usable(void);
+bool flap_amx_is_usable(void);
 #endif

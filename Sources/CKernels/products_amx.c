@@ -1,5 +1,6 @@
 // The AMX engine, and how a process gets the tiles.
 #if defined(__x86_64__) && defined(__linux__)
+#include "products.h"
 #include <cpuid.h>
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -20,17 +21,17 @@ static const struct {
   unsigned short row_bytes[16];
   unsigned char rows[16];
 } configuration = {
-    1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+    .palette = 1, .row_bytes = {[0 ... 7] = ROW_BYTES}, .rows = {[0 ... 7] = TILE_SIDE}};
 #define tile_open() _tile_loadconfig(&configuration)
 #define tile_close() _tile_release()
 
 #include "products_amx.h"
 
-int flap_amx_is_usable(void) {
+bool flap_amx_is_usable(void) {
   enum { request_permission = 0x1023, tile_data = 18 }; // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   const unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
   unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & amx_bf16) || !(d & amx_tile)) return 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & amx_bf16) || !(d & amx_tile)) return false;
   // Linux gives a process the tiles on request only; the answer holds for all of its threads.
   return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 }

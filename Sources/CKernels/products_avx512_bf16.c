@@ -8,21 +8,21 @@
 enum { ROWS = 8, GROUPS = 2, DEPTH = 16 };
 
 // ROWS rows × `groups` groups of y; the sums stay in registers.
-TARGET FLAP_INLINE void multiply_block(const flap_strip *s, const char *x, float *y,
+TARGET FLAP_INLINE void multiply_block(const flap_slab *s, const char *x, float *y,
                                        flap_ahead ahead, const int groups) {
   __m512 sums[ROWS][GROUPS];
   UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int g = 0; g < groups; g++)
     sums[r][g] = s->from_zero ? _mm512_setzero_ps() : _mm512_loadu_ps(y + r * s->y_stride + 16 * g);
   for (size_t t = 0; t < s->tiles; t++) {
     fetch_ahead(ahead, t, s->group_bytes, groups);
-    UNROLL for (int u = 0; u < 16; u++) {
+    UNROLL for (int u = 0; u < TILE_SIDE; u++) {
       __m512bh columns[GROUPS];
       UNROLL for (int g = 0; g < groups; g++)
         columns[g] = (__m512bh)_mm512_load_si512(
-            s->w + g * s->group_bytes + t * TILE + u * TILE_ROW);
+            s->w + g * s->group_bytes + t * TILE_BYTES + u * ROW_BYTES);
       UNROLL for (int r = 0; r < ROWS; r++) {
         int32_t unit;
-        memcpy(&unit, x + t * TILE + r * TILE_ROW + u * 4, 4);
+        memcpy(&unit, x + t * TILE_BYTES + r * ROW_BYTES + u * UNIT_BYTES, sizeof unit);
         __m512bh pair = (__m512bh)_mm512_set1_epi32(unit);
         UNROLL for (int g = 0; g < groups; g++)
           sums[r][g] = _mm512_dpbf16_ps(sums[r][g], pair, columns[g]);
@@ -33,21 +33,21 @@ TARGET FLAP_INLINE void multiply_block(const flap_strip *s, const char *x, float
     _mm512_storeu_ps(y + r * s->y_stride + 16 * g, sums[r][g]);
 }
 
-TARGET FLAP_INLINE void multiply_panels(const flap_strip *s, const int groups) {
+TARGET FLAP_INLINE void multiply_panels(const flap_slab *s, const int groups) {
   for (size_t panel = 0; panel < s->panels; panel++) {
     const char *x = s->x + panel * s->panel_bytes;
-    float *y = s->y + panel * TILE_ROWS * s->y_stride;
+    float *y = s->y + panel * TILE_SIDE * s->y_stride;
     multiply_block(s, x, y, ahead_of(s, panel, s->panels), groups);
-    multiply_block(s, x + ROWS * TILE_ROW, y + ROWS * s->y_stride, (flap_ahead){x, 0}, groups);
+    multiply_block(s, x + ROWS * ROW_BYTES, y + ROWS * s->y_stride, (flap_ahead){x, 0}, groups);
   }
 }
 
-TARGET static void multiply_strip(const flap_strip *s) {
+TARGET static void multiply_slab(const flap_slab *s) {
   if (s->groups == 2) multiply_panels(s, 2);
   else multiply_panels(s, 1);
 }
 
 void flap_multiply_avx512_bf16(const flap_product *p) {
-  flap_for_each_strip(p, DEPTH, GROUPS, multiply_strip);
+  flap_for_each_slab(p, DEPTH, GROUPS, multiply_slab);
 }
 #endif

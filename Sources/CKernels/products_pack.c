@@ -1,64 +1,43 @@
 // Rows of a matrix → the tiles of the products.
+#include "conversions.h"
 #include "products.h"
 
-typedef uint32_t u16 __attribute__((ext_vector_type(16)));
-typedef uint16_t h16 __attribute__((ext_vector_type(16)));
-enum { BF16_SOURCE = 0, F16_SOURCE = 1, F32_SOURCE = 2 };
-
-FLAP_INLINE u16 bits_of(v16 v) {
-  u16 bits;
-  memcpy(&bits, &v, sizeof bits);
-  return bits;
-}
-
-// Upper halves rounded to nearest even, lower halves undefined; NaN stays NaN, quiet.
-FLAP_INLINE u16 round_to_bf16(v16 v) {
-  u16 bits = bits_of(v);
-  u16 rounded = bits + 0x7fff + ((bits >> 16) & 1);
-  return (bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : rounded;
-}
-
-FLAP_INLINE v16 widen_f16(h16 halves) {
-  u16 half = __builtin_convertvector(halves, u16), rest = half & 0x7fff;
-  // Scaling by 2¹¹² moves the exponent and makes subnormals normal in one multiplication.
-  u16 finite = bits_of(as_float((i16)(rest << 13)) * 0x1p112f);
-  u16 bits = rest >= 0x7c00 ? (rest << 13) | 0x7f800000 : finite;
-  return as_float((i16)(bits | (half & 0x8000) << 16));
+FLAP_INLINE size_t element_bytes(flap_element element) {
+  return element == FLAP_ELEMENT_F32 ? sizeof(float) : sizeof(uint16_t);
 }
 
 // 16 channels of a row as f32.
-FLAP_INLINE v16 load_channels(const int type, const char *p) {
-  if (type == F32_SOURCE) {
-    v16 v;
+FLAP_INLINE f32x16 load_channels(const flap_element element, const char *p) {
+  if (element == FLAP_ELEMENT_F32) {
+    f32x16 v;
     memcpy(&v, p, sizeof v);
     return v;
   }
-  h16 v;
-  memcpy(&v, p, sizeof v);
-  if (type == F16_SOURCE) return widen_f16(v);
-  return as_float((i16)(__builtin_convertvector(v, u16) << 16));
+  u16x16 halves = load_halves(p);
+  return element == FLAP_ELEMENT_F16 ? widen_f16(halves) : widen_bf16(halves);
 }
 
 // 16 units of a row.
-FLAP_INLINE u16 load_units(const int format, const int type, const char *p) {
-  if (format == FLAP_F32) return bits_of(load_channels(type, p));
-  if (type == BF16_SOURCE) {
-    u16 v;
+FLAP_INLINE u32x16 load_units(const flap_format format, const flap_element element,
+                              const char *p) {
+  if (format == FLAP_F32) return as_bits(load_channels(element, p));
+  if (element == FLAP_ELEMENT_BF16) {
+    u32x16 v;
     memcpy(&v, p, sizeof v);
     return v;
   }
-  u16 first = round_to_bf16(load_channels(type, p));
-  u16 second = round_to_bf16(load_channels(type, p + 16 * (type == F32_SOURCE ? 4 : 2)));
-  u16 even = __builtin_shufflevector(
+  u32x16 first = round_to_bf16(load_channels(element, p));
+  u32x16 second = round_to_bf16(load_channels(element, p + 16 * element_bytes(element)));
+  u32x16 even = __builtin_shufflevector(
       first, second, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  u16 odd = __builtin_shufflevector(
+  u32x16 odd = __builtin_shufflevector(
       first, second, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-  return even >> 16 | (odd & 0xffff0000);
+  return pair_of_rounded(even, odd);
 }
 
-FLAP_INLINE void transpose(u16 rows[16]) {
-  u16 t[16];
-#pragma clang loop unroll(full)
+FLAP_INLINE void transpose(u32x16 rows[TILE_SIDE]) {
+  u32x16 t[TILE_SIDE];
+UNROLL
   for (int i = 0; i < 16; i += 2) {
     t[i] = __builtin_shufflevector(
         rows[i], rows[i + 1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
@@ -66,9 +45,9 @@ FLAP_INLINE void transpose(u16 rows[16]) {
         rows[i], rows[i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
   }
   // rows[4i + j]: column j of each block of four columns, of the rows 4i … 4i + 3.
-#pragma clang loop unroll(full)
+UNROLL
   for (int i = 0; i < 16; i += 4) {
-#pragma clang loop unroll(full)
+UNROLL
     for (int j = 0; j < 2; j++) {
       rows[i + 2 * j] = __builtin_shufflevector(
           t[i + j], t[i + j + 2], 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
@@ -77,16 +56,16 @@ FLAP_INLINE void transpose(u16 rows[16]) {
     }
   }
   // A transpose of 4 × 4 blocks of 128 bits.
-#pragma clang loop unroll(full)
+UNROLL
   for (int j = 0; j < 4; j++) {
-    u16 a = rows[j], b = rows[4 + j], c = rows[8 + j], d = rows[12 + j];
-    u16 ab_even = __builtin_shufflevector(
+    u32x16 a = rows[j], b = rows[4 + j], c = rows[8 + j], d = rows[12 + j];
+    u32x16 ab_even = __builtin_shufflevector(
         a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
-    u16 ab_odd = __builtin_shufflevector(
+    u32x16 ab_odd = __builtin_shufflevector(
         a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
-    u16 cd_even = __builtin_shufflevector(
+    u32x16 cd_even = __builtin_shufflevector(
         c, d, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
-    u16 cd_odd = __builtin_shufflevector(
+    u32x16 cd_odd = __builtin_shufflevector(
         c, d, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
     t[j] = __builtin_shufflevector(
         ab_even, cd_even, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
@@ -97,61 +76,64 @@ FLAP_INLINE void transpose(u16 rows[16]) {
     t[12 + j] = __builtin_shufflevector(
         ab_odd, cd_odd, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
   }
-#pragma clang loop unroll(full)
+UNROLL
   for (int i = 0; i < 16; i++) rows[i] = t[i];
 }
 
 // One tile from 16 rows at `p`, `row_bytes` apart.
-FLAP_INLINE void pack_tile(const int format, const int type, const int columns, const char *p,
-                           size_t row_bytes, char *tile) {
-  u16 rows[16];
-#pragma clang loop unroll(full)
-  for (int r = 0; r < 16; r++) rows[r] = load_units(format, type, p + r * row_bytes);
-  if (columns) transpose(rows);
-#pragma clang loop unroll(full)
-  for (int r = 0; r < 16; r++) memcpy(tile + r * TILE_ROW, &rows[r], TILE_ROW);
+FLAP_INLINE void pack_tile(const flap_format format, const flap_element element,
+                           const bool as_columns, const char *p, size_t row_bytes, char *tile) {
+  u32x16 rows[TILE_SIDE];
+UNROLL
+  for (int r = 0; r < 16; r++) rows[r] = load_units(format, element, p + r * row_bytes);
+  if (as_columns) transpose(rows);
+UNROLL
+  for (int r = 0; r < 16; r++) memcpy(tile + r * ROW_BYTES, &rows[r], ROW_BYTES);
 }
 
-FLAP_INLINE void pack(const int format, const int type, const int columns, const char *p,
-                      size_t row_bytes, size_t rows, size_t channels, char *tiles) {
-  const size_t channel_bytes = type == F32_SOURCE ? 4 : 2;
-  const size_t tile_channels = format == FLAP_BF16 ? 32 : 16;
+FLAP_INLINE void pack(const flap_format format, const flap_element element, const bool as_columns,
+                      const char *p, size_t row_bytes, size_t rows, size_t channels, char *tiles) {
+  const size_t channel_bytes = element_bytes(element), width = tile_width(format);
   size_t channel = 0;
-  for (; rows == 16 && channel + tile_channels <= channels; channel += tile_channels) {
-    pack_tile(format, type, columns, p + channel * channel_bytes, row_bytes, tiles);
-    tiles += TILE;
+  for (; rows == TILE_SIDE && channel + width <= channels; channel += width) {
+    pack_tile(format, element, as_columns, p + channel * channel_bytes, row_bytes, tiles);
+    tiles += TILE_BYTES;
   }
-  // Ragged edges go through a tile's worth of zeros.
-  for (; channel < channels; channel += tile_channels) {
-    char edge[16 * 32 * 4] = {0};
-    const size_t edge_bytes = tile_channels * channel_bytes;
-    size_t bytes = smaller(tile_channels, channels - channel) * channel_bytes;
+  // Ragged edges go through a tile's worth of zeros: two bf16 of a unit may come from two f32.
+  for (; channel < channels; channel += width) {
+    char edge[2 * TILE_BYTES] = {0};
+    const size_t edge_bytes = width * channel_bytes;
+    size_t bytes = smaller(width, channels - channel) * channel_bytes;
     for (size_t r = 0; r < rows; r++)
       memcpy(edge + r * edge_bytes, p + r * row_bytes + channel * channel_bytes, bytes);
-    pack_tile(format, type, columns, edge, edge_bytes, tiles);
-    tiles += TILE;
+    pack_tile(format, element, as_columns, edge, edge_bytes, tiles);
+    tiles += TILE_BYTES;
   }
 }
 
-FLAP_KERNEL void flap_pack_group(int format, int type, const void *rows, size_t row_stride,
-                                 size_t outputs, size_t inner, void *tiles) {
-#define PACK(format, type) \
-  pack(format, type, 1, rows, row_stride * (type == F32_SOURCE ? 4 : 2), outputs, inner, tiles)
+FLAP_KERNEL void flap_pack_group(flap_format format, flap_element element, const void *rows,
+                                 size_t row_stride, size_t outputs, size_t inner, void *tiles) {
+// Each of the six is a loop of its own.
+#define PACK(FORMAT, ELEMENT) \
+  pack(FORMAT, ELEMENT, true, rows, row_stride * element_bytes(ELEMENT), outputs, inner, tiles)
   if (format == FLAP_BF16) {
-    if (type == BF16_SOURCE) PACK(FLAP_BF16, BF16_SOURCE);
-    else if (type == F16_SOURCE) PACK(FLAP_BF16, F16_SOURCE);
-    else PACK(FLAP_BF16, F32_SOURCE);
+    if (element == FLAP_ELEMENT_BF16) PACK(FLAP_BF16, FLAP_ELEMENT_BF16);
+    else if (element == FLAP_ELEMENT_F16) PACK(FLAP_BF16, FLAP_ELEMENT_F16);
+    else PACK(FLAP_BF16, FLAP_ELEMENT_F32);
   } else {
-    if (type == BF16_SOURCE) PACK(FLAP_F32, BF16_SOURCE);
-    else if (type == F16_SOURCE) PACK(FLAP_F32, F16_SOURCE);
-    else PACK(FLAP_F32, F32_SOURCE);
+    if (element == FLAP_ELEMENT_BF16) PACK(FLAP_F32, FLAP_ELEMENT_BF16);
+    else if (element == FLAP_ELEMENT_F16) PACK(FLAP_F32, FLAP_ELEMENT_F16);
+    else PACK(FLAP_F32, FLAP_ELEMENT_F32);
   }
 #undef PACK
 }
 
-FLAP_KERNEL void flap_pack_rows(int format, const float *x, size_t stride, size_t rows,
+FLAP_KERNEL void flap_pack_rows(flap_format format, const float *x, size_t stride, size_t rows,
                                 size_t channels, void *tiles) {
   const char *p = (const char *)x;
-  if (format == FLAP_BF16) pack(FLAP_BF16, F32_SOURCE, 0, p, 4 * stride, rows, channels, tiles);
-  else pack(FLAP_F32, F32_SOURCE, 0, p, 4 * stride, rows, channels, tiles);
+  const size_t row_bytes = stride * sizeof(float);
+  if (format == FLAP_BF16)
+    pack(FLAP_BF16, FLAP_ELEMENT_F32, false, p, row_bytes, rows, channels, tiles);
+  else
+    pack(FLAP_F32, FLAP_ELEMENT_F32, false, p, row_bytes, rows, channels, tiles);
 }

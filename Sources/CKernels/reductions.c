@@ -1,21 +1,22 @@
+// Moments of columns, and log Σ exp of rows.
 #include "vector.h"
 
-FLAP_INLINE d8 load_as_double(const float *p) {
-  v8 v;
+FLAP_INLINE f64x8 load_as_double(const float *p) {
+  f32x8 v;
   memcpy(&v, p, sizeof v);
-  return __builtin_convertvector(v, d8);
+  return __builtin_convertvector(v, f64x8);
 }
 
-FLAP_INLINE d8 load_tail_as_double(const float *p, size_t count) {
-  v8 v = (v8)(0.0f);
+FLAP_INLINE f64x8 load_tail_as_double(const float *p, size_t count) {
+  f32x8 v = (f32x8)(0.0f);
   memcpy(&v, p, count * sizeof(float));
-  return __builtin_convertvector(v, d8);
+  return __builtin_convertvector(v, f64x8);
 }
 
 // Moments of 8 · VECTORS channels: their sums stay in registers while the rows pass by.
 #define MOMENTS(VECTORS, LOAD)                                                                     \
   do {                                                                                             \
-    d8 sum[VECTORS], square[VECTORS];                                                              \
+    f64x8 sum[VECTORS], square[VECTORS];                                                           \
     memset(sum, 0, sizeof sum);                                                                    \
     memset(square, 0, sizeof square);                                                              \
     for (size_t r = 0; r < rows; r++)                                                              \
@@ -23,7 +24,7 @@ FLAP_INLINE d8 load_tail_as_double(const float *p, size_t count) {
     for (int j = 0; j < VECTORS; j++) sum[j] /= (double)rows;                                      \
     for (size_t r = 0; r < rows; r++)                                                              \
       for (int j = 0; j < VECTORS; j++) {                                                          \
-        d8 delta = LOAD(x + r * stride + c + 8 * j) - sum[j];                                      \
+        f64x8 delta = LOAD(x + r * stride + c + 8 * j) - sum[j];                                   \
         square[j] += delta * delta;                                                                \
       }                                                                                            \
     size_t count = channels - c < 8 * VECTORS ? channels - c : 8 * VECTORS;                        \
@@ -59,18 +60,18 @@ FLAP_KERNEL void flap_merge_moments(size_t count_a, double *mean_a, double *m2_a
   }
 }
 
-FLAP_INLINE d8 doubles_of_sum(v16 e) {
-  return __builtin_convertvector(e.lo, d8) + __builtin_convertvector(e.hi, d8);
+FLAP_INLINE f64x8 doubles_of_sum(f32x16 e) {
+  return __builtin_convertvector(e.lo, f64x8) + __builtin_convertvector(e.hi, f64x8);
 }
 
 // Adds the row's part of the sum of exponentials to a maximum and a sum.
 FLAP_INLINE void add_exponentials(const float *x, size_t count, float *maximum, double *sum) {
-  v16 largest = splat16(*maximum);
+  f32x16 largest = splat16(*maximum);
   size_t i = 0;
   for (; i + 16 <= count; i += 16) largest = max16(largest, load16(x + i));
   if (i < count) largest = max16(largest, load_tail(x + i, count - i, -INFINITY));
   const float top = largest16(largest);
-  d8 total = (d8)(0.0);
+  f64x8 total = (f64x8)(0.0);
   for (i = 0; i + 16 <= count; i += 16) total += doubles_of_sum(exp16(load16(x + i) - top));
   if (i < count) total += doubles_of_sum(exp16(load_tail(x + i, count - i, -INFINITY) - top));
   double part = ((total[0] + total[4]) + (total[2] + total[6]))

@@ -24,8 +24,7 @@ public struct TensorView: @unchecked Sendable {
   /// - Precondition: a floating-point type of 16 bits or more, or U8.
   public func float32Values() -> [Float] {
     switch elementType {
-    case .bfloat16:
-      elements(of: UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
+    case .bfloat16: elements(of: UInt16.self, Float.init(bfloat16Bits:))
     case .float16: elements(of: UInt16.self, TensorView.float)
     case .float32: elements(of: UInt32.self) { Float(bitPattern: $0) }
     case .float64: elements(of: UInt64.self) { Float(Double(bitPattern: $0)) }

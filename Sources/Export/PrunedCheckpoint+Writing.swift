@@ -118,7 +118,7 @@ extension ElementType {
   /// Numbers in this format, little-endian, rounded to nearest even (by way of f32).
   func encode(_ values: [Double]) -> [UInt8] {
     switch self {
-    case .bfloat16: values.flatMap { Array(littleEndian: ElementType.bfloat16Bits(Float($0))) }
+    case .bfloat16: values.flatMap { Array(littleEndian: Float($0).bfloat16Bits) }
     case .float16: values.flatMap { Array(littleEndian: Float16($0).bitPattern) }
     case .float32: values.flatMap { Array(littleEndian: Float($0).bitPattern) }
     case .float64: values.flatMap { Array(littleEndian: $0.bitPattern) }
@@ -135,7 +135,7 @@ extension ElementType {
             littleEndian: bytes.loadUnaligned(fromByteOffset: index * byteCount, as: Bits.self))
         }
         return switch self {
-        case .bfloat16: Float(bitPattern: UInt32(bits(UInt16.self)) << 16)
+        case .bfloat16: Float(bfloat16Bits: bits(UInt16.self))
         case .float16: Float(Float16(bitPattern: bits(UInt16.self)))
         case .float32: Float(bitPattern: bits(UInt32.self))
         case .float64: Float(Double(bitPattern: bits(UInt64.self)))
@@ -143,12 +143,6 @@ extension ElementType {
         }
       }
     }
-  }
-
-  private static func bfloat16Bits(_ value: Float) -> UInt16 {
-    let bits = value.bitPattern
-    if value.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
-    return UInt16(truncatingIfNeeded: (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
   }
 }
 

@@ -10,13 +10,12 @@ package enum Conversion {
   ) -> Float? {
     switch (source, type) {
     case _ where source == type: output.copyMemory(from: bytes)
-    case (.bfloat16, .float32): each(bytes, output) { UInt32($0 as UInt16) << 16 }
+    case (.bfloat16, .float32): each(bytes, output) { Float(bfloat16Bits: $0).bitPattern }
     case (.float16, .float32): each(bytes, output) { Float(half: $0).bitPattern }
     case (.float32, .bfloat16): each(bytes, output) { Float(bitPattern: $0).bfloat16Bits }
     case (.float16, .bfloat16): each(bytes, output) { Float(half: $0).bfloat16Bits }
     case (.float32, .float16): return eachHalf(bytes, output) { Float(bitPattern: $0) }
-    case (.bfloat16, .float16):
-      return eachHalf(bytes, output) { Float(bitPattern: UInt32($0 as UInt16) << 16) }
+    case (.bfloat16, .float16): return eachHalf(bytes, output) { Float(bfloat16Bits: $0) }
     default: preconditionFailure("no types of weights")
     }
     return nil
@@ -56,9 +55,4 @@ package enum Conversion {
 
 extension Float {
   fileprivate init(half bits: UInt16) { self = Float(Float16(bitPattern: bits)) }
-
-  fileprivate var bfloat16Bits: UInt16 {
-    if isNaN { return UInt16(truncatingIfNeeded: bitPattern >> 16) | 0x40 }
-    return UInt16(truncatingIfNeeded: (bitPattern + 0x7FFF + (bitPattern >> 16 & 1)) >> 16)
-  }
 }

@@ -1,9 +1,9 @@
 internal import CKernels
 public import FlapCore
 
-/// Causal attention of one head over one sample (flash attention, arXiv 2205.14135) on tiles:
-/// queries, keys and values are packed block by block as they are computed, and no matrix
-/// [tokens, tokens] is ever in memory (`flap_attention`).
+/// Causal attention of one head over one sample (flash attention, arXiv 2205.14135) on
+/// operand tiles: queries, keys and values are packed block by block as they are computed, and no
+/// matrix [tokens, tokens] is ever in memory (`flap_attention`).
 ///
 /// Operands, the softmax weights too, are of the products' format; sums and exponentials are f32.
 public struct CausalAttention: Sendable {
@@ -14,7 +14,7 @@ public struct CausalAttention: Sendable {
   /// Keys that a query sees at most, its own included; nil: all up to its own.
   public let window: Int?
 
-  /// What tiles hold.
+  /// What operand tiles hold.
   public enum Operand: Sendable, CaseIterable {
     case query, key, value
   }
@@ -29,9 +29,9 @@ public struct CausalAttention: Sendable {
   }
 
   /// Query blocks begin at multiples of this many tokens; how they are cut does not change bits.
-  public static var queryGranule: Int { 16 }
+  public static var queryGranule: Int { Tile.side }
 
-  /// Bytes of one head's tiles over one sample, a multiple of 1024.
+  /// Bytes of one head's operand tiles over one sample, a multiple of ``Tile/byteCount``.
   public func byteCount(of operand: Operand) -> Int {
     switch operand {
     case .query: flap_attention_query_bytes(compute.format, tokens, headDimension)

@@ -6,12 +6,12 @@ public import FlapCore
 public enum Elementwise {
   /// One panel of row tiles ← the norm of up to 16 rows of x [rows, channels], zeros beyond.
   ///
-  /// - Parameter tiles: ⌈channels / 32⌉ · 1024 bytes in bf16, ⌈channels / 16⌉ · 1024 in f32.
+  /// - Parameter tiles: ``Tile/count(ofChannels:_:)`` · ``Tile/byteCount`` bytes.
   public static func rmsNormPanel(
     _ x: UnsafePointer<Float>, stride: Int, rows: Int, weight: UnsafePointer<Float>,
     epsilon: Float, channels: Int, _ compute: ComputeType, to tiles: UnsafeMutableRawPointer
   ) {
-    precondition((0...16).contains(rows))
+    precondition((0...Tile.side).contains(rows))
     flap_rms_norm_panel(
       compute.format, x, stride, rows, weight, epsilon, channels, tiles)
   }

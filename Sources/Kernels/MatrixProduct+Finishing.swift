@@ -1,8 +1,8 @@
 internal import CKernels
 
-/// What is done with a block while it is in the cache.
-extension MatrixProduct.Block {
-  /// Adds a map's bias [outputs of the map] to a block of its values; nil adds nothing.
+/// What is done with an output tile while it is in the cache.
+extension MatrixProduct.OutputTile {
+  /// Adds a map's bias [outputs of the map] to the tile's values of it; nil adds nothing.
   public func add(_ bias: UnsafePointer<Float>?, to values: UnsafeMutablePointer<Float>) {
     guard let bias else { return }
     Elementwise.addBias(
@@ -10,7 +10,7 @@ extension MatrixProduct.Block {
       columns: outputs.count)
   }
 
-  /// Writes a block of values into the same rows and channels of an operand.
+  /// Writes values of the tile into the same rows and channels of an operand.
   public func pack(_ values: UnsafePointer<Float>, into operand: RowTiles) {
     operand.pack(
       values, stride: stride, rows: rows.count, atRow: rows.lowerBound, channels: outputs)
@@ -22,8 +22,8 @@ extension RowTiles {
   ///
   /// - Parameters:
   ///   - row: of the first, a multiple of 16; what follows the last row in its panel becomes zero.
-  ///   - channels: from a multiple of a tile's channels on; what follows the last of them in its
-  ///     tile becomes zero.
+  ///   - channels: from a multiple of an operand tile's channels on; what follows the last of them in
+  ///     its operand tile becomes zero.
   public func pack(
     _ x: UnsafePointer<Float>, stride: Int, rows: Int, atRow row: Int, channels: Range<Int>
   ) {

@@ -2,12 +2,12 @@ internal import Glibc
 
 /// What a thread of a team spends its time on.
 public enum Phase: Int, CaseIterable, Sendable {
-  /// Weights from the checkpoint's order into tiles.
+  /// Weights from the checkpoint's order into operand tiles.
   case packing
   case products
   case attention
   case norms
-  /// SiLU and the gate, biases, rotation, residual sums, and operands into tiles.
+  /// SiLU and the gate, biases, rotation, residual sums, and rows into operand tiles.
   case activation
   /// What observers make of the taps.
   case observers

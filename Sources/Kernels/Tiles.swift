@@ -1,14 +1,17 @@
 public import FlapCore
 
-/// The form in which matrices are multiplied: tiles of 1 KiB, 16 rows or outputs by 16 units of
-/// the inner dimension. A unit is 4 bytes: two bf16 channels or one f32 channel.
+/// The form in which matrices are multiplied: operand tiles of 1 KiB, 16 rows or outputs by 16 units
+/// of the inner dimension. A unit is 4 bytes: two bf16 channels or one f32 channel.
 ///
 /// It is the layout of AMX's tile registers, and with AVX-512 a row of units is one register.
 /// Rows and channels beyond a matrix's own are zeros.
 public enum Tile {
-  public static let byteCount = 1024
-  /// Rows of a panel of the left operand, and outputs of a group of the right one.
+  /// Rows of a panel of the left operand, and outputs of a group of the right one; also the units
+  /// of a tile's row.
   public static let side = 16
+  static let unitByteCount = 4
+  static let rowByteCount = side * unitByteCount
+  public static let byteCount = side * rowByteCount
 
   /// Tiles that `channels` of the inner dimension take.
   public static func count(ofChannels channels: Int, _ compute: ComputeType) -> Int {
@@ -21,7 +24,9 @@ public enum Tile {
 
 extension ComputeType {
   /// Channels of the inner dimension in one tile.
-  public var tileChannels: Int { self == .bfloat16 ? 32 : 16 }
+  public var tileChannels: Int { Tile.rowByteCount / channelByteCount }
+
+  fileprivate var channelByteCount: Int { self == .bfloat16 ? 2 : 4 }
 }
 
 /// The left operand of a product, [rows, channels]: panel after panel of 16 rows, each the tiles
@@ -53,12 +58,12 @@ public struct RowTiles {
   /// One value; for messages about it.
   public func value(row: Int, channel: Int) -> Float {
     let tile = tile(row: row, channel: channel)
-    let unit = row % Tile.side * 16 * 4
-    switch compute {
-    case .bfloat16:
-      let bits = tile.load(fromByteOffset: unit + channel % 32 * 2, as: UInt16.self)
-      return Float(bitPattern: UInt32(bits) << 16)
-    case .float32: return tile.load(fromByteOffset: unit + channel % 16 * 4, as: Float.self)
+    let place =
+      row % Tile.side * Tile.rowByteCount
+      + channel % compute.tileChannels * compute.channelByteCount
+    return switch compute {
+    case .bfloat16: Float(bfloat16Bits: tile.load(fromByteOffset: place, as: UInt16.self))
+    case .float32: tile.load(fromByteOffset: place, as: Float.self)
     }
   }
 }

@@ -34,7 +34,7 @@ public struct WeightMatrix {
       row(range.lowerBound), elementType, count: range.count * columns, to: floats)
   }
 
-  /// Writes groups of 16 rows as tiles.
+  /// Writes groups of 16 rows as operand tiles.
   ///
   /// - Parameter bytes: of the first of these groups.
   public func packGroups(
@@ -43,7 +43,7 @@ public struct WeightMatrix {
     let groupBytes = Tile.count(ofChannels: columns, compute) * Tile.byteCount
     func pack(_ group: Int, _ weights: UnsafeRawPointer, _ rowCount: Int) {
       flap_pack_group(
-        compute.format, elementType.packingType, weights, columns, rowCount, columns,
+        compute.format, elementType.element, weights, columns, rowCount, columns,
         bytes + (group - groups.lowerBound) * groupBytes)
     }
     func rows(of group: Int) -> Range<Int> {
@@ -65,17 +65,17 @@ public struct WeightMatrix {
 }
 
 extension ComputeType {
-  /// `enum flap_format`.
-  var format: Int32 { self == .bfloat16 ? 0 : 1 }
+  /// The kernels' name of it.
+  var format: flap_format { self == .bfloat16 ? FLAP_BF16 : FLAP_F32 }
 }
 
 extension ElementType {
-  /// The `type` of `flap_pack_group`.
-  fileprivate var packingType: Int32 {
+  /// The kernels' name of it.
+  fileprivate var element: flap_element {
     switch self {
-    case .bfloat16: 0
-    case .float16: 1
-    default: 2
+    case .bfloat16: FLAP_ELEMENT_BF16
+    case .float16: FLAP_ELEMENT_F16
+    default: FLAP_ELEMENT_F32
     }
   }
 }

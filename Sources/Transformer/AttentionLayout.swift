@@ -43,7 +43,7 @@ struct AttentionLayout {
   /// Outputs of the query, key and value maps in one strip: whole heads, whole groups of tiles.
   var stripWidth: Int {
     let least = leastCommonMultiple(headDimension, Tile.side)
-    return max(least, MatrixProduct.blockOutputs / least * least)
+    return max(least, MatrixProduct.tileOutputs / least * least)
   }
 
   /// Heads whose outputs fill whole tiles of the product that follows: what one task computes.

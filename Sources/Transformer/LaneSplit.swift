@@ -15,7 +15,7 @@ public struct LaneSplit: Hashable, Sendable {
   ///   product that it does not wait for the others' last one for long.
   public init(threadCount: Int, laneCount: Int?, shape: ModelShape, limits: MicroBatchLimits) {
     let rows = Double(RowLayout(limits).rowCount) / Double(MatrixProduct.taskRows)
-    let strips = Double(shape.hiddenSize) / Double(MatrixProduct.blockOutputs)
+    let strips = Double(shape.hiddenSize) / Double(MatrixProduct.tileOutputs)
     let threadsPerLane = max(1, Int(rows * strips / LaneSplit.tasksPerThread))
     let wanted = min(laneCount ?? threadCount / threadsPerLane, threadCount, limits.leavesPerMicroBatch)
     self.threadCount = threadCount

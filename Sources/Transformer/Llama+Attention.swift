@@ -34,15 +34,15 @@ extension Llama {
           MatrixProduct.run(
             normed, rows: pass.layout.rowCount, strips, team: pass.lane.team,
             scratch: pass.lane.perThread.outputs
-          ) { block in
-            pass.lane.team.enter(.activation, thread: block.thread)
-            let projection = projections[block.strip]
+          ) { tile in
+            pass.lane.team.enter(.activation, thread: tile.thread)
+            let projection = projections[tile.strip]
             switch projection {
-            case .query: rotate(block, query, pass.weights.queryNorm, pass.layout)
-            case .key: rotate(block, key, pass.weights.keyNorm, pass.layout)
-            case .value: block.add(value, to: block.values())
+            case .query: rotate(tile, query, pass.weights.queryNorm, pass.layout)
+            case .key: rotate(tile, key, pass.weights.keyNorm, pass.layout)
+            case .value: tile.add(value, to: tile.values())
             }
-            pack(block, projection, pass, layout)
+            pack(tile, projection, pass, layout)
           }
         }
       }
@@ -50,41 +50,41 @@ extension Llama {
   }
 
   private func rotate(
-    _ block: MatrixProduct.Block, _ bias: UnsafePointer<Float>?, _ norm: HeadNorm?,
+    _ tile: MatrixProduct.OutputTile, _ bias: UnsafePointer<Float>?, _ norm: HeadNorm?,
     _ layout: RowLayout
   ) {
     if let norm {
-      block.add(bias, to: block.values())
+      tile.add(bias, to: tile.values())
       norm.normalize(
-        block.values(), stride: block.stride, rows: block.rows.count,
-        heads: block.outputs.count / shape.headDimension)
+        tile.values(), stride: tile.stride, rows: tile.rows.count,
+        heads: tile.outputs.count / shape.headDimension)
     }
-    layout.forPieces(in: block.rows) { piece in
+    layout.forPieces(in: tile.rows) { piece in
       rotary.withTable { cosines, sines in
         Elementwise.rope(
-          block: block.values() + (piece.row - block.rows.lowerBound) * block.stride,
-          stride: block.stride, rows: piece.tokens.count,
-          heads: block.outputs.count / shape.headDimension, headDimension: shape.headDimension,
-          bias: norm == nil ? bias.map { $0 + block.outputs.lowerBound } : nil, cosines: cosines,
+          block: tile.values() + (piece.row - tile.rows.lowerBound) * tile.stride,
+          stride: tile.stride, rows: piece.tokens.count,
+          heads: tile.outputs.count / shape.headDimension, headDimension: shape.headDimension,
+          bias: norm == nil ? bias.map { $0 + tile.outputs.lowerBound } : nil, cosines: cosines,
           sines: sines,
           firstPosition: piece.tokens.lowerBound, positions: limits.tokensPerSample)
       }
     }
   }
 
-  /// Writes a block of whole heads into their tiles.
+  /// Writes an output tile of whole heads into the operand tiles of attention.
   private func pack(
-    _ block: MatrixProduct.Block, _ projection: CausalAttention.Operand, _ pass: LeafPass,
+    _ tile: MatrixProduct.OutputTile, _ projection: CausalAttention.Operand, _ pass: LeafPass,
     _ layout: AttentionLayout
   ) {
     let d = shape.headDimension
-    let first = block.outputs.lowerBound / d
-    for head in first..<first + block.outputs.count / d {
-      pass.layout.forPieces(in: block.rows) { piece in
-        let row = piece.row - block.rows.lowerBound
+    let first = tile.outputs.lowerBound / d
+    for head in first..<first + tile.outputs.count / d {
+      pass.layout.forPieces(in: tile.rows) { piece in
+        let row = piece.row - tile.rows.lowerBound
         layout.head.pack(
-          projection, block.values() + row * block.stride + (head - first) * d,
-          stride: block.stride, block: piece.tokens,
+          projection, tile.values() + row * tile.stride + (head - first) * d,
+          stride: tile.stride, block: piece.tokens,
           to: bytes(projection, piece.sample, head, pass, layout))
       }
     }

@@ -23,17 +23,17 @@ extension Llama {
         MatrixProduct.run(
           normed, rows: pass.layout.rowCount, strips, team: lane.team,
           scratch: lane.perThread.outputs
-        ) { block in
-          lane.team.enter(.activation, thread: block.thread)
-          let (gate, up) = (block.values(0), block.values(1))
-          block.add(gateBias, to: gate)
-          block.add(upBias, to: up)
+        ) { tile in
+          lane.team.enter(.activation, thread: tile.thread)
+          let (gate, up) = (tile.values(0), tile.values(1))
+          tile.add(gateBias, to: gate)
+          tile.add(upBias, to: up)
           Elementwise.swiGLU(
-            gateBlock: gate, gateStride: block.stride, up: up, upStride: block.stride,
-            rows: block.rows.count, columns: block.outputs.count)
-          block.pack(gate, into: neurons)
-          lane.team.enter(.observers, thread: block.thread)
-          show(block, pass, width: neurons.channels)
+            gateBlock: gate, gateStride: tile.stride, up: up, upStride: tile.stride,
+            rows: tile.rows.count, columns: tile.outputs.count)
+          tile.pack(gate, into: neurons)
+          lane.team.enter(.observers, thread: tile.thread)
+          show(tile, pass, width: neurons.channels)
         }
       }
     }
@@ -41,17 +41,17 @@ extension Llama {
   }
 
   /// Parts are what one task computes.
-  private func show(_ block: MatrixProduct.Block, _ pass: LeafPass, width: Int) {
+  private func show(_ tile: MatrixProduct.OutputTile, _ pass: LeafPass, width: Int) {
     guard !pass.observers.isEmpty else { return }
     let layout = pass.layout
-    let part = block.rows.lowerBound / MatrixProduct.taskRows
-    var seen = layout.tokenCount(in: part * MatrixProduct.taskRows..<block.rows.lowerBound)
-    layout.forPieces(in: block.rows) { piece in
+    let part = tile.rows.lowerBound / MatrixProduct.taskRows
+    var seen = layout.tokenCount(in: part * MatrixProduct.taskRows..<tile.rows.lowerBound)
+    layout.forPieces(in: tile.rows) { piece in
       show(
         pass, .mlpDown, part: part, seenCount: seen, tokenCount: piece.tokens.count,
-        channels: block.outputs, of: width,
-        block.values() + (piece.row - block.rows.lowerBound) * block.stride, stride: block.stride,
-        thread: block.thread)
+        channels: tile.outputs, of: width,
+        tile.values() + (piece.row - tile.rows.lowerBound) * tile.stride, stride: tile.stride,
+        thread: tile.thread)
       seen += piece.tokens.count
     }
   }

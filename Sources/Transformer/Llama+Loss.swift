@@ -39,13 +39,13 @@ extension Llama {
     try forLogits(of: [leaf]) { _, _, run in
       all.withUnsafeMutableBufferPointer { all in
         let all = all.baseAddress!
-        run { block, firstToken in
-          layout.forPieces(in: block.rows) { piece in
+        run { tile, firstToken in
+          layout.forPieces(in: tile.rows) { piece in
             for position in piece.tokens {
-              let row = piece.row + position - piece.tokens.lowerBound - block.rows.lowerBound
+              let row = piece.row + position - piece.tokens.lowerBound - tile.rows.lowerBound
               let token = piece.sample * layout.tokensPerSample + position
-              (all + token * width + firstToken + block.outputs.lowerBound).update(
-                from: block.values() + row * block.stride, count: block.outputs.count)
+              (all + token * width + firstToken + tile.outputs.lowerBound).update(
+                from: tile.values() + row * tile.stride, count: tile.outputs.count)
             }
           }
         }
@@ -57,9 +57,9 @@ extension Llama {
   /// Tokens of the vocabulary whose weights are packed together.
   private var sectionSize: Int { scratch.weights.rowsThatFit(channels: shape.hiddenSize) }
 
-  /// A section of the vocabulary for one leaf, computed block by block by the function that it is
-  /// given: the logits of a block's rows, and the token of the section's first output.
-  typealias LogitRun = (_ finish: (MatrixProduct.Block, _ firstToken: Int) -> Void) -> Void
+  /// A section of the vocabulary for one leaf, computed tile by tile by the function that it is
+  /// given: the logits of a tile's rows, and the token of the section's first output.
+  typealias LogitRun = (_ finish: (MatrixProduct.OutputTile, _ firstToken: Int) -> Void) -> Void
 
   /// Projects the residual stream of all leaves onto the vocabulary, in sections whose weights are
   /// packed together.
@@ -83,9 +83,9 @@ extension Llama {
           MatrixProduct.run(
             normed, rows: layout.rowCount, strips, team: lane.team,
             scratch: lane.perThread.outputs
-          ) { block in
-            lane.team.enter(.other, thread: block.thread)
-            finish(block, first)
+          ) { tile in
+            lane.team.enter(.other, thread: tile.thread)
+            finish(tile, first)
           }
         }
       }
@@ -119,17 +119,17 @@ private struct RowLosses {
         targets.withUnsafeMutableBufferPointer { targets in
           let (maxima, sums) = (stripMaxima.baseAddress!, stripSums.baseAddress!)
           let targets = targets.baseAddress!
-          run { [leaf, layout] block, firstToken in
-            let first = block.strip * rows + block.rows.lowerBound
+          run { [leaf, layout] tile, firstToken in
+            let first = tile.strip * rows + tile.rows.lowerBound
             Elementwise.addExponentials(
-              block: block.values(), stride: block.stride, rows: block.rows.count,
-              columns: block.outputs.count, maxima: maxima + first, sums: sums + first)
-            layout.forNextTokens(of: leaf, in: block.rows) { row, token in
+              block: tile.values(), stride: tile.stride, rows: tile.rows.count,
+              columns: tile.outputs.count, maxima: maxima + first, sums: sums + first)
+            layout.forNextTokens(of: leaf, in: tile.rows) { row, token in
               let output = Int(token) - firstToken
-              guard block.outputs.contains(output) else { return }
+              guard tile.outputs.contains(output) else { return }
               targets[row] =
-                block.values()[
-                  (row - block.rows.lowerBound) * block.stride + output - block.outputs.lowerBound]
+                tile.values()[
+                  (row - tile.rows.lowerBound) * tile.stride + output - tile.outputs.lowerBound]
             }
           }
         }

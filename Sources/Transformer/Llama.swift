@@ -165,13 +165,13 @@ public final class Llama {
       MatrixProduct.run(
         input, rows: pass.layout.rowCount, strips, team: pass.lane.team,
         scratch: pass.lane.perThread.outputs
-      ) { block in
-        pass.lane.team.enter(.activation, thread: block.thread)
-        let column = block.outputs.lowerBound
+      ) { tile in
+        pass.lane.team.enter(.activation, thread: tile.thread)
+        let column = tile.outputs.lowerBound
         Elementwise.add(
-          block: block.values(), stride: block.stride, bias: bias.map { $0 + column },
-          to: x + block.rows.lowerBound * hidden + column, toStride: hidden,
-          rows: block.rows.count, columns: block.outputs.count)
+          block: tile.values(), stride: tile.stride, bias: bias.map { $0 + column },
+          to: x + tile.rows.lowerBound * hidden + column, toStride: hidden,
+          rows: tile.rows.count, columns: tile.outputs.count)
       }
     }
   }

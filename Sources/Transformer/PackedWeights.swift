@@ -9,7 +9,7 @@ struct PackedWeights {
   /// Bytes for the largest layer, and for one strip of the output projection.
   static func byteCount(_ shape: ModelShape, _ compute: ComputeType) -> Int {
     let strip = ColumnTiles.byteCount(
-      compute, outputs: MatrixProduct.blockOutputs, channels: shape.hiddenSize)
+      compute, outputs: MatrixProduct.tileOutputs, channels: shape.hiddenSize)
     return shape.layers.indices.reduce(strip) { largest, layer in
       let bytes = shape.table(layer: layer).maps.reduce(0) {
         $0 + ColumnTiles.byteCount(compute, outputs: $1.rows, channels: $1.columns)
@@ -34,7 +34,7 @@ struct PackedWeights {
   /// Rows of the output projection that fit: whole strips, so that they are the same however much
   /// room there is, and sums over them have the same bits in a model and in what is left of it.
   func rowsThatFit(channels: Int) -> Int {
-    let width = MatrixProduct.blockOutputs
+    let width = MatrixProduct.tileOutputs
     let stripBytes = ColumnTiles.byteCount(compute, outputs: width, channels: channels)
     return buffer.byteCount / stripBytes * width
   }

@@ -44,7 +44,7 @@ public struct ScratchPlan: Hashable, Sendable {
       laneCount: split.laneCount,
       partChannels: max(layout.sampleCount * headChannels, layout.partCount * neurons))
     outputs = MatrixProduct.scratchByteCount(
-      maps: 2, width: max(MatrixProduct.blockOutputs, attention.stripWidth))
+      maps: 2, width: max(MatrixProduct.tileOutputs, attention.stripWidth))
     headOutputs = pages(AttentionLayout.queriesPerStep * attention.bundleStride * 4)
     scores = attention.head.scratchByteCount
   }

@@ -1,10 +1,12 @@
 import CKernels
 import Testing
 
-/// What a tile holds: `FLAP_BF16` or `FLAP_F32`.
-enum ProductFormat: Int32, CaseIterable {
+/// What a tile holds.
+enum ProductFormat: CaseIterable {
   case bfloat16, float32
 
+  /// The kernels' name of it.
+  var value: flap_format { self == .bfloat16 ? FLAP_BF16 : FLAP_F32 }
   var tileChannels: Int { self == .bfloat16 ? 32 : 16 }
   func tileCount(inner: Int) -> Int { (inner + tileChannels - 1) / tileChannels }
 }
@@ -17,7 +19,7 @@ struct ProductEngine: CustomTestStringConvertible {
 
   static func all(_ format: ProductFormat) -> [ProductEngine] {
     var engines: [ProductEngine] = []
-    while let name = flap_product_engine_at(format.rawValue, engines.count) {
+    while let name = flap_product_engine_at(format.value, engines.count) {
       engines.append(ProductEngine(name: String(cString: name), format: format))
     }
     return engines
@@ -64,14 +66,14 @@ struct ProductOperands {
     x.withUnsafeBufferPointer { x in
       for panel in 0..<panels {
         flap_pack_rows(
-          format.rawValue, x.baseAddress! + 16 * panel * inner, inner, min(16, rows - 16 * panel),
+          format.value, x.baseAddress! + 16 * panel * inner, inner, min(16, rows - 16 * panel),
           inner, self.x.start + panel * panelStride * 1024)
       }
     }
     w.withUnsafeBufferPointer { w in
       for group in 0..<groups {
         flap_pack_group(
-          format.rawValue, 2, w.baseAddress! + 16 * group * inner, inner,
+          format.value, FLAP_ELEMENT_F32, w.baseAddress! + 16 * group * inner, inner,
           min(16, outputs - 16 * group), inner, self.w.start + group * groupStride * 1024)
       }
     }
@@ -86,15 +88,28 @@ struct ProductOperands {
     let groups = groups ?? 0..<self.groups
     let tiles = tiles ?? 0..<self.tiles
     y.withUnsafeMutableBufferPointer { y in
-      let done = flap_multiply_on(
-        engine.name, format.rawValue,
-        x.start + (panels.lowerBound * panelStride + tiles.lowerBound) * 1024, panelStride,
-        panels.count, w.start + (groups.lowerBound * groupStride + tiles.lowerBound) * 1024,
-        groupStride, groups.count, tiles.count,
-        y.baseAddress! + 16 * (panels.lowerBound * yStride + groups.lowerBound), yStride,
-        accumulate ? 1 : 0)
-      #expect(done == 1)
+      let part = flap_product(
+        format: format.value,
+        x: x.start + (panels.lowerBound * panelStride + tiles.lowerBound) * 1024,
+        panel_stride: panelStride,
+        panels: panels.count,
+        w: w.start + (groups.lowerBound * groupStride + tiles.lowerBound) * 1024,
+        group_stride: groupStride,
+        groups: groups.count,
+        inner_tiles: tiles.count,
+        y: y.baseAddress! + 16 * (panels.lowerBound * yStride + groups.lowerBound),
+        y_stride: yStride,
+        accumulate: accumulate)
+      #expect(flap_multiply_on(engine.name, part))
     }
+  }
+
+  /// The whole product, y `[16 · panels, 16 · groups]`.
+  func whole(to y: UnsafeMutablePointer<Float>) -> flap_product {
+    flap_product(
+      format: format.value, x: x.start, panel_stride: panelStride, panels: panels, w: w.start,
+      group_stride: groupStride, groups: groups, inner_tiles: tiles, y: y, y_stride: 16 * groups,
+      accumulate: false)
   }
 
   /// The whole product.

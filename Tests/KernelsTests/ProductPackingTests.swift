@@ -4,9 +4,18 @@ import Testing
 
 /// Rows to tiles, against the definition of the tiles.
 struct ProductPackingTests {
-  /// Element types of a source, as `flap_pack_group` numbers them.
-  enum Source: Int32, CaseIterable {
+  /// Element types of a source.
+  enum Source: CaseIterable {
     case bfloat16, float16, float32
+
+    /// The kernels' name of it.
+    var element: flap_element {
+      switch self {
+      case .bfloat16: FLAP_ELEMENT_BF16
+      case .float16: FLAP_ELEMENT_F16
+      case .float32: FLAP_ELEMENT_F32
+      }
+    }
 
     /// One element's bytes.
     func encode(_ value: Float) -> [UInt8] {
@@ -39,7 +48,7 @@ struct ProductPackingTests {
       let tiles = Tiles(format.tileCount(inner: inner))
       encoded.withUnsafeBytes { bytes in
         flap_pack_group(
-          format.rawValue, source.rawValue, bytes.baseAddress! + 1, rowStride, outputs, inner,
+          format.value, source.element, bytes.baseAddress! + 1, rowStride, outputs, inner,
           tiles.start)
       }
       expect(tiles, format, isRows: false) { output, channel in
@@ -54,7 +63,7 @@ struct ProductPackingTests {
     let stride = channels + 5
     let values = (0..<rows * stride).map { Float(($0 * 37) % 251 - 125) / 64 }
     let tiles = Tiles(format.tileCount(inner: channels))
-    flap_pack_rows(format.rawValue, values, stride, rows, channels, tiles.start)
+    flap_pack_rows(format.value, values, stride, rows, channels, tiles.start)
     expect(tiles, format, isRows: true) { row, channel in
       row < rows && channel < channels ? values[row * stride + channel] : 0
     }
@@ -96,9 +105,10 @@ struct ProductPackingTests {
     for isRows in [false, true] {
       let tiles = Tiles(1)
       if isRows {
-        flap_pack_rows(0, values, values.count, 1, values.count, tiles.start)
+        flap_pack_rows(FLAP_BF16, values, values.count, 1, values.count, tiles.start)
       } else {
-        flap_pack_group(0, 2, values, values.count, 1, values.count, tiles.start)
+        flap_pack_group(
+          FLAP_BF16, FLAP_ELEMENT_F32, values, values.count, 1, values.count, tiles.start)
       }
       func half(_ channel: Int) -> UInt16 {
         let unit =
@@ -116,7 +126,8 @@ struct ProductPackingTests {
   func widening() {
     let halves = (0...UInt16.max).map { $0 }
     let tiles = Tiles(halves.count / 16)
-    flap_pack_group(1, 1, halves, halves.count, 1, halves.count, tiles.start)
+    flap_pack_group(
+      FLAP_F32, FLAP_ELEMENT_F16, halves, halves.count, 1, halves.count, tiles.start)
     var wrong = 0
     for (channel, half) in halves.enumerated() {
       let got = Float(bitPattern: tiles.unit(channel / 16, channel % 16, 0))

@@ -4,8 +4,7 @@
 // needs more alignment than its element type.
 #ifndef FLAP_KERNELS_H
 #define FLAP_KERNELS_H
-#include <stddef.h>
-#include <stdint.h>
+#include "flap_products.h"
 
 // Name of the version in use: "avx512", "avx2" or "baseline". It decides bits.
 const char *flap_kernels_variant(void);
@@ -16,7 +15,7 @@ void flap_f16_to_f32(const uint16_t *from, float *to, size_t count);
 
 // x · weight / sqrt(mean(x²) + epsilon) of up to 16 rows of x [rows, channels], written as one
 // panel of row tiles (flap_products.h) in a format; rows and channels beyond are zeros.
-void flap_rms_norm_panel(int format, const float *x, size_t stride, size_t rows,
+void flap_rms_norm_panel(flap_format format, const float *x, size_t stride, size_t rows,
                          const float *weight, float epsilon, size_t channels, void *tiles);
 
 // x ← rope(x + bias) of a block [rows, heads · head_dim]; bias [heads · head_dim] or NULL. The
@@ -42,27 +41,29 @@ void flap_add_bias(float *x, size_t stride, const float *bias, size_t rows, size
 // queries are row tiles [tokens, head_dim], keys column tiles with the tokens as outputs, values
 // column tiles with the channels as outputs and the tokens as inner dimension. Panels and groups
 // lie one after another. Bytes of each:
-size_t flap_attention_query_bytes(int format, size_t tokens, size_t head_dim);
-size_t flap_attention_key_bytes(int format, size_t tokens, size_t head_dim);
-size_t flap_attention_value_bytes(int format, size_t tokens, size_t head_dim);
+size_t flap_attention_query_bytes(flap_format format, size_t tokens, size_t head_dim);
+size_t flap_attention_key_bytes(flap_format format, size_t tokens, size_t head_dim);
+size_t flap_attention_value_bytes(flap_format format, size_t tokens, size_t head_dim);
 // Write tokens first_token … + token_count of a sample of `tokens` tokens from f32 rows (x is the
 // row of first_token). Calls may split a sample anywhere and run at once; starts at multiples of
 // 16 are fast. The call that writes the last token writes the zeros beyond it.
-void flap_attention_pack_query(int format, const float *x, size_t stride, size_t first_token,
-                               size_t token_count, size_t tokens, size_t head_dim, void *tiles);
-void flap_attention_pack_key(int format, const float *x, size_t stride, size_t first_token,
+void flap_attention_pack_query(flap_format format, const float *x, size_t stride,
+                               size_t first_token, size_t token_count, size_t tokens,
+                               size_t head_dim, void *tiles);
+void flap_attention_pack_key(flap_format format, const float *x, size_t stride, size_t first_token,
                              size_t token_count, size_t tokens, size_t head_dim, void *tiles);
-void flap_attention_pack_value(int format, const float *x, size_t stride, size_t first_token,
-                               size_t token_count, size_t tokens, size_t head_dim, void *tiles);
+void flap_attention_pack_value(flap_format format, const float *x, size_t stride,
+                               size_t first_token, size_t token_count, size_t tokens,
+                               size_t head_dim, void *tiles);
 // out[t] = softmax(q[t]·k[s…t] / √head_dim) · v[s…t] for t in first_query … + query_count, f32,
 // where s = max(0, t + 1 − window), or 0 if window is 0: a query sees that many keys, its own too.
 // out is the row of first_query, a multiple of 16. Operands, the weights too, are of the format,
 // sums and exponentials f32. Bits do not depend on how the queries are split.
 // scratch: flap_attention_scratch(…) bytes of the calling thread, aligned to 64.
-void flap_attention(int format, const void *query, const void *key, const void *value,
+void flap_attention(flap_format format, const void *query, const void *key, const void *value,
                     size_t tokens, size_t head_dim, size_t window, size_t first_query,
                     size_t query_count, float *out, size_t out_stride, void *scratch);
-size_t flap_attention_scratch(int format, size_t head_dim);
+size_t flap_attention_scratch(flap_format format, size_t head_dim);
 
 // Mean and Σ(x − mean)² of each of `channels` columns over `rows` rows, two passes in f64.
 // Not finite exactly where a value of the column is not.
