@@ -42,7 +42,10 @@ public struct EvaluationPlans: Sendable {
       }
       return []
     }
-    let file = try openStatistics(inputs)
+    guard search == nil || statistics != nil else {
+      throw UsageError("--ratio needs --statistics")
+    }
+    let file = try inputs.openStatistics(statistics, isNeeded: compensates)
     var candidates: [Candidate] = []
     for path in plans {
       let plan = try PlanFile(path: path)
@@ -80,28 +83,5 @@ public struct EvaluationPlans: Sendable {
       broadcast: PlanBroadcast(
         plan, of: inputs.shape, moments: compensates ? moments : nil, isStock: isStock,
         outputDirectory: nil, maximumShardBytes: Int(Int32.max)))
-  }
-
-  private func openStatistics(_ inputs: RunInputs) throws -> StatisticsFile? {
-    guard let statistics else {
-      guard search == nil else { throw UsageError("--ratio needs --statistics") }
-      guard !compensates else {
-        throw UsageError(
-          "the compensation needs --statistics; leave it out with --no-compensation")
-      }
-      return nil
-    }
-    let file = try StatisticsFile(path: statistics)
-    try inputs.check(file.modelDigest, of: statistics)
-    return file
-  }
-}
-
-extension RunInputs {
-  /// - Throws: ``UsageError`` when a file speaks of another model.
-  func check(_ digest: Digest, of path: FilePath) throws {
-    guard digest == checkpoint.digest else {
-      throw UsageError("\(path) was made for another model than \(directory): calibrate this one")
-    }
   }
 }
