@@ -26,6 +26,8 @@ struct ClusterSession: ~Copyable {
   private var watch: RunWatch
   /// Which worker a process is; known once it has said hello.
   private var workersByMember: [Fleet.Member: WorkerID] = [:]
+  /// Workers that the machine knows: welcomed, and neither turned away nor gone since.
+  private var welcomed: Set<WorkerID> = []
   private var tasks: [TaskID: Work] = [:]
   private let taskRun = UInt32.random(in: .min ... .max)
   private var isCompleted = false
@@ -141,7 +143,7 @@ struct ClusterSession: ~Copyable {
       for: entrance.socket, descriptors: fleet.descriptors, timeout: untilTimer())
     try noticeInterruption(keep)
     while let message = try entrance.socket.receive() {
-      try handle(event(for: message), keep)
+      if let event = event(for: message) { try handle(event, keep) }
       if failure != nil { break }
     }
     if nextWatch <= .now {
@@ -171,7 +173,8 @@ struct ClusterSession: ~Copyable {
     if drain.isOver || drain.deadline <= .now { throw ClusterError.interrupted }
   }
 
-  private mutating func event(for message: Message) -> CoordinatorMachine.Event {
+  /// - Returns: nil for what nobody can read of somebody whom the machine does not know.
+  private mutating func event(for message: Message) -> CoordinatorMachine.Event? {
     let worker = WorkerID(bytes: message.routingID)
     do {
       let decoded = try WireCodec.decodeWorkerMessage(message.frames)
@@ -182,8 +185,13 @@ struct ClusterSession: ~Copyable {
           fleet.noteJoined(member)
         }
       }
+      if case .bye = decoded { welcomed.remove(worker) }
       return .received(decoded, from: worker)
     } catch {
+      guard welcomed.contains(worker) else {
+        entrance.noteUnreadable(message, because: "\(error)")
+        return nil
+      }
       return .receivedGarbage(from: worker, reason: "\(error)")
     }
   }
@@ -245,7 +253,12 @@ struct ClusterSession: ~Copyable {
     fleet.kill(member)
   }
 
-  private func send(_ message: CoordinatorMessage, to worker: WorkerID) throws {
+  private mutating func send(_ message: CoordinatorMessage, to worker: WorkerID) throws {
+    switch message {
+    case .welcome: welcomed.insert(worker)
+    case .reject: welcomed.remove(worker)
+    default: break
+    }
     // One that cannot be reached is found dead by its lease.
     if try entrance.socket.send(WireCodec.encode(message), to: worker.bytes) != .sent {
       log.debug("worker \(worker) cannot be reached")
