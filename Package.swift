@@ -81,7 +81,7 @@ let package = Package(
       [
         "Launching", "Journal", "Host", "Report", "Export", "GGUF", "Wire", "Transport",
         "Coordination", "Pruning", "Transformer", "Kernels", "TextData", "Tokenizer", "Checkpoint",
-        "Storage", "Statistics", "FlapCore", http, sockets, logging, system,
+        "Storage", "Statistics", "FlapCore", argumentParser, http, sockets, logging, system,
       ]),
     library(
       "Worker",

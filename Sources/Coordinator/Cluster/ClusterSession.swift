@@ -276,9 +276,9 @@ extension CoordinatorSettings {
       maximumReportBytes: Payload.largestReportBytes(shape: inputs.shape))
     // No shard is larger than the weights and the biases that are added.
     maximumShardBytes = inputs.checkpoint.byteCount * 2
-    deadAfter = max(plan.options.deadAfter, terms.heartbeatInterval * 3)
-    hungAfter = plan.options.hungAfter
-    joinLimit = plan.options.joinLimit
+    deadAfter = max(.seconds(plan.options.deadAfterSeconds), terms.heartbeatInterval * 3)
+    hungAfter = .seconds(plan.options.hungAfterSeconds)
+    joinLimit = .seconds(plan.options.joinLimitSeconds)
     isStrict = plan.options.isStrict
     // Several of the largest reports fit, whatever the model.
     receiveBudgetBytes = max(receiveBudgetBytes, maximumReportBytes * 2)

@@ -1,3 +1,4 @@
+public import ArgumentParser
 internal import Checkpoint
 internal import Export
 internal import FlapCore
@@ -86,12 +87,12 @@ public struct SearchOptions: Sendable {
 }
 
 /// `0.2`, or several ratios with commas between.
-public struct RatioList: Sendable {
+public struct RatioList: ExpressibleByArgument, Sendable {
   public let ratios: [Double]
 
   /// - Returns: nil for anything but numbers.
-  public init?(_ text: String) {
-    let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+  public init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
     let ratios = parts.compactMap { Double($0) }
     guard ratios.count == parts.count else { return nil }
     self.ratios = ratios
