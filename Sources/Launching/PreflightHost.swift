@@ -52,7 +52,7 @@ struct PreflightHost {
         + "User and IdentityFile in ~/.ssh/config"
     }
     return "ssh could not connect\(quotation): check the host's name and port, that it is up, and "
-      + "that `host:4` is meant as a port; slots are slots=4"
+      + "that `host:4` is meant as a port; lanes are lanes=4"
   }
 
   private var program: String { PlainText.line(workerProgram) }

@@ -33,13 +33,14 @@ struct FlapWorker: ParsableCommand {
   var model: String
 
   @Option(
+    name: [.customLong("lanes"), .customLong("slots")],
     help: """
-      Parts of a block computed at a time, each with its share of the threads (default: what suits \
-      the model).
+      Parts of a block computed side by side, each with its share of the threads (default: what \
+      suits the model); --slots is the older spelling.
       """)
-  var slots: Int?
+  var lanes: Int?
 
-  @Option(help: "Threads that compute, of all slots together (default: the cores).")
+  @Option(help: "Threads that compute, of all lanes together (default: the cores).")
   var threads: Int?
 
   @Flag(help: "End when standard input closes.")
@@ -49,7 +50,7 @@ struct FlapWorker: ParsableCommand {
   var preflight = false
 
   func validate() throws {
-    guard slots ?? 1 >= 1 else { throw ValidationError("--slots is at least 1") }
+    guard lanes ?? 1 >= 1 else { throw ValidationError("--lanes is at least 1") }
     guard threads ?? 1 >= 1 else { throw ValidationError("--threads is at least 1") }
     guard (connect == nil) != (connectFile == nil) else {
       throw ValidationError("give --connect-file, or --connect for a flap-coord --insecure")
@@ -59,7 +60,7 @@ struct FlapWorker: ParsableCommand {
   func run() throws {
     do {
       let options = WorkerOptions(
-        ticket: try ticket(), modelDirectory: FilePath(model), slotCount: slots,
+        ticket: try ticket(), modelDirectory: FilePath(model), laneCount: lanes,
         threadCount: threads ?? WorkerProgram.defaultThreadCount,
         watchesStandardInput: watchStdin || connectFile == "-")
       guard !preflight else { return WorkerProgram.preflight(options) }
