@@ -11,7 +11,7 @@ extension ModelCard {
       needsRemoteCode
       ? "Layers of unequal sizes need the two small Python files in this folder "
         + "(transformers 4.57 or 5)."
-      : "All layers are alike: a stock class loads it."
+      : "All layers have the same sizes: a class of transformers itself loads it."
     return """
       \(note)
 

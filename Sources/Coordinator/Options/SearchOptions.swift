@@ -77,11 +77,11 @@ public struct SearchOptions: Sendable {
   func fitting(modelType: String?, _ shape: ModelShape) throws -> SearchOptions {
     guard isUniform else { return self }
     var options = self
-    let stock = try modelType.map { modelType throws(StockClassError) in
+    let stockClass = try modelType.map { modelType throws(StockClassError) in
       try StockClass(modelType: modelType)
     }
-    _ = try stock?.biases(holding: shape.biases)
-    options.search.widths.headsDivideHiddenSize = stock?.wantsHeadsToDivideHiddenSize ?? true
+    _ = try stockClass?.biases(holding: shape.biases)
+    options.search.widths.headsDivideHiddenSize = stockClass?.wantsHeadsToDivideHiddenSize ?? true
     return options
   }
 }

@@ -52,7 +52,7 @@ public struct EvaluationPlans: Sendable {
       try inputs.check(plan.modelDigest, of: path)
       candidates.append(
         try candidate(
-          path.string, plan.plan, ratioAsked: plan.ratioAsked, isStock: plan.isUniform,
+          path.string, plan.plan, ratioAsked: plan.ratioAsked, isUniform: plan.isUniform,
           moments: file?.moments, inputs, log))
     }
     guard let search, let file else { return candidates }
@@ -64,24 +64,24 @@ public struct EvaluationPlans: Sendable {
       candidates.append(
         try candidate(
           "\(options.search.ratio)", result.plan, ratioAsked: options.search.ratio,
-          isStock: options.isUniform,
+          isUniform: options.isUniform,
           moments: options.metric.needsMoments ? file.moments : nil, inputs, log))
     }
     return candidates
   }
 
   private func candidate(
-    _ name: String, _ plan: PruningPlan, ratioAsked: Double, isStock: Bool,
+    _ name: String, _ plan: PruningPlan, ratioAsked: Double, isUniform: Bool,
     moments: ModelMoments?, _ inputs: RunInputs, _ log: Logger
   ) throws -> Candidate {
     let compensates = try inputs.compensates(
-      compensates && moments != nil, isStock: isStock, log)
+      compensates && moments != nil, isUniform: isUniform, log)
     return Candidate(
       name: name,
       figures: PlanFigures(
         plan, of: inputs.shape, ratioAsked: ratioAsked, compensating: compensates),
       broadcast: PlanBroadcast(
-        plan, of: inputs.shape, moments: compensates ? moments : nil, isStock: isStock,
+        plan, of: inputs.shape, moments: compensates ? moments : nil, isUniform: isUniform,
         outputDirectory: nil, maximumShardBytes: Int(Int32.max)))
   }
 }

@@ -38,7 +38,7 @@ public struct WriteRun: Sendable {
     let statisticsFile = try inputs.openStatistics(
       write.compensates ? statistics : nil, isNeeded: write.compensates)
     let compensates = try inputs.compensates(
-      write.compensates, isStock: planFile.isUniform, console.log)
+      write.compensates, isUniform: planFile.isUniform, console.log)
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
@@ -57,7 +57,7 @@ public struct WriteRun: Sendable {
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,
           moments: compensates ? statisticsFile?.moments : nil, options: write,
-          isStock: planFile.isUniform)
+          isUniform: planFile.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
         let records = output.appending("flap")
