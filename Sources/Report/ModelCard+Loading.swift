@@ -30,7 +30,7 @@ extension ModelCard {
     let options = needsRemoteCode ? " --trust-remote-code --model-impl transformers" : ""
     let note =
       needsRemoteCode
-      ? "vLLM takes it through its transformers backend, with transformers 5.14 or later. "
+      ? "vLLM runs it through its transformers backend, with transformers 5.14 or later. "
       : "vLLM: "
     return """
       \(note)The size of a tensor-parallel group has to divide the heads and neurons \

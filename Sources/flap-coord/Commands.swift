@@ -26,7 +26,7 @@ struct Prune: ParsableCommand {
   @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
 
-  @Flag(help: "Say what would be done and how much memory a worker takes; start nothing.")
+  @Flag(help: "Show what would run and the peak memory of a worker; start nothing.")
   var dryRun = false
 
   func run() throws {
@@ -54,7 +54,7 @@ struct Calibrate: ParsableCommand {
   @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
 
-  @Flag(help: "Say what would be done and how much memory a worker takes; start nothing.")
+  @Flag(help: "Show what would run and the peak memory of a worker; start nothing.")
   var dryRun = false
 
   func run() throws {

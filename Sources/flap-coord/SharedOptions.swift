@@ -7,7 +7,7 @@ struct SearchArguments: ParsableArguments {
   @Option(help: "Score of a channel: WIFV, IFV, WIFN, or magnitude (needs no data).")
   var metric = "WIFV"
 
-  @Option(help: "How the cut is shared: AL-AM, AL-MM, UL-MM, UL-UM.")
+  @Option(help: "How the ratio is shared among the layers: AL-AM, AL-MM, UL-MM, UL-UM.")
   var structure = "AL-AM"
 
   @Option(help: "Groups of heads to remove from the whole model, for AL-MM and UL-MM.")
@@ -20,7 +20,7 @@ struct SearchArguments: ParsableArguments {
   @Option(help: "Keep a multiple of this many neurons in every layer, such as 32, 64 or 256.")
   var roundTo: Int?
 
-  @Option(help: "Keep heads, key/value heads and neurons that so many ranks share out evenly.")
+  @Option(help: "Ranks among which every layer's heads, key/value heads and neurons divide evenly.")
   var tensorParallel: Int?
 
   /// Whether all are as when none was given.
@@ -41,13 +41,13 @@ struct OutputArguments: ParsableArguments {
   @Flag(help: "Print the result as one line of JSON on standard output.")
   var json = false
 
-  @Flag(help: "Say nothing but warnings and errors.")
+  @Flag(help: "Log warnings and errors only.")
   var quiet = false
 
-  @Flag(help: "Say more of what goes on.")
+  @Flag(help: "Log debug messages, too.")
   var verbose = false
 
-  @Option(help: "How logs look: text or json (one object per line).")
+  @Option(help: "Format of the log: text or json (one object per line).")
   var logFormat = LogFormat.text
 
   var console: Console {

@@ -17,13 +17,15 @@ struct FlapWorker: ParsableCommand {
 
         flap-worker --connect-file FILE --model DIR
 
-      It ends with code 0 when the run is over, with 1 when it lost its
-      coordinator (start it again), with 3 when it would be refused again.
+      Exit codes: 0, the run is over; 1, it lost its coordinator (restart it);
+      3, it would be refused again.
       """,
     version: WorkerProgram.version)
 
   @Option(
-    help: "The ticket that flap-coord wrote; - reads it from standard input and ends with that.")
+    help: """
+      The ticket that flap-coord wrote; - reads it from standard input and ends when that closes.
+      """)
   var connectFile: String?
 
   @Option(help: "The endpoint of a flap-coord --insecure, such as tcp://10.0.0.1:40001.")
@@ -46,7 +48,7 @@ struct FlapWorker: ParsableCommand {
   @Flag(help: "End when standard input closes.")
   var watchStdin = false
 
-  @Flag(help: "Only look whether a worker could run here, and print what is found.")
+  @Flag(help: "Check whether a worker can run here, print a report, and exit.")
   var preflight = false
 
   func validate() throws {

@@ -135,12 +135,12 @@ struct HostsFileErrorTests {
       ),
       (
         "node1:999999",
-        "hosts file, line 1: `:999999` is no port of 1 to 65535: `host:4` is an ssh port here; "
+        "hosts file, line 1: `:999999` is not a port from 1 to 65535: `host:4` is an ssh port here; "
           + "lanes are `node1 lanes=4`"
       ),
       (
         "a\n#\na",
-        "hosts file, line 3: `a` stands in line 1 already: keep one line, and set lanes= there"
+        "hosts file, line 3: `a` is already in line 1: keep one of the lines"
       ),
       (
         "n[3-1]",

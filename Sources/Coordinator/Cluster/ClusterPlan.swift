@@ -123,7 +123,7 @@ struct ClusterPlan {
     case .slurm(let allocation):
       "\(allocation.nodeCount) nodes of Slurm job \(allocation.jobID): "
         + allocation.nodeNames.joined(separator: ", ")
-    case .none: "whoever joins"
+    case .none: "any that join"
     }
   }
 }

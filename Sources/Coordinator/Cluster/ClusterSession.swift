@@ -60,7 +60,7 @@ struct ClusterSession: ~Copyable {
     try entrance.writeConnectFile(plan.options.connectFile)
     log.log(
       level: plan.isLocal ? .debug : .info,
-      "listening at \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
+      "listening on \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
     let start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
     try start.checkHosts(&entrance, interruption, log)
     var fleet = Fleet(try start.commands(&entrance))
@@ -166,7 +166,7 @@ struct ClusterSession: ~Copyable {
   private mutating func noticeInterruption(_ keep: Keep) throws {
     guard interruption.isRequested else { return }
     guard let drain else {
-      log.notice("interrupted: finishing what is in work; once more to stop at once")
+      log.notice("interrupted: draining, running tasks are finished; Ctrl-C again stops at once")
       drain = (.now + ClusterSession.drainLimit, false)
       return try handle(.drain, keep)
     }
@@ -205,11 +205,12 @@ struct ClusterSession: ~Copyable {
         if let worker = workersByMember.removeValue(forKey: member) {
           try handle(.lost(worker, reason: "\(label) \(ending)"), keep)
         } else if drain == nil {
-          log.warning("\(label) \(ending) before its worker joined")
+          log.warning("\(label): \(ending) before joining")
         }
-      case .restarted(let member): log.notice("\(fleet.label(member)): started again")
+      case .restarted(let member): log.notice("\(fleet.label(member)): restarted")
       case .failed(let member, let ending):
-        log.warning("\(fleet.label(member)): \(ending) again and again; trying on, ever slower")
+        log.warning(
+          "\(fleet.label(member)): \(ending), restart limit reached; retrying with back-off")
       case .hopeless(let ending):
         guard !isCompleted, drain == nil else { continue }
         if machine.workerCount == 0 {
@@ -261,7 +262,7 @@ struct ClusterSession: ~Copyable {
     }
     // One that cannot be reached is found dead by its lease.
     if try entrance.socket.send(WireCodec.encode(message), to: worker.bytes) != .sent {
-      log.debug("worker \(worker) cannot be reached")
+      log.debug("worker \(worker) is unreachable")
     }
   }
 }

@@ -22,7 +22,7 @@ public struct ClusterOptions: ParsableArguments, Sendable {
     name: .customLong("threads"), help: "Threads of each worker (default: its machine's cores).")
   var threadsPerWorker: Int?
 
-  @Option(help: "The worker program, here and on the hosts (default: beside this program).")
+  @Option(help: "Path of flap-worker, here and on the hosts (default: beside this program).")
   var workerProgram: String?
 
   @Option(
@@ -57,26 +57,26 @@ public struct ClusterOptions: ParsableArguments, Sendable {
 
   @Flag(
     name: .customLong("resume"),
-    help: "Go on with what an unfinished run has left; begin anew where there is none.")
+    help: "Resume an unfinished run, or start one where there is none.")
   var resumes = false
 
   @Flag(
     name: .customLong("gather"),
-    help: "Workers send their shards: for hosts that share no file system.")
+    help: "Workers send their shards: for hosts without a shared file system.")
   var gathers = false
 
   @Option(
     name: .customLong("dead-after"),
-    help: "Seconds of silence after which a worker is given up.")
+    help: "Seconds without a heartbeat after which a worker counts as dead.")
   var deadAfterSeconds = 10
 
   @Option(
     name: .customLong("hung-after"),
-    help: "Seconds without progress after which a worker is given up.")
+    help: "Seconds without progress after which a worker counts as hung.")
   var hungAfterSeconds = 25
 
   @Option(
-    name: .customLong("join-timeout"), help: "Seconds that a run waits for a worker.")
+    name: .customLong("join-timeout"), help: "Seconds that a run waits while no worker is there.")
   var joinLimitSeconds = 600
 
   @Flag(

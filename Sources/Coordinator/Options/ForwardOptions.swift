@@ -8,7 +8,7 @@ public struct ForwardOptions: ParsableArguments, Sendable {
   /// The first ones of a `.npy`.
   @Option(
     name: .customLong("samples"),
-    help: "So many samples of the data (default: all; 1024 random ones of a text).")
+    help: "Number of samples of the data (default: all; 1024 random ones of a text).")
   var sampleLimit: Int?
 
   @OptionGroup var text: TextOptions
@@ -23,7 +23,7 @@ public struct ForwardOptions: ParsableArguments, Sendable {
   /// Leaves that go through the model together, at the most.
   @Option(
     help:
-      "Leaves (of some 2048 tokens) per task: more read the weights less often, hold more memory.")
+      "Leaves (of some 2048 tokens) per task: more read the weights less often, take more memory.")
   var leavesPerBlock: Int?
 
   public init() {}

@@ -11,7 +11,7 @@ public struct WriteOptions: ParsableArguments, Sendable {
   @Option(help: "Largest shard, in bytes or with a suffix KB, MB, GB.")
   var maxShardSize = "4GB"
 
-  @Option(help: "safetensors, or gguf: a file for llama.cpp, model.gguf, besides.")
+  @Option(help: "safetensors, or gguf: model.gguf for llama.cpp, too.")
   var format = CheckpointFormat.safetensors
 
   @Option(help: "The dense model on the Hugging Face hub, OWNER/NAME, for the model card.")

@@ -22,7 +22,7 @@ extension RunInputs {
   /// - Throws: ``UsageError`` when a file speaks of another model.
   func check(_ digest: Digest, of path: FilePath) throws {
     guard digest == checkpoint.digest else {
-      throw UsageError("\(path) was made for another model than \(directory): calibrate this one")
+      throw UsageError("\(path) was made for another model than \(directory): calibrate this model")
     }
   }
 }
