@@ -81,7 +81,8 @@ let package = Package(
       [
         "Launching", "Journal", "Host", "Report", "Export", "GGUF", "Wire", "Transport",
         "Coordination", "Pruning", "Measurement", "Transformer", "Kernels", "TextData", "Tokenizer",
-        "Checkpoint", "Storage", "Statistics", "FlapCore", http, sockets, logging, system,
+        "Checkpoint", "Storage", "Statistics", "FlapCore", argumentParser, http, sockets, logging,
+        system,
       ]),
     library(
       "Worker",

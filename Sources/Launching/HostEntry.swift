@@ -18,9 +18,9 @@ public struct HostEntry: Hashable, Sendable {
   public var host: String
   /// The port of ssh; nil for what ssh chooses.
   public var port: Int?
-  /// Leaves that the worker there computes at a time; nil for the worker's own choice.
-  public var slots: Int?
-  /// Threads that compute, of all slots together; nil for the worker's own choice.
+  /// Leaves that the worker there computes side by side; nil for the worker's own choice.
+  public var lanes: Int?
+  /// Threads that compute, of all lanes together; nil for the worker's own choice.
   public var threads: Int?
   /// Memory that the worker there may use; nil when not told.
   public var memoryBytes: Int?
@@ -34,14 +34,14 @@ public struct HostEntry: Hashable, Sendable {
   public var line: Int
 
   public init(
-    user: String? = nil, host: String, port: Int? = nil, slots: Int? = nil, threads: Int? = nil,
+    user: String? = nil, host: String, port: Int? = nil, lanes: Int? = nil, threads: Int? = nil,
     memoryBytes: Int? = nil, workerProgram: String? = nil, modelDirectory: String? = nil,
     environment: [Variable] = [], line: Int = 1
   ) {
     self.user = user
     self.host = host
     self.port = port
-    self.slots = slots
+    self.lanes = lanes
     self.threads = threads
     self.memoryBytes = memoryBytes
     self.workerProgram = workerProgram

@@ -1,7 +1,9 @@
 /// One line of a hosts file that names a host.
 struct HostLine {
-  static let keys = "slots, threads, memory, worker, model, env.NAME"
-  /// Most slots or threads of a host.
+  static let keys = "lanes, threads, memory, worker, model, env.NAME"
+  /// Older spellings, read as the keys that they are.
+  private static let aliases = ["slots": "lanes"]
+  /// Most lanes or threads of a host.
   static let countLimit = 4096
 
   let address: HostAddress
@@ -20,7 +22,8 @@ struct HostLine {
       guard let equals = word.firstIndex(of: UInt8(ascii: "=")) else {
         throw .notAnAssignment(PlainText.quotable(word))
       }
-      let key = String(decoding: word[..<equals], as: UTF8.self)
+      let name = String(decoding: word[..<equals], as: UTF8.self)
+      let key = HostLine.aliases[name] ?? name
       try set(key, to: String(decoding: word[(equals + 1)...], as: UTF8.self))
       guard keys.insert(key).inserted else { throw .doubledKey(PlainText.line(key, limit: 60)) }
     }
@@ -40,9 +43,9 @@ struct HostLine {
 
   private mutating func set(_ key: String, to value: String) throws(HostsFileError.Code) {
     switch key {
-    case "slots":
-      guard WholeNumber.parse(value.utf8) != 0 else { throw .noSlots }
-      settings.slots = try HostLine.count(key, value)
+    case "lanes":
+      guard WholeNumber.parse(value.utf8) != 0 else { throw .noLanes }
+      settings.lanes = try HostLine.count(key, value)
     case "threads": settings.threads = try HostLine.count(key, value)
     case "memory":
       guard let bytes = WholeNumber.parseBytes(value) else {

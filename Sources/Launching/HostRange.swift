@@ -16,7 +16,7 @@ extension HostRangeError: CustomStringConvertible {
     case .unbalancedBracket:
       "its brackets do not match: a range is written node[01-16] or node[1,3,5-7]"
     case .badPart(let part):
-      "`\(part)` in its brackets is no number or range of numbers: "
+      "`\(part)` in its brackets is not a number or range of numbers: "
         + "write node[01-16] or node[1,3,5-7]"
     case .reversed(let part):
       "its range `\(part)` runs backwards: write the smaller number first"

@@ -1,6 +1,6 @@
 /// The hosts that compute, one a line:
 ///
-///     [user@]host[:sshport] [slots=N] [threads=N] [memory=64GB] [worker=/path] [model=/path]
+///     [user@]host[:sshport] [lanes=N] [threads=N] [memory=64GB] [worker=/path] [model=/path]
 ///       [env.NAME=VALUE]
 ///
 /// (on one line). `#` at the line's start or after a blank begins a comment. A host may have
@@ -65,11 +65,11 @@ public struct HostsFile: Hashable, Sendable {
       firstLines[name] = entry.line
     }
     hosts += entries
-    // MPICH writes slots there, and no sshd is known to listen on such a port.
+    // MPICH writes a number of processes there, and no sshd is known to listen on such a port.
     if let entry = entries.first, let port = entry.port, port <= 128, port != 22 {
       warnings.append(
         "hosts file, line \(entry.line): `\(entry.label)` means that ssh connects to port \(port); "
-          + "for \(port) slots write `\(entry.host) slots=\(port)`")
+          + "for \(port) lanes write `\(entry.host) lanes=\(port)`")
     }
   }
 }

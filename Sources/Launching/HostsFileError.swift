@@ -14,7 +14,7 @@ public struct HostsFileError: Error, Hashable, Sendable {
     case unknownKey(String)
     case doubledKey(String)
     case badNumber(key: String, value: String, limit: Int)
-    case noSlots
+    case noLanes
     case badMemory(String)
     case relativePath(key: String, value: String)
     case badVariableName(String)
@@ -44,7 +44,7 @@ extension HostsFileError: CustomStringConvertible {
 
   private var reason: String {
     switch code {
-    case .noHosts: "names no host: write one host a line, such as `node1 slots=4`"
+    case .noHosts: "names no host: write one host a line, such as `node1 lanes=4`"
     case .fileTooLarge(let byteCount):
       "holds \(byteCount) bytes, above the limit of \(HostsFile.fileByteLimit): "
         + "use ranges such as node[001-999]"
@@ -54,40 +54,40 @@ extension HostsFileError: CustomStringConvertible {
     case .controlCharacter(let code):
       "holds the control character U+\(hexadecimal(code)): remove it"
     case .unbalancedQuote:
-      "has a \" without its partner: quotes stand around a whole value, as in model=\"/my models\""
-    case .textAfterQuote: "goes on after a closing \": put a blank between the settings"
+      "has an unbalanced \": quotes stand around a whole value, as in model=\"/my models\""
+    case .textAfterQuote: "has text right after a closing \": put a blank between the settings"
     case .notAnAssignment(let word):
-      "`\(word)` is no setting: write key=value, as in slots=4, without blanks around `=`"
+      "`\(word)` is not a setting: write key=value, as in lanes=4, without blanks around `=`"
     case .unknownKey(let key): "unknown key `\(key)`: known are \(HostLine.keys)"
     case .doubledKey(let key): "`\(key)` is given twice: keep one"
     case .badNumber(let key, let value, let limit):
-      "\(key)=\(value) is no whole number of 1 to \(limit)"
-    case .noSlots: "slots=0 leaves the host without work: remove the line, or write slots=1 or more"
+      "\(key)=\(value) is not a whole number from 1 to \(limit)"
+    case .noLanes: "lanes=0 leaves the host without work: remove the line, or write lanes=1 or more"
     case .badMemory(let value):
-      "memory=\(value) is no amount of memory: write a whole number and B, MB, GB, TB, MiB, GiB "
+      "memory=\(value) is not an amount of memory: write a whole number and B, MB, GB, TB, MiB, GiB "
         + "or TiB, as in memory=64GB"
     case .relativePath(let key, let value):
-      "\(key)=\(value) is no absolute path: write the path on that host from its root, "
+      "\(key)=\(value) is not an absolute path: write the path on that host from its root, "
         + "as in \(key)=/opt/flap/\(key)"
     case .badVariableName(let name):
-      "`\(name)` is no name of a variable: write env.NAME=VALUE with letters, digits and _"
+      "`\(name)` is not the name of a variable: write env.NAME=VALUE with letters, digits and _"
     case .badUser(let user):
       "user `\(user)` is empty or holds other characters than letters, digits, `.`, `-`, `_`, "
         + "or begins with `-`: set such a user for the host in ~/.ssh/config"
     case .badHost(let host):
       "host `\(host)` is empty or holds other characters than letters, digits, `.`, `-`, `_`, "
         + "or begins with `-` or `.`: a line is `[user@]host[:sshport] key=value ...`"
-    case .badAddress(let address): "`\(address)` is no IPv6 address: write one as in [fe80::1]:22"
+    case .badAddress(let address): "`\(address)` is not an IPv6 address: write it as [fe80::1]:22"
     case .unbracketedAddress(let host):
       "`\(host)` has more than one `:`: write an IPv6 address in brackets, as in [fe80::1]:22"
     case .badPort(let port, let host):
-      "`:\(port)` is no port of 1 to 65535: `host:4` is an ssh port here; "
-        + "slots are `\(host) slots=4`"
+      "`:\(port)` is not a port from 1 to 65535: `host:4` is an ssh port here; "
+        + "lanes are `\(host) lanes=4`"
     case .badRange(let error, let host): "host `\(host)`: \(error)"
     case .duplicateHost(let host, let firstLine):
       firstLine == line
-        ? "`\(host)` comes twice in this line: correct the range"
-        : "`\(host)` stands in line \(firstLine) already: keep one line, and set slots= there"
+        ? "`\(host)` is twice in this line: correct the range"
+        : "`\(host)` is already in line \(firstLine): keep one of the lines"
     }
   }
 

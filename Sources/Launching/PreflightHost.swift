@@ -40,8 +40,8 @@ struct PreflightHost {
   /// The client's own failures (ssh(1): 255 if an error occurred).
   private var sshReason: String {
     if said("REMOTE HOST IDENTIFICATION HAS CHANGED") {
-      return "its host key is not the one that is known, which may be an attack: find out why; "
-        + "only then remove the old one with ssh-keygen -R"
+      return "its host key has changed, which may be an attack: find out why; "
+        + "only then remove the old key with ssh-keygen -R"
     }
     if said("Host key verification failed") {
       return "its host key is not known here: connect once by hand with ssh and confirm it, "
@@ -52,7 +52,7 @@ struct PreflightHost {
         + "User and IdentityFile in ~/.ssh/config"
     }
     return "ssh could not connect\(quotation): check the host's name and port, that it is up, and "
-      + "that `host:4` is meant as a port; slots are slots=4"
+      + "that `host:4` is meant as a port; lanes are lanes=4"
   }
 
   private var program: String { PlainText.line(workerProgram) }

@@ -16,7 +16,7 @@ extension SlurmError: CustomStringConvertible {
     case .badNodeList(let list, let error):
       "SLURM_JOB_NODELIST `\(list)` cannot be read: \(error)"
     case .badVariable(let name, let value):
-      "\(name) is `\(value)`, no whole number above 0: leave the variables of Slurm as it sets them"
+      "\(name) is `\(value)`, not a whole number above 0: leave the variables of Slurm as it sets them"
     case .nodeCount(let variable, let list):
       "SLURM_JOB_NUM_NODES says \(variable) nodes and SLURM_JOB_NODELIST names \(list): "
         + "leave the variables of Slurm as it sets them"

@@ -9,21 +9,21 @@ public struct WorkerCommandLine: Hashable, Sendable {
   public var modelDirectory: String
   /// nil for the worker's own choice.
   public var threadCount: Int?
-  /// Leaves at a time; nil for the worker's own choice.
-  public var slotCount: Int?
+  /// Leaves computed side by side; nil for the worker's own choice.
+  public var laneCount: Int?
   /// Only look whether the worker could run (``PreflightReport``).
   public var isPreflight: Bool
   /// After all others.
   public var extraArguments: [String]
 
   public init(
-    program: String, modelDirectory: String, threadCount: Int? = nil, slotCount: Int? = nil,
+    program: String, modelDirectory: String, threadCount: Int? = nil, laneCount: Int? = nil,
     isPreflight: Bool = false, extraArguments: [String] = []
   ) {
     self.program = program
     self.modelDirectory = modelDirectory
     self.threadCount = threadCount
-    self.slotCount = slotCount
+    self.laneCount = laneCount
     self.isPreflight = isPreflight
     self.extraArguments = extraArguments
   }
@@ -32,7 +32,7 @@ public struct WorkerCommandLine: Hashable, Sendable {
   public func arguments(connectFile: String = "-") -> [String] {
     var arguments = ["--connect-file", connectFile, "--model", modelDirectory]
     if let threadCount { arguments += ["--threads", String(threadCount)] }
-    if let slotCount { arguments += ["--slots", String(slotCount)] }
+    if let laneCount { arguments += ["--lanes", String(laneCount)] }
     if isPreflight { arguments.append("--preflight") }
     return arguments + extraArguments
   }
@@ -43,7 +43,7 @@ public struct WorkerCommandLine: Hashable, Sendable {
     adjusted.program = host.workerProgram ?? program
     adjusted.modelDirectory = host.modelDirectory ?? modelDirectory
     adjusted.threadCount = host.threads ?? threadCount
-    adjusted.slotCount = host.slots
+    adjusted.laneCount = host.lanes
     return adjusted
   }
 }

@@ -11,7 +11,7 @@ extension ModelCard {
       needsRemoteCode
       ? "Layers of unequal sizes need the two small Python files in this folder "
         + "(transformers 4.57 or 5)."
-      : "All layers are alike: a stock class loads it."
+      : "All layers have the same sizes: a class of transformers itself loads it."
     return """
       \(note)
 
@@ -30,7 +30,7 @@ extension ModelCard {
     let options = needsRemoteCode ? " --trust-remote-code --model-impl transformers" : ""
     let note =
       needsRemoteCode
-      ? "vLLM takes it through its transformers backend, with transformers 5.14 or later. "
+      ? "vLLM runs it through its transformers backend, with transformers 5.14 or later. "
       : "vLLM: "
     return """
       \(note)The size of a tensor-parallel group has to divide the heads and neurons \

@@ -19,10 +19,10 @@ extension PruningReport {
       """
     let sections =
       section("layers", "What is left of each layer", layersText + LayerMap(report: self).html)
-      + section("scores", "How the scores are spread", scoresHTML)
+      + section("scores", "Distribution of the scores", scoresHTML)
       + section("perplexity", "Perplexity", perplexityHTML)
       + section("sizes", "Sizes", sizesHTML) + section("workers", "Workers", workersHTML)
-      + section("origin", "Where it comes from", originHTML)
+      + section("origin", "Provenance", originHTML)
     return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n\(head)\n</head>\n<body>\n"
       + header + "<main>\n\(sections)</main>\n" + footer + "</body>\n</html>\n"
   }

@@ -77,20 +77,20 @@ extension PruningReport {
     return
       (run.isResumed
       ? Markup.element(
-        "p", [:], "This run went on with what an earlier one had left; only its own work is shown.")
+        "p", [:], "This run resumed an unfinished one; only its own work is shown.")
       : "")
       + table(
-        "What each worker did",
+        "Work of each worker",
         ["Host", "Threads", "Results", "Not counted", "Tokens", "Tokens/s"], rows)
       + Markup.element(
         "div", ["class": "pair"],
         table("Phases", ["Phase", "Tasks", "Time"], phases)
-          + table("What happened", ["Event", "Times"], events))
+          + table("Events", ["Event", "Count"], events))
       + Markup.element(
         "p", ["class": "note"],
-        "A worker held \(NumberText.bytes(run.peakWorkerBytes)) of memory at most, mapped weights "
-          + "aside. Not counted: tasks that a worker was given and another one finished first, "
-          + "or that it lost. Results never depend on who computes them.")
+        "Peak memory of a worker: \(NumberText.bytes(run.peakWorkerBytes)), mapped weights aside. "
+          + "Not counted: tasks of a worker that another one finished first, or that were lost "
+          + "with it. Results never depend on who computes them.")
   }
 
   private func bar(_ share: Double) -> String {
@@ -105,7 +105,7 @@ extension PruningReport {
       ("Version", "flap \(Markup.escape(run.version)), kernels \(code(run.kernels))"),
       ("Model", "\(code(model.name)) \(code(model.digest.hexadecimal, "digest"))"),
     ]
-    if let compute = run.compute { facts.append(("Products in", Markup.escape(compute))) }
+    if let compute = run.compute { facts.append(("Matrix products", Markup.escape(compute))) }
     if let calibration { facts.append(("Calibration", data(calibration))) }
     if let evaluation { facts.append(("Evaluation", data(evaluation.data))) }
     let list = facts.map { Markup.element("dt", [:], $0.0) + Markup.element("dd", [:], $0.1) }

@@ -48,7 +48,7 @@ extension StorageError: CustomStringConvertible {
     case .notWritable: "cannot write into \(path)\(reason): choose another --output"
     case .notEmpty: "\(path) is not empty: choose a new or empty folder"
     case .unfinished:
-      "\(path) holds an unfinished run: go on with --resume, or remove the folder to start again"
+      "\(path) holds an unfinished run: continue with --resume, or remove the folder to start over"
     case .notADirectory: "\(path) is a file where a folder belongs: choose another --output"
     case .inUse: "another run is writing into \(path): wait for it or choose another --output"
     case .tooLarge: "\(path) is larger than such a file can be"

@@ -14,7 +14,7 @@ final class TaskRunner {
   let checkpoint: Checkpoint
   let progress: TaskProgress
   /// Leaves that are computed at the same time; nil: what suits the model.
-  private let slotCount: Int?
+  private let laneCount: Int?
   private let threadCount: Int
   private(set) var terms: Welcome?
   private var madeMeasurement: SampleMeasurement?
@@ -22,9 +22,9 @@ final class TaskRunner {
   private var madePruned: PrunedCheckpoint?
   private var madePruning: ModelPruning?
 
-  init(checkpoint: Checkpoint, slotCount: Int?, threadCount: Int, progress: TaskProgress) {
+  init(checkpoint: Checkpoint, laneCount: Int?, threadCount: Int, progress: TaskProgress) {
     self.checkpoint = checkpoint
-    self.slotCount = slotCount
+    self.laneCount = laneCount
     self.threadCount = threadCount
     self.progress = progress
   }
@@ -72,7 +72,7 @@ final class TaskRunner {
     let made = SampleMeasurement(
       Llama(
         checkpoint: checkpoint, compute: terms.compute, threadCount: threadCount,
-        laneCount: slotCount, limits: limits))
+        laneCount: laneCount, limits: limits))
     madeMeasurement = made
     return made
   }

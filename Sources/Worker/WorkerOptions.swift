@@ -8,19 +8,19 @@ public struct WorkerOptions: Sendable {
   /// The checkpoint's folder on this machine.
   public var modelDirectory: FilePath
   /// Leaves that are computed at a time; nil: what suits the model.
-  public var slotCount: Int?
-  /// Threads that compute, of all slots together.
+  public var laneCount: Int?
+  /// Threads that compute, of all lanes together.
   public var threadCount: Int
   /// End when standard input closes, as it does when the coordinator's process ends.
   public var watchesStandardInput: Bool
 
   public init(
-    ticket: ConnectionTicket, modelDirectory: FilePath, slotCount: Int?, threadCount: Int,
+    ticket: ConnectionTicket, modelDirectory: FilePath, laneCount: Int?, threadCount: Int,
     watchesStandardInput: Bool
   ) {
     self.ticket = ticket
     self.modelDirectory = modelDirectory
-    self.slotCount = slotCount
+    self.laneCount = laneCount
     self.threadCount = threadCount
     self.watchesStandardInput = watchesStandardInput
   }

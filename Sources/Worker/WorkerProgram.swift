@@ -30,7 +30,7 @@ public enum WorkerProgram {
     let wakeUp = try WakeUp()
     let compute = ComputeThread(wakeUp: wakeUp) { progress in
       TaskRunner(
-        checkpoint: checkpoint, slotCount: options.slotCount, threadCount: options.threadCount,
+        checkpoint: checkpoint, laneCount: options.laneCount, threadCount: options.threadCount,
         progress: progress)
     }
     while true {

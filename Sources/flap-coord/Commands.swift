@@ -21,19 +21,19 @@ struct Prune: ParsableCommand {
   @Option(help: "Share of the decoder layers' parameters to remove, 0 ≤ R < 1.")
   var ratio: Double
   @OptionGroup(title: "Search") var search: SearchArguments
-  @OptionGroup(title: "Writing") var write: WriteArguments
-  @OptionGroup(title: "Forward pass") var forward: ForwardArguments
-  @OptionGroup(title: "Workers") var cluster: ClusterArguments
+  @OptionGroup(title: "Writing") var write: WriteOptions
+  @OptionGroup(title: "Forward pass") var forward: ForwardOptions
+  @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
 
-  @Flag(help: "Say what would be done and how much memory a worker takes; start nothing.")
+  @Flag(help: "Show what would run and the peak memory of a worker; start nothing.")
   var dryRun = false
 
   func run() throws {
     let run = PruneRun(
       model: model, calibration: calibration, evaluation: eval, output: output,
-      search: try search.options([ratio]), write: try write.options(), forward: forward.options,
-      cluster: cluster.options, command: CommandLine.arguments)
+      search: try search.options([ratio]), write: write, forward: forward, cluster: cluster,
+      command: CommandLine.arguments)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
 }
@@ -50,17 +50,16 @@ struct Calibrate: ParsableCommand {
   var calibration: FilePath
   @Option(help: "The statistics file to write.", completion: .file(), transform: path) var output:
     FilePath
-  @OptionGroup(title: "Forward pass") var forward: ForwardArguments
-  @OptionGroup(title: "Workers") var cluster: ClusterArguments
+  @OptionGroup(title: "Forward pass") var forward: ForwardOptions
+  @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
 
-  @Flag(help: "Say what would be done and how much memory a worker takes; start nothing.")
+  @Flag(help: "Show what would run and the peak memory of a worker; start nothing.")
   var dryRun = false
 
   func run() throws {
     let run = CalibrationRun(
-      model: model, calibration: calibration, output: output, forward: forward.options,
-      cluster: cluster.options)
+      model: model, calibration: calibration, output: output, forward: forward, cluster: cluster)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
 }
@@ -101,14 +100,14 @@ struct Write: ParsableCommand {
   var statistics: FilePath?
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
-  @OptionGroup(title: "Writing") var write: WriteArguments
-  @OptionGroup(title: "Workers") var cluster: ClusterArguments
+  @OptionGroup(title: "Writing") var write: WriteOptions
+  @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
 
   func run() throws {
     try WriteRun(
       model: model, plan: plan, statistics: statistics, output: output,
-      write: try write.options(), cluster: cluster.options
+      write: write, cluster: cluster
     ).run(console.console)
   }
 }
@@ -139,8 +138,8 @@ struct Eval: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Add the biases that a written checkpoint would have.")
   var compensation = true
   @OptionGroup(title: "Search") var search: SearchArguments
-  @OptionGroup(title: "Forward pass") var forward: ForwardArguments
-  @OptionGroup(title: "Workers") var cluster: ClusterArguments
+  @OptionGroup(title: "Forward pass") var forward: ForwardOptions
+  @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
 
   func validate() throws {
@@ -154,8 +153,7 @@ struct Eval: ParsableCommand {
       plans: plan, search: try ratio.map { try search.options($0.ratios) },
       statistics: statistics, compensates: compensation)
     try EvaluationRun(
-      model: model, data: data, pruning: plans, forward: forward.options,
-      cluster: cluster.options
+      model: model, data: data, pruning: plans, forward: forward, cluster: cluster
     ).run(console.console)
   }
 }

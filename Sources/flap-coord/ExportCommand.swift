@@ -1,5 +1,5 @@
-public import ArgumentParser
-public import Coordinator
+import ArgumentParser
+import Coordinator
 import SystemPackage
 
 struct Export: ParsableCommand {
@@ -22,6 +22,3 @@ struct Export: ParsableCommand {
     try ExportRun(model: model, output: output, type: type).run(console.console)
   }
 }
-
-extension ExportType: ExpressibleByArgument {}
-extension CheckpointFormat: ExpressibleByArgument {}

@@ -17,13 +17,15 @@ struct FlapWorker: ParsableCommand {
 
         flap-worker --connect-file FILE --model DIR
 
-      It ends with code 0 when the run is over, with 1 when it lost its
-      coordinator (start it again), with 3 when it would be refused again.
+      Exit codes: 0, the run is over; 1, it lost its coordinator (restart it);
+      3, it would be refused again.
       """,
     version: WorkerProgram.version)
 
   @Option(
-    help: "The ticket that flap-coord wrote; - reads it from standard input and ends with that.")
+    help: """
+      The ticket that flap-coord wrote; - reads it from standard input and ends when that closes.
+      """)
   var connectFile: String?
 
   @Option(help: "The endpoint of a flap-coord --insecure, such as tcp://10.0.0.1:40001.")
@@ -33,23 +35,24 @@ struct FlapWorker: ParsableCommand {
   var model: String
 
   @Option(
+    name: [.customLong("lanes"), .customLong("slots")],
     help: """
-      Parts of a block computed at a time, each with its share of the threads (default: what suits \
-      the model).
+      Parts of a block computed side by side, each with its share of the threads (default: what \
+      suits the model); --slots is the older spelling.
       """)
-  var slots: Int?
+  var lanes: Int?
 
-  @Option(help: "Threads that compute, of all slots together (default: the cores).")
+  @Option(help: "Threads that compute, of all lanes together (default: the cores).")
   var threads: Int?
 
   @Flag(help: "End when standard input closes.")
   var watchStdin = false
 
-  @Flag(help: "Only look whether a worker could run here, and print what is found.")
+  @Flag(help: "Check whether a worker can run here, print a report, and exit.")
   var preflight = false
 
   func validate() throws {
-    guard slots ?? 1 >= 1 else { throw ValidationError("--slots is at least 1") }
+    guard lanes ?? 1 >= 1 else { throw ValidationError("--lanes is at least 1") }
     guard threads ?? 1 >= 1 else { throw ValidationError("--threads is at least 1") }
     guard (connect == nil) != (connectFile == nil) else {
       throw ValidationError("give --connect-file, or --connect for a flap-coord --insecure")
@@ -59,7 +62,7 @@ struct FlapWorker: ParsableCommand {
   func run() throws {
     do {
       let options = WorkerOptions(
-        ticket: try ticket(), modelDirectory: FilePath(model), slotCount: slots,
+        ticket: try ticket(), modelDirectory: FilePath(model), laneCount: lanes,
         threadCount: threads ?? WorkerProgram.defaultThreadCount,
         watchesStandardInput: watchStdin || connectFile == "-")
       guard !preflight else { return WorkerProgram.preflight(options) }

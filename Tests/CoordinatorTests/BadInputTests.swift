@@ -147,7 +147,7 @@ struct BadInputTests {
     let outcome = try prune(into: disk + "/out")
     #expect(outcome.exitCode != 0)
     #expect(outcome.standardError.contains("the disk is full while writing"))
-    #expect(outcome.standardError.contains("go on with --resume"))
+    #expect(outcome.standardError.contains("continue with --resume"))
     #expect(!FileManager.default.fileExists(atPath: disk + "/out/config.json"))
     #expect(mount("tmpfs", disk, "tmpfs", UInt(MS_REMOUNT), "size=16m") == 0)
     let resumed = try prune(into: disk + "/out", ["--resume"])

@@ -30,7 +30,7 @@ struct ClusterOptionTests {
   @Test(
     "hosts files with errors",
     arguments: [
-      ("# nothing\n", "names no host"), ("node1\nnode1\n", "line 2"), ("node1 slots=0\n", "line 1"),
+      ("# nothing\n", "names no host"), ("node1\nnode1\n", "line 2"), ("node1 lanes=0\n", "line 1"),
       ("\nnode1 gpus=4\n", "line 2"),
       ("node1 memory=8MB\n", "node1, line 1"),
     ])

@@ -15,7 +15,7 @@ struct EndingTests {
     }
     #expect(outcome.exitCode != 0)
     #expect(outcome.standardError.contains("interrupted"))
-    #expect(outcome.standardError.contains("go on with --resume"))
+    #expect(outcome.standardError.contains("continue with --resume"))
     #expect(FileManager.default.fileExists(atPath: folder.path("pruned/flap/journal")))
     #expect(waitForEnd(of: workers))
   }

@@ -64,7 +64,15 @@ struct HostilePeerProcessTests {
         #expect(!isTaken)
       }
     },
-    Attack("messages that cannot be read", saying: nil) { coordinator in
+    Attack("a hello that cannot be read", saying: "use the same version") { coordinator in
+      // As of another version: its user is told long before the run gives up waiting for workers.
+      let worker = try HostileWorker(coordinator.ticket)
+      let start = ContinuousClock.now
+      try worker.send([[0xFF, 0xFF, 0xFF]])
+      #expect(coordinator.says("refused 127.0.0.1: message header of 3 bytes"))
+      #expect(ContinuousClock.now - start < .seconds(5))
+    },
+    Attack("messages that cannot be read", saying: "use the same version") { coordinator in
       let worker = try HostileWorker(coordinator.ticket)
       for frames in HostileMessages.mutated(count: 5000, seed: 11) { try worker.send(frames) }
       // An answer means that all before it was read.
@@ -72,6 +80,9 @@ struct HostilePeerProcessTests {
       while case let answer = try worker.next() {
         if case .reject(let rejection) = answer, rejection.reason.contains("differs") { break }
       }
+      // Few lines, however many messages: 8 at once, then one a second.
+      #expect(coordinator.says("more refusals, the last: refused 127.0.0.1: message"))
+      #expect(coordinator.lines(with: "refused 127.0.0.1: ").count < 60)
     },
     Attack("a worker that joins and turns hostile", saying: "cannot be unpacked") { coordinator in
       let model = try Checkpoint(directory: FilePath(Programs.model)).digest
@@ -95,7 +106,7 @@ struct HostilePeerProcessTests {
     try attack.perform(coordinator)
     if let line = attack.line {
       #expect(coordinator.says(line), "\(coordinator.logText)")
-      for line in coordinator.lines(with: "refused") {
+      for line in coordinator.lines(with: "refused ") {
         #expect(line.contains("refused 127.0.0.1: ") || line.contains("of unknown address: "))
         #expect(line.utf8.count < 300)
       }

@@ -26,7 +26,7 @@ struct ResumeTests {
 
     let again = try Programs.coordinator(arguments)
     #expect(again.exitCode != 0)
-    #expect(again.standardError.contains("holds an unfinished run: go on with --resume"))
+    #expect(again.standardError.contains("holds an unfinished run: continue with --resume"))
 
     let other = try Programs.coordinator(
       arguments.dropLast() + ["0.3", "--resume", "--samples", "100"])
@@ -36,7 +36,7 @@ struct ResumeTests {
 
     let resumed = try Programs.coordinator(arguments + ["--resume"])
     #expect(resumed.exitCode == 0, "\(resumed.standardError)")
-    #expect(resumed.standardError.contains("going on with what was done before"))
+    #expect(resumed.standardError.contains("results reused"))
     // 256 samples of 128 tokens are 32768; some of them were counted before.
     #expect(!resumed.standardError.contains("calibration: 32768 tokens"))
     #expect(!FileManager.default.fileExists(atPath: folder.path("out/flap/journal")))

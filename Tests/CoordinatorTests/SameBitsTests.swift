@@ -32,18 +32,18 @@ struct SameBitsTests {
     #expect(try prune(folder, "plain", ["--insecure", "--local-workers", "3"]) == expected)
   }
 
-  @Test("slots of one worker", arguments: [2, 3])
-  func slots(count: Int) throws {
+  @Test("lanes of one worker, by both spellings", arguments: [("--lanes", 2), ("--slots", 3)])
+  func lanes(option: String, count: Int) throws {
     let folder = try TemporaryFolder()
     let expected = try prune(folder, "reference", ["--local-workers", "1"])
     let ticket = folder.path("ticket")
     var worker: Process?
     let digests = try prune(
-      folder, "slots", ["--launcher", "none", "--connect-file", ticket]
+      folder, "lanes", ["--launcher", "none", "--connect-file", ticket]
     ) { _ in
       while !FileManager.default.fileExists(atPath: ticket) { usleep(10_000) }
       worker = try Programs.worker(
-        ["--connect-file", ticket, "--slots", "\(count)", "--threads", "2"])
+        ["--connect-file", ticket, option, "\(count)", "--threads", "2"])
     }
     #expect(digests == expected)
     worker?.waitUntilExit()

@@ -177,6 +177,27 @@ struct SweepTests {
     }
   }
 
+  @Test("--uniform of a class without biases: no card claims any, by one command or step by step")
+  func cardOfUniformMistral() throws {
+    let model = try mistral()
+    let output = folder.path("uniform")
+    try succeed(
+      "--model", model, "--calibration", Programs.calibration, "--samples", "48", "--ratio", "0.3",
+      "--uniform", "--output", output)
+    try succeed(
+      "write", "--model", model, "--statistics", output + "/flap/statistics.safetensors", "--plan",
+      output + "/flap/plan.safetensors", "--output", folder.path("written"))
+    for folder in [output, folder.path("written")] {
+      let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(names.contains("model.safetensors"))
+      let card = try String(contentsOfFile: folder + "/README.md", encoding: .utf8)
+      #expect(card.contains("without bias compensation") && !card.contains("o_proj"), "\(card)")
+    }
+    #expect(
+      FileManager.default.contentsEqual(
+        atPath: output + "/README.md", andPath: folder.path("written/README.md")))
+  }
+
   @Test("--round-to and --tensor-parallel: every layer's counts divide, the budget is kept")
   func rounded() throws {
     for structure in ["AL-AM", "UL-UM"] {
@@ -232,6 +253,18 @@ struct SweepTests {
   }
 
   // MARK: Helpers
+
+  /// The bundled model as one of Mistral's class, which has no place for the biases.
+  private func mistral() throws -> String {
+    let model = try folder.copyModel()
+    let path = URL(fileURLWithPath: model + "/config.json")
+    let json = try JSONSerialization.jsonObject(with: try Data(contentsOf: path))
+    var config = try #require(json as? [String: Any])
+    config["model_type"] = "mistral"
+    config["architectures"] = ["MistralForCausalLM"]
+    try JSONSerialization.data(withJSONObject: config).write(to: path)
+    return model
+  }
 
   private func perplexities(_ result: [String: Any]) throws -> [Double] {
     let plans = try #require(result["plans"] as? [[String: Any]])

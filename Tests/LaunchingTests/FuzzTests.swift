@@ -9,7 +9,7 @@ struct FuzzTests {
     "node", "a", "B", "1", "02", "9999", "70000", "[", "]", "-", ",", ":", ":22", "[1-3]",
     "[01-12]",
     "[fe80::1]", "%eth0", "@", "bob@", ".", "..", "_", "\n", "\r\n", " ", "\t", "#", "\"", "=",
-    " slots=", " threads=2", " memory=", "4GB", "GiB", " worker=/w", " model=\"/a b\"", " env.A=1",
+    " lanes=", " threads=2", " memory=", "4GB", "GiB", " worker=/w", " model=\"/a b\"", " env.A=1",
     " env.", "\u{0}", "é", "\u{202E}", "\u{FEFF}", "0", "18446744073709551616",
   ]
   private static let listPieces = [
@@ -49,7 +49,7 @@ struct FuzzTests {
   private func check(_ file: HostsFile) {
     let areGood = file.hosts.allSatisfy { host in
       !host.host.isEmpty && !host.host.hasPrefix("-") && !host.label.contains("/")
-        && host.user?.hasPrefix("-") != true && host.slots ?? 1 > 0 && host.line > 0
+        && host.user?.hasPrefix("-") != true && host.lanes ?? 1 > 0 && host.line > 0
         && host.workerProgram?.hasPrefix("/") != false
         && host.modelDirectory?.hasPrefix("/") != false
     }

@@ -17,23 +17,24 @@ struct HostsFileErrorTests {
     ("a\rb", .controlCharacter(code: 13), 1),
     ("a # \u{9B}2J", .controlCharacter(code: 0x9B), 1),
     ("a # \u{202E}", .controlCharacter(code: 0x202E), 1),
-    ("\na slot=4", .unknownKey("slot"), 2),
-    ("a Slots=4", .unknownKey("Slots"), 1),
+    ("\na lane=4", .unknownKey("lane"), 2),
+    ("a Lanes=4", .unknownKey("Lanes"), 1),
     ("a =4", .unknownKey(""), 1),
-    ("a slots", .notAnAssignment("slots"), 1),
-    ("a slots = 4", .notAnAssignment("slots"), 1),
-    ("a slots=1 slots=1", .doubledKey("slots"), 1),
+    ("a lanes", .notAnAssignment("lanes"), 1),
+    ("a lanes = 4", .notAnAssignment("lanes"), 1),
+    ("a lanes=1 lanes=1", .doubledKey("lanes"), 1),
+    ("a lanes=1 slots=1", .doubledKey("lanes"), 1),
     ("a env.A=1 env.A=2", .doubledKey("env.A"), 1),
-    ("a\n\nb\na slots=2", .duplicateHost("a", firstLine: 1), 4),
+    ("a\n\nb\na lanes=2", .duplicateHost("a", firstLine: 1), 4),
     ("x@a\ny@A:22", .duplicateHost("A:22", firstLine: 1), 2),
     ("n[1-3]\nn2", .duplicateHost("n2", firstLine: 1), 2),
     ("n[1-3,3]", .duplicateHost("n3", firstLine: 1), 1),
     ("[::1]\n[::1]", .duplicateHost("::1", firstLine: 1), 2),
-    ("a slots=0", .noSlots, 1),
-    ("a slots=000", .noSlots, 1),
-    ("a slots=", .badNumber(key: "slots", value: "", limit: 4096), 1),
-    ("a slots=-1", .badNumber(key: "slots", value: "-1", limit: 4096), 1),
-    ("a slots=4097", .badNumber(key: "slots", value: "4097", limit: 4096), 1),
+    ("a lanes=0", .noLanes, 1),
+    ("a lanes=000", .noLanes, 1),
+    ("a lanes=", .badNumber(key: "lanes", value: "", limit: 4096), 1),
+    ("a lanes=-1", .badNumber(key: "lanes", value: "-1", limit: 4096), 1),
+    ("a lanes=4097", .badNumber(key: "lanes", value: "4097", limit: 4096), 1),
     ("a threads=0", .badNumber(key: "threads", value: "0", limit: 4096), 1),
     ("a threads=1.5", .badNumber(key: "threads", value: "1.5", limit: 4096), 1),
     (
@@ -63,7 +64,7 @@ struct HostsFileErrorTests {
     (":22", .badHost(""), 1),
     ("-oProxyCommand", .badHost("-oProxyCommand"), 1),
     ("..", .badHost(".."), 1),
-    ("slots=4", .badHost("slots=4"), 1),
+    ("lanes=4", .badHost("lanes=4"), 1),
     ("a;id", .badHost("a;id"), 1),
     ("höst", .badHost("höst"), 1),
     ("a/b", .badHost("a/b"), 1),
@@ -128,25 +129,25 @@ struct HostsFileErrorTests {
     "what an error says",
     arguments: [
       (
-        "\na slot=4",
-        "hosts file, line 2: unknown key `slot`: known are slots, threads, memory, worker, model, "
+        "\na lane=4",
+        "hosts file, line 2: unknown key `lane`: known are lanes, threads, memory, worker, model, "
           + "env.NAME"
       ),
       (
         "node1:999999",
-        "hosts file, line 1: `:999999` is no port of 1 to 65535: `host:4` is an ssh port here; "
-          + "slots are `node1 slots=4`"
+        "hosts file, line 1: `:999999` is not a port from 1 to 65535: `host:4` is an ssh port here; "
+          + "lanes are `node1 lanes=4`"
       ),
       (
         "a\n#\na",
-        "hosts file, line 3: `a` stands in line 1 already: keep one line, and set slots= there"
+        "hosts file, line 3: `a` is already in line 1: keep one of the lines"
       ),
       (
         "n[3-1]",
         "hosts file, line 1: host `n[3-1]`: its range `3-1` runs backwards: write the smaller "
           + "number first"
       ),
-      ("", "hosts file: names no host: write one host a line, such as `node1 slots=4`"),
+      ("", "hosts file: names no host: write one host a line, such as `node1 lanes=4`"),
     ])
   func descriptions(text: String, description: String) {
     let error = #expect(throws: HostsFileError.self) { try HostsFile(text: text) }

@@ -7,7 +7,7 @@ struct HostsFileTests {
     let file = try HostsFile(
       text: """
         # The cluster.
-        alice@node1.example.com:2222 slots=4 threads=16 memory=64GB worker=/opt/flap/flap-worker \
+        alice@node1.example.com:2222 lanes=4 threads=16 memory=64GB worker=/opt/flap/flap-worker \
         model=/data/llama env.OMP_NUM_THREADS=1 env.EMPTY=   # the big one
         \t
         10.0.0.7
@@ -15,7 +15,7 @@ struct HostsFileTests {
     #expect(
       file.hosts == [
         HostEntry(
-          user: "alice", host: "node1.example.com", port: 2222, slots: 4, threads: 16,
+          user: "alice", host: "node1.example.com", port: 2222, lanes: 4, threads: 16,
           memoryBytes: 64_000_000_000, workerProgram: "/opt/flap/flap-worker",
           modelDirectory: "/data/llama",
           environment: [
@@ -24,6 +24,11 @@ struct HostsFileTests {
         HostEntry(host: "10.0.0.7", line: 4),
       ])
     #expect(file.warnings.isEmpty)
+  }
+
+  @Test("slots= is the older spelling of lanes=")
+  func olderSpelling() throws {
+    #expect(try HostsFile(text: "a slots=3").hosts == HostsFile(text: "a lanes=3").hosts)
   }
 
   @Test(
@@ -46,12 +51,12 @@ struct HostsFileTests {
 
   @Test("each host of a range has the line's settings")
   func rangeSettings() throws {
-    let hosts = try HostsFile(text: "\nbob@n[1-2]:2222 slots=3 env.A=b").hosts
+    let hosts = try HostsFile(text: "\nbob@n[1-2]:2222 lanes=3 env.A=b").hosts
     #expect(
       hosts
         == [1, 2].map {
           HostEntry(
-            user: "bob", host: "n\($0)", port: 2222, slots: 3,
+            user: "bob", host: "n\($0)", port: 2222, lanes: 3,
             environment: [.init(name: "A", value: "b")], line: 2)
         })
   }
@@ -102,14 +107,14 @@ struct HostsFileTests {
   }
 
   @Test(
-    "a port that looks like slots is warned of", arguments: [(4, 1), (128, 1), (22, 0), (443, 0)])
+    "a port that looks like lanes is warned of", arguments: [(4, 1), (128, 1), (22, 0), (443, 0)])
   func warnings(port: Int, count: Int) throws {
     let file = try HostsFile(text: "\nnode[1-9]:\(port)")
     #expect(file.hosts.count == 9)
     #expect(file.warnings.count == count)
     for warning in file.warnings {
       #expect(warning.contains("line 2"))
-      #expect(warning.contains("`node1 slots=\(port)`"))
+      #expect(warning.contains("`node1 lanes=\(port)`"))
     }
   }
 

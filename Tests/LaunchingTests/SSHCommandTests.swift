@@ -26,7 +26,7 @@ struct SSHCommandTests {
   @Test("user, port, identity, options and all that a line can set")
   func all() {
     let host = HostEntry(
-      user: "bob", host: "fe80::1", port: 2222, slots: 2, threads: 8, workerProgram: "/my/worker",
+      user: "bob", host: "fe80::1", port: 2222, lanes: 2, threads: 8, workerProgram: "/my/worker",
       modelDirectory: "/my models",
       environment: [.init(name: "A", value: "it's"), .init(name: "B", value: "")])
     let command = SSHCommand(
@@ -45,7 +45,7 @@ struct SSHCommandTests {
         + [
           "-p", "2222", "-i", "/keys/id", "bob@fe80::1", "--",
           #"exec env 'A=it'\''s' B= /my/worker --connect-file - --model '/my models' --threads 8 "#
-            + "--slots 2 --preflight --log-format json",
+            + "--lanes 2 --preflight --log-format json",
         ])
   }
 

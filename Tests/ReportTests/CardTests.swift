@@ -93,10 +93,10 @@ struct CardTests {
     #expect(remote.contains("trust_remote_code=True"))
     #expect(remote.contains("--model-impl transformers"))
     #expect(remote.contains("here 1 only"), "a layer has one key and value head")
-    let stock = Sample.card(needsRemoteCode: false)
-    #expect(!stock.contains("trust"))
-    #expect(stock.contains("vllm serve .\n"))
-    #expect(!stock.contains("llama-cli"))
+    let uniform = Sample.card(needsRemoteCode: false)
+    #expect(!uniform.contains("trust"))
+    #expect(uniform.contains("vllm serve .\n"))
+    #expect(!uniform.contains("llama-cli"))
     #expect(Sample.card(ggufFile: "tiny.gguf").contains("llama-cli -m 'tiny.gguf'"))
   }
 

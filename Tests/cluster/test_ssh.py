@@ -178,7 +178,7 @@ def test_nothing_is_left_and_nothing_is_lost(network, start, reference, signal_n
     wait_for_silence(network, again)
 
 
-# Hosts that are not fit
+# Hosts that fail the preflight
 
 
 def test_wrong_host_keys(network, start, tmp_path):
@@ -188,7 +188,7 @@ def test_wrong_host_keys(network, start, tmp_path):
     known.write_text(first.known_hosts_line + first.known_hosts_line.replace(first.address, second.address))
     run = start(known_hosts=known)
     assert run.end(60) != 0
-    for host, phrase in ((second, "host key is not the one that is known"), (network.hosts[2], "host key is not known")):
+    for host, phrase in ((second, "host key has changed"), (network.hosts[2], "host key is not known")):
         (line,) = lines_about(run, host.address)
         assert phrase in line
     assert lines_about(run, first.address) == []

@@ -13,12 +13,12 @@ public enum ClusterError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .noWorkersLeft(let lastEnding):
-      "every worker died, the last one \(lastEnding): see its messages above; if the system "
-        + "killed it for memory, use fewer --local-workers or --leaves-per-block 1"
+      "every worker died, the last one \(lastEnding): see its output above; if it ran out of "
+        + "memory, use fewer --local-workers or --leaves-per-block 1"
     case .unfitHosts(let failures):
-      (["not all hosts are fit:"] + failures.map { "  " + $0 }).joined(separator: "\n")
+      (["preflight failed:"] + failures.map { "  " + $0 }).joined(separator: "\n")
     case .unexpectedResult(let work):
-      "a worker's result for \(work) does not fit: install the same version everywhere"
+      "unexpected result of a worker for \(work): install the same version on every host"
     case .shardMissing(let path):
       "a worker wrote \(path), but it is not on this machine: use --gather where the hosts share "
         + "no file system"

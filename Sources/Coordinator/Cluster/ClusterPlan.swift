@@ -71,9 +71,9 @@ struct ClusterPlan {
 
   var isLocal: Bool { if case .local = launcher { true } else { false } }
 
-  /// Leaves that one worker is told to compute at a time, at the most.
-  var slotsPerWorker: Int {
-    if case .ssh(let hosts) = launcher { hosts.compactMap(\.slots).max() ?? 1 } else { 1 }
+  /// Leaves that one worker is told to compute side by side, at the most.
+  var lanesPerWorker: Int {
+    if case .ssh(let hosts) = launcher { hosts.compactMap(\.lanes).max() ?? 1 } else { 1 }
   }
 
   /// Threads of each worker of this machine; nil elsewhere, where each worker knows its cores.
@@ -95,7 +95,7 @@ struct ClusterPlan {
 
   private func memory(of pass: SampledPass, on host: HostEntry) -> WorkerMemory {
     WorkerMemory(
-      pass, threadCount: host.threads ?? threadCount ?? Host.coreCount, slotCount: host.slots)
+      pass, threadCount: host.threads ?? threadCount ?? Host.coreCount, laneCount: host.lanes)
   }
 
   /// - Throws: ``UsageError`` for a host whose `memory=` a worker would exceed.
@@ -108,7 +108,7 @@ struct ClusterPlan {
       throw UsageError(
         "\(host.label), line \(host.line) of \(options.hostsFile!): a worker takes "
           + "\(Format.bytes(needed)), more than memory=\(Format.bytes(limit)): use fewer threads "
-          + "or slots there or a smaller --leaves-per-block")
+          + "or lanes there or a smaller --leaves-per-block")
     }
   }
 
@@ -118,12 +118,12 @@ struct ClusterPlan {
     case .local(let count): "\(count) × \(threadCount!) threads on this machine"
     case .ssh(let hosts):
       "\(hosts.count) hosts over ssh: "
-        + hosts.map { $0.label + ($0.slots.map { " (\($0) slots)" } ?? "") }
+        + hosts.map { $0.label + ($0.lanes.map { " (\($0) lanes)" } ?? "") }
         .joined(separator: ", ")
     case .slurm(let allocation):
       "\(allocation.nodeCount) nodes of Slurm job \(allocation.jobID): "
         + allocation.nodeNames.joined(separator: ", ")
-    case .none: "whoever joins"
+    case .none: "any that join"
     }
   }
 }

@@ -26,6 +26,8 @@ struct ClusterSession: ~Copyable {
   private var watch: RunWatch
   /// Which worker a process is; known once it has said hello.
   private var workersByMember: [Fleet.Member: WorkerID] = [:]
+  /// Workers that the machine knows: welcomed, and neither turned away nor gone since.
+  private var welcomed: Set<WorkerID> = []
   private var tasks: [TaskID: Work] = [:]
   private let taskRun = UInt32.random(in: .min ... .max)
   private var isCompleted = false
@@ -58,7 +60,7 @@ struct ClusterSession: ~Copyable {
     try entrance.writeConnectFile(plan.options.connectFile)
     log.log(
       level: plan.isLocal ? .debug : .info,
-      "listening at \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
+      "listening on \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
     let start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
     try start.checkHosts(&entrance, interruption, log)
     var fleet = Fleet(try start.commands(&entrance))
@@ -141,7 +143,7 @@ struct ClusterSession: ~Copyable {
       for: entrance.socket, descriptors: fleet.descriptors, timeout: untilTimer())
     try noticeInterruption(keep)
     while let message = try entrance.socket.receive() {
-      try handle(event(for: message), keep)
+      if let event = event(for: message) { try handle(event, keep) }
       if failure != nil { break }
     }
     if nextWatch <= .now {
@@ -164,14 +166,15 @@ struct ClusterSession: ~Copyable {
   private mutating func noticeInterruption(_ keep: Keep) throws {
     guard interruption.isRequested else { return }
     guard let drain else {
-      log.notice("interrupted: finishing what is in work; once more to stop at once")
+      log.notice("interrupted: draining, running tasks are finished; Ctrl-C again stops at once")
       drain = (.now + ClusterSession.drainLimit, false)
       return try handle(.drain, keep)
     }
     if drain.isOver || drain.deadline <= .now { throw ClusterError.interrupted }
   }
 
-  private mutating func event(for message: Message) -> CoordinatorMachine.Event {
+  /// - Returns: nil for what nobody can read of somebody whom the machine does not know.
+  private mutating func event(for message: Message) -> CoordinatorMachine.Event? {
     let worker = WorkerID(bytes: message.routingID)
     do {
       let decoded = try WireCodec.decodeWorkerMessage(message.frames)
@@ -182,8 +185,13 @@ struct ClusterSession: ~Copyable {
           fleet.noteJoined(member)
         }
       }
+      if case .bye = decoded { welcomed.remove(worker) }
       return .received(decoded, from: worker)
     } catch {
+      guard welcomed.contains(worker) else {
+        entrance.noteUnreadable(message, because: "\(error)")
+        return nil
+      }
       return .receivedGarbage(from: worker, reason: "\(error)")
     }
   }
@@ -197,11 +205,12 @@ struct ClusterSession: ~Copyable {
         if let worker = workersByMember.removeValue(forKey: member) {
           try handle(.lost(worker, reason: "\(label) \(ending)"), keep)
         } else if drain == nil {
-          log.warning("\(label) \(ending) before its worker joined")
+          log.warning("\(label): \(ending) before joining")
         }
-      case .restarted(let member): log.notice("\(fleet.label(member)): started again")
+      case .restarted(let member): log.notice("\(fleet.label(member)): restarted")
       case .failed(let member, let ending):
-        log.warning("\(fleet.label(member)): \(ending) again and again; trying on, ever slower")
+        log.warning(
+          "\(fleet.label(member)): \(ending), restart limit reached; retrying with back-off")
       case .hopeless(let ending):
         guard !isCompleted, drain == nil else { continue }
         if machine.workerCount == 0 {
@@ -245,10 +254,15 @@ struct ClusterSession: ~Copyable {
     fleet.kill(member)
   }
 
-  private func send(_ message: CoordinatorMessage, to worker: WorkerID) throws {
+  private mutating func send(_ message: CoordinatorMessage, to worker: WorkerID) throws {
+    switch message {
+    case .welcome: welcomed.insert(worker)
+    case .reject: welcomed.remove(worker)
+    default: break
+    }
     // One that cannot be reached is found dead by its lease.
     if try entrance.socket.send(WireCodec.encode(message), to: worker.bytes) != .sent {
-      log.debug("worker \(worker) cannot be reached")
+      log.debug("worker \(worker) is unreachable")
     }
   }
 }
@@ -263,9 +277,9 @@ extension CoordinatorSettings {
       maximumReportBytes: Payload.largestReportBytes(shape: inputs.shape))
     // No shard is larger than the weights and the biases that are added.
     maximumShardBytes = inputs.checkpoint.byteCount * 2
-    deadAfter = max(plan.options.deadAfter, terms.heartbeatInterval * 3)
-    hungAfter = plan.options.hungAfter
-    joinLimit = plan.options.joinLimit
+    deadAfter = max(.seconds(plan.options.deadAfterSeconds), terms.heartbeatInterval * 3)
+    hungAfter = .seconds(plan.options.hungAfterSeconds)
+    joinLimit = .seconds(plan.options.joinLimitSeconds)
     isStrict = plan.options.isStrict
     // Several of the largest reports fit, whatever the model.
     receiveBudgetBytes = max(receiveBudgetBytes, maximumReportBytes * 2)

@@ -44,14 +44,14 @@ struct RunWorkspace: ~Copyable {
     _ console: Console, _ body: (inout RunWorkspace) throws -> Result
   ) throws -> Result {
     if isResumed {
-      console.log.notice("going on with what was done before: \(ledger.count) results")
+      console.log.notice("resuming: \(ledger.count) results reused")
     }
     do {
       return try body(&self)
     } catch {
       if !ledger.isEmpty {
         folder.keep()
-        console.log.notice("what was done is kept in \(path): go on with --resume")
+        console.log.notice("finished work is kept in \(path): continue with --resume")
       }
       throw error
     }

@@ -72,7 +72,7 @@ struct WorkerStart {
 
   private func workerCommandLine() throws -> WorkerCommandLine {
     guard let program = plan.options.workerProgram ?? LocalCommand.defaultProgram else {
-      throw UsageError("cannot tell where flap-worker is: name it with --worker-program")
+      throw UsageError("cannot find flap-worker: name it with --worker-program")
     }
     return WorkerCommandLine(
       program: program, modelDirectory: model.absolute.string, threadCount: plan.threadCount)
@@ -94,7 +94,7 @@ struct WorkerStart {
     var worker = try workerCommandLine()
     worker.isPreflight = true
     let commands = try commands(worker, &entrance)
-    log.info("looking at \(plan.workerCount) hosts")
+    log.info("preflight: checking \(plan.workerCount) hosts")
     let outcomes = try run(commands, entrance, interruption)
     entrance.forgetProbes()
     let expectation = PreflightExpectation(

@@ -1,7 +1,112 @@
-public import SystemPackage
+public import ArgumentParser
+internal import SystemPackage
+
+/// How the workers of a run are started and spoken to.
+public struct ClusterOptions: ParsableArguments, Sendable {
+  @Option(
+    name: .customLong("workers"),
+    help: "The hosts file: one host per line; workers start there over ssh.",
+    completion: .file(), transform: { FilePath($0) })
+  var hostsFile: FilePath?
+
+  /// nil: ssh with a hosts file, else local.
+  @Option(help: "How workers start: local, ssh, slurm, or none (they join on their own).")
+  var launcher: LauncherChoice?
+
+  @Option(
+    name: .customLong("local-workers"),
+    help: "Worker processes on this machine (default: one for every four cores).")
+  var localWorkerCount: Int?
+
+  @Option(
+    name: .customLong("threads"), help: "Threads of each worker (default: its machine's cores).")
+  var threadsPerWorker: Int?
+
+  @Option(help: "Path of flap-worker, here and on the hosts (default: beside this program).")
+  var workerProgram: String?
+
+  @Option(
+    name: .customLong("ssh-option"), help: "An option for ssh, Name=value; may be given again.")
+  var sshOptions: [String] = []
+
+  @Option(help: "The private key for ssh.", completion: .file()) var sshIdentity: String?
+
+  @Option(
+    name: .customLong("srun-option"), help: "An option for srun; may be given again.",
+    completion: .file())
+  var srunOptions: [String] = []
+
+  /// nil: what the launcher needs.
+  @Option(help: "Where to listen: an address or interface of this host, with or without :PORT.")
+  var listen: String?
+
+  @Option(
+    help: "Write the ticket with which any worker may join (only its owner can read it).",
+    completion: .file(), transform: { FilePath($0) })
+  var connectFile: FilePath?
+
+  @Option(
+    help: "Keys made by flap-coord keys (default: new ones for each run).", completion: .file(),
+    transform: { FilePath($0) })
+  var keyFile: FilePath?
+
+  @Flag(
+    name: .customLong("insecure"),
+    help: "No encryption and no keys: anybody who reaches the port can take part.")
+  var isInsecure = false
+
+  @Flag(
+    name: .customLong("resume"),
+    help: "Resume an unfinished run, or start one where there is none.")
+  var resumes = false
+
+  @Flag(
+    name: .customLong("gather"),
+    help: "Workers send their shards: for hosts without a shared file system.")
+  var gathers = false
+
+  @Option(
+    name: .customLong("dead-after"),
+    help: "Seconds without a heartbeat after which a worker counts as dead.")
+  var deadAfterSeconds = 10
+
+  @Option(
+    name: .customLong("hung-after"),
+    help: "Seconds without progress after which a worker counts as hung.")
+  var hungAfterSeconds = 25
+
+  @Option(
+    name: .customLong("join-timeout"), help: "Seconds that a run waits while no worker is there.")
+  var joinLimitSeconds = 600
+
+  @Flag(
+    name: .customLong("strict"),
+    help: "End the run when workers compute with different kernels or different bits.")
+  var isStrict = false
+
+  @Option(help: "Serve Prometheus metrics at http://ADDRESS:PORT/metrics.") var metrics: String?
+
+  public init() {}
+
+  public func validate() throws {
+    guard localWorkerCount ?? 1 >= 1 else {
+      throw ValidationError("--local-workers is at least 1")
+    }
+    guard threadsPerWorker ?? 1 >= 1 else { throw ValidationError("--threads is at least 1") }
+    guard deadAfterSeconds >= 2 else {
+      throw ValidationError("--dead-after is at least 2 (seconds)")
+    }
+    guard hungAfterSeconds >= 2 else {
+      throw ValidationError("--hung-after is at least 2 (seconds)")
+    }
+    guard joinLimitSeconds >= 1 else {
+      throw ValidationError("--join-timeout is at least 1 (second)")
+    }
+  }
+}
 
 /// How workers are started.
-public enum LauncherChoice: String, Sendable, CaseIterable {
+public enum LauncherChoice: String, ExpressibleByArgument, Sendable, CaseIterable {
   /// Processes of this machine.
   case local
   /// On the hosts of a hosts file, through the system's OpenSSH client.
@@ -10,44 +115,4 @@ public enum LauncherChoice: String, Sendable, CaseIterable {
   case slurm
   /// Not at all: they join on their own.
   case none
-}
-
-/// How the workers of a run are started and spoken to.
-public struct ClusterOptions: Sendable {
-  /// nil: ssh with a hosts file, else local.
-  public var launcher: LauncherChoice?
-  public var hostsFile: FilePath?
-  /// Workers on this machine; nil: as many as suit its cores.
-  public var localWorkerCount: Int?
-  /// Threads of each worker; nil: its cores.
-  public var threadsPerWorker: Int?
-  /// The program to start; nil: `flap-worker` beside this program.
-  public var workerProgram: String?
-  public var sshOptions: [String] = []
-  public var sshIdentity: String?
-  public var srunOptions: [String] = []
-  /// Address or interface, and port, to listen at; nil: what the launcher needs.
-  public var listen: String?
-  /// Where to write what workers need to join.
-  public var connectFile: FilePath?
-  /// Keys that were made beforehand; nil: keys for this run alone.
-  public var keyFile: FilePath?
-  /// Neither encryption nor keys.
-  public var isInsecure = false
-  /// Go on with what an unfinished run has left.
-  public var resumes = false
-  /// Workers send their shards instead of writing them.
-  public var gathers = false
-  /// Different bits from two workers end the run.
-  public var isStrict = false
-  /// A worker that is silent for this long is dead.
-  public var deadAfter: Duration = .seconds(10)
-  /// A worker whose work stands still for this long is hung.
-  public var hungAfter: Duration = .seconds(25)
-  /// A run without any worker for this long ends.
-  public var joinLimit: Duration = .seconds(600)
-  /// Where to serve metrics, as ADDRESS:PORT; nil: nowhere.
-  public var metrics: String?
-
-  public init() {}
 }

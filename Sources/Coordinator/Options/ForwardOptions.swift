@@ -1,19 +1,44 @@
+public import ArgumentParser
+
 /// How the forward pass is run.
-public struct ForwardOptions: Sendable {
-  /// nil: bf16 where this machine's CPU multiplies it in hardware, else f32.
-  public var compute: ComputeChoice = .auto
-  /// Samples of the data, the first ones of a `.npy`; nil: all, and 1024 random ones of a text.
-  public var sampleLimit: Int?
-  public var text = TextOptions()
+public struct ForwardOptions: ParsableArguments, Sendable {
+  @Option(help: "Format of the matrix products: auto (bf16 where the CPU has it), bf16, f32.")
+  var compute = ComputeChoice.auto
+
+  /// The first ones of a `.npy`.
+  @Option(
+    name: .customLong("samples"),
+    help: "Number of samples of the data (default: all; 1024 random ones of a text).")
+  var sampleLimit: Int?
+
+  @OptionGroup var text: TextOptions
+
   /// Tokens of one leaf of the canonical tree, about: decides the bits, so it is part of the run.
-  public var tokensPerLeaf = 2048
+  @Option(
+    help: ArgumentHelp(
+      "Tokens, about, that go through a product together; part of what decides the bits.",
+      visibility: .hidden))
+  var tokensPerLeaf = 2048
+
   /// Leaves that go through the model together, at the most.
-  public var leavesPerBlock: Int?
+  @Option(
+    help:
+      "Leaves (of some 2048 tokens) per task: more read the weights less often, take more memory.")
+  var leavesPerBlock: Int?
 
   public init() {}
+
+  public func validate() throws {
+    guard sampleLimit ?? 1 >= 1 else { throw ValidationError("--samples is at least 1") }
+    guard tokensPerLeaf >= 1 else { throw ValidationError("--tokens-per-leaf is at least 1") }
+    guard leavesPerBlock ?? 1 >= 1 else {
+      throw ValidationError("--leaves-per-block is at least 1")
+    }
+  }
 }
 
-public enum ComputeChoice: String, Sendable, CaseIterable {
+public enum ComputeChoice: String, ExpressibleByArgument, Sendable, CaseIterable {
+  /// bf16 where this machine's CPU multiplies it in hardware, else f32.
   case auto
   case bf16
   case f32

@@ -1,3 +1,4 @@
+public import ArgumentParser
 internal import Checkpoint
 internal import Export
 internal import FlapCore
@@ -76,22 +77,22 @@ public struct SearchOptions: Sendable {
   func fitting(modelType: String?, _ shape: ModelShape) throws -> SearchOptions {
     guard isUniform else { return self }
     var options = self
-    let stock = try modelType.map { modelType throws(StockClassError) in
+    let stockClass = try modelType.map { modelType throws(StockClassError) in
       try StockClass(modelType: modelType)
     }
-    _ = try stock?.biases(holding: shape.biases)
-    options.search.widths.headsDivideHiddenSize = stock?.wantsHeadsToDivideHiddenSize ?? true
+    _ = try stockClass?.biases(holding: shape.biases)
+    options.search.widths.headsDivideHiddenSize = stockClass?.wantsHeadsToDivideHiddenSize ?? true
     return options
   }
 }
 
 /// `0.2`, or several ratios with commas between.
-public struct RatioList: Sendable {
+public struct RatioList: ExpressibleByArgument, Sendable {
   public let ratios: [Double]
 
   /// - Returns: nil for anything but numbers.
-  public init?(_ text: String) {
-    let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+  public init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
     let ratios = parts.compactMap { Double($0) }
     guard ratios.count == parts.count else { return nil }
     self.ratios = ratios

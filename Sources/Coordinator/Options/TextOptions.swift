@@ -1,18 +1,31 @@
+public import ArgumentParser
+
 /// How samples are taken from text; token ids in a `.npy` are taken as they are.
-public struct TextOptions: Sendable {
-  /// nil: random to calibrate, consecutive to evaluate.
-  public var order: SamplingOrder?
-  /// Tokens of a sample; nil: 128, as in the paper.
-  public var sequenceLength: Int?
-  /// Of the random order; nil: 0.
-  public var seed: UInt64?
-  /// The key of the text in a line of JSON; nil: `text`.
-  public var field: String?
+public struct TextOptions: ParsableArguments, Sendable {
+  @Option(help: "Tokens of a sample of text (default: 128).") var sequenceLength: Int?
+
+  @Option(
+    name: .customLong("sampling"),
+    help: "Samples of text: random (usual to calibrate) or consecutive (to evaluate).")
+  var order: SamplingOrder?
+
+  @Option(help: "The seed of random samples (default: 0).") var seed: UInt64?
+
+  @Option(
+    name: .customLong("text-field"),
+    help: "The key of the text in a line of .jsonl (default: text).")
+  var field: String?
 
   public init() {}
+
+  public func validate() throws {
+    guard sequenceLength ?? 1 >= 1 else {
+      throw ValidationError("--sequence-length is at least 1")
+    }
+  }
 }
 
-public enum SamplingOrder: String, Sendable, CaseIterable {
+public enum SamplingOrder: String, ExpressibleByArgument, Sendable, CaseIterable {
   case random
   case consecutive
 }

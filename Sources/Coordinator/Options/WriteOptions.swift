@@ -1,33 +1,39 @@
+public import ArgumentParser
 internal import Report
 
 /// How a pruned checkpoint is written.
-public struct WriteOptions: Sendable {
-  /// Removed channels leave a bias behind that restores the mean output.
-  public var compensates: Bool
-  public var maximumShardBytes: Int
-  public var format: CheckpointFormat
-  /// What the model card names as the dense model, `OWNER/NAME` on the Hugging Face hub.
-  public private(set) var baseModel: String?
+public struct WriteOptions: ParsableArguments, Sendable {
+  @Flag(
+    name: .customLong("compensation"), inversion: .prefixedNo,
+    help: "Add biases that restore the mean output of what was removed.")
+  var compensates = true
 
-  public init(
-    compensates: Bool, maximumShardBytes: Int, format: CheckpointFormat = .safetensors
-  ) {
-    self.compensates = compensates
-    self.maximumShardBytes = maximumShardBytes
-    self.format = format
-  }
+  @Option(help: "Largest shard, in bytes or with a suffix KB, MB, GB.")
+  var maxShardSize = "4GB"
 
-  /// - Throws: ``UsageError`` for what cannot be a name on the hub.
-  public mutating func name(baseModel: String?) throws {
-    if let baseModel, !ModelName.isHubName(baseModel) {
-      throw UsageError("--base-model \(baseModel): give the name on the hub, OWNER/NAME")
+  @Option(help: "safetensors, or gguf: model.gguf for llama.cpp, too.")
+  var format = CheckpointFormat.safetensors
+
+  @Option(help: "The dense model on the Hugging Face hub, OWNER/NAME, for the model card.")
+  var baseModel: String?
+
+  public init() {}
+
+  public func validate() throws {
+    guard ByteCount(maxShardSize) != nil else {
+      throw ValidationError("--max-shard-size \(maxShardSize): give a number such as 500MB or 4GB")
     }
-    self.baseModel = baseModel
+    if let baseModel, !ModelName.isHubName(baseModel) {
+      throw ValidationError("--base-model \(baseModel): give the name on the hub, OWNER/NAME")
+    }
   }
+
+  /// ``maxShardSize``, which ``validate()`` has read.
+  var maximumShardBytes: Int { ByteCount(maxShardSize)!.value }
 }
 
 /// What a run leaves in its folder.
-public enum CheckpointFormat: String, Sendable, CaseIterable {
+public enum CheckpointFormat: String, ExpressibleByArgument, Sendable, CaseIterable {
   /// A Hugging Face checkpoint.
   case safetensors
   /// The same and a GGUF file for llama.cpp.
@@ -35,11 +41,11 @@ public enum CheckpointFormat: String, Sendable, CaseIterable {
 }
 
 /// A number of bytes as people write it: `1234`, `500MB`, `4GB` (powers of ten, as Hugging Face).
-public struct ByteCount: Sendable {
-  public let value: Int
+struct ByteCount {
+  let value: Int
 
   /// - Returns: nil for anything but a positive number with an optional suffix KB, MB, GB or TB.
-  public init?(_ text: String) {
+  init?(_ text: String) {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     let factors = [
       "": 1, "KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000,

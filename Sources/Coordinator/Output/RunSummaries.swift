@@ -31,8 +31,8 @@ struct CalibrationSummary: Encodable {
   }
 
   var table: String {
-    "statistics of \(samples) samples, \(tokens) tokens (\(compute)); a worker held "
-      + "\(Format.bytes(peakWorkerBytes)) at most\n→ \(output)"
+    "statistics of \(samples) samples, \(tokens) tokens (\(compute)); peak memory of a worker "
+      + "\(Format.bytes(peakWorkerBytes))\n→ \(output)"
   }
 }
 
@@ -106,8 +106,8 @@ struct PruneSummary: Encodable {
   var table: String {
     let bytes = shards.reduce(0) { $0 + $1.bytes }
     return search.table
-      + " (\(shards.count) shards, \(Format.bytes(bytes)), \(Format.seconds(seconds)); a worker held "
-      + "\(Format.bytes(peakWorkerBytes)) at most)"
+      + " (\(shards.count) shards, \(Format.bytes(bytes)), \(Format.seconds(seconds)); peak memory "
+      + "of a worker \(Format.bytes(peakWorkerBytes)))"
       + (evaluation.map { "\n\($0.line)" } ?? "")
   }
 }
@@ -198,10 +198,10 @@ struct DryRunSummary: Encodable {
         "data       \(samples) samples, \(tokens) tokens in \(leaves) leaves, \(blocks) tasks; \(compute)"
       )
       lines.append(
-        "memory     \(Format.bytes(workerBytes)) per worker at most (\(memoryThreads) threads; "
-          + "activations \(Format.bytes(scratchBytes)), statistics \(Format.bytes(statisticsBytes))), weights "
-          + "mapped besides")
-      lines.append("network    \(Format.bytes(reportBytes)) of results at the most")
+        "memory     up to \(Format.bytes(workerBytes)) per worker (\(memoryThreads) threads; "
+          + "activations \(Format.bytes(scratchBytes)), statistics \(Format.bytes(statisticsBytes))) "
+          + "besides the mapped weights")
+      lines.append("network    up to \(Format.bytes(reportBytes)) of results")
     }
     lines += commands.map { "command    \($0)" }
     return lines.joined(separator: "\n")

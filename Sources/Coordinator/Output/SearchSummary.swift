@@ -50,7 +50,7 @@ struct SearchSummary: Encodable {
       ? " (\(unitsKeptByMinimum) units stay because every layer keeps a group and a neuron)" : ""
     let reached = Format.percent(ratioReached)
     log.warning(
-      "the ratio reached is \(reached), asked was \(Format.percent(ratioAsked))\(reason)")
+      "reached a ratio of \(reached), asked for \(Format.percent(ratioAsked))\(reason)")
   }
 
   var table: String {
@@ -62,7 +62,7 @@ struct SearchSummary: Encodable {
           + " of " + Format.column("\(denseNeurons[layer])", 6))
     }
     lines.append(
-      "\(metric) \(structure): \(Format.percent(ratioReached)) of the decoder layers' parameters go "
+      "\(metric) \(structure): \(Format.percent(ratioReached)) of the decoder layers' parameters removed "
         + "(asked \(Format.percent(ratioAsked))), \(Format.percent(ratioWholeModel)) of the whole "
         + "model; \(Format.count(parametersDense)) → \(Format.count(parametersPruned)) parameters")
     if let output { lines.append("→ \(output)") }

@@ -13,18 +13,18 @@ enum BlockPlanning {
   /// ones spread evenly.
   ///
   /// - Parameters:
-  ///   - slotsPerWorker: leaves of a block that a worker is told to compute at a time.
+  ///   - lanesPerWorker: leaves of a block that a worker is told to compute side by side.
   ///   - leavesPerBlock: what was asked for, rounded down to a power of two; nil leaves it to the
   ///     number of workers.
   static func level(
-    leafCount: Int, workerCount: Int, slotsPerWorker: Int = 1, leavesPerBlock: Int?
+    leafCount: Int, workerCount: Int, lanesPerWorker: Int = 1, leavesPerBlock: Int?
   ) -> Int {
     let root = CanonicalTree(leafCount: leafCount).rootLevel
     if let leavesPerBlock {
       return min(Int.bitWidth - 1 - leavesPerBlock.leadingZeroBitCount, root)
     }
     var level = 0
-    while 2 << level <= largestDefaultBlock * slotsPerWorker,
+    while 2 << level <= largestDefaultBlock * lanesPerWorker,
       (leafCount + (2 << level) - 1) / (2 << level) >= blocksPerWorker * workerCount
     {
       level += 1

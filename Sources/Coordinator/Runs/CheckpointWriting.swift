@@ -18,7 +18,7 @@ struct CheckpointWriting {
   let moments: ModelMoments?
   let options: WriteOptions
   /// Whether a class of transformers itself loads what is written.
-  let isStock: Bool
+  let isUniform: Bool
 
   private var shape: ModelShape { inputs.shape }
 
@@ -33,7 +33,7 @@ struct CheckpointWriting {
     _ session: inout ClusterSession, _ console: Console
   ) throws -> [LedgerRecord] {
     let broadcast = PlanBroadcast(
-      plan, of: shape, moments: moments, isStock: isStock,
+      plan, of: shape, moments: moments, isUniform: isUniform,
       outputDirectory: gathering ? nil : folder.absolute.string,
       maximumShardBytes: options.maximumShardBytes)
     let layout = try self.layout()
@@ -46,7 +46,7 @@ struct CheckpointWriting {
     try SideFiles.copy(from: inputs.directory, to: path)
     let dense = inputs.checkpoint.configuration
     let configuration: [UInt8]
-    if isStock {
+    if isUniform {
       configuration = try PrunedConfiguration.stockJSON(
         dense: dense, plan: plan, compensating: compensates)
     } else {
@@ -67,7 +67,7 @@ struct CheckpointWriting {
     let compensations = compensates ? shape.layers.map { _ in LayerCompensation.empty } : nil
     return try PrunedCheckpoint(
       dense: inputs.checkpoint, plan: plan, compensations: compensations,
-      maximumShardBytes: options.maximumShardBytes, isStock: isStock
+      maximumShardBytes: options.maximumShardBytes, isStock: isUniform
     ).layout
   }
 }

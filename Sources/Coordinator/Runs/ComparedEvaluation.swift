@@ -1,3 +1,4 @@
+internal import ArgumentParser
 internal import Checkpoint
 internal import FlapCore
 internal import Foundation
@@ -20,13 +21,14 @@ struct ComparedEvaluation {
     _ console: Console
   ) throws {
     self.data = data
-    var options = ClusterOptions()
+    // All else as without any option.
+    var options = try ClusterOptions.parse([])
     options.launcher = .local
     options.localWorkerCount = cluster.hostsFile == nil ? cluster.localWorkerCount : nil
     options.threadsPerWorker = cluster.threadsPerWorker
     options.workerProgram = cluster.hostsFile == nil ? cluster.workerProgram : nil
     self.cluster = try ClusterPlan(options)
-    var forward = ForwardOptions()
+    var forward = try ForwardOptions.parse([])
     forward.compute = calibration.compute
     if data.extension != "npy" {
       forward.text.sequenceLength = calibration.text.sequenceLength

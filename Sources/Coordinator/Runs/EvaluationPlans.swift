@@ -42,14 +42,17 @@ public struct EvaluationPlans: Sendable {
       }
       return []
     }
-    let file = try openStatistics(inputs)
+    guard search == nil || statistics != nil else {
+      throw UsageError("--ratio needs --statistics")
+    }
+    let file = try inputs.openStatistics(statistics, isNeeded: compensates)
     var candidates: [Candidate] = []
     for path in plans {
       let plan = try PlanFile(path: path)
       try inputs.check(plan.modelDigest, of: path)
       candidates.append(
         try candidate(
-          path.string, plan.plan, ratioAsked: plan.ratioAsked, isStock: plan.isUniform,
+          path.string, plan.plan, ratioAsked: plan.ratioAsked, isUniform: plan.isUniform,
           moments: file?.moments, inputs, log))
     }
     guard let search, let file else { return candidates }
@@ -61,47 +64,24 @@ public struct EvaluationPlans: Sendable {
       candidates.append(
         try candidate(
           "\(options.search.ratio)", result.plan, ratioAsked: options.search.ratio,
-          isStock: options.isUniform,
+          isUniform: options.isUniform,
           moments: options.metric.needsMoments ? file.moments : nil, inputs, log))
     }
     return candidates
   }
 
   private func candidate(
-    _ name: String, _ plan: PruningPlan, ratioAsked: Double, isStock: Bool,
+    _ name: String, _ plan: PruningPlan, ratioAsked: Double, isUniform: Bool,
     moments: ModelMoments?, _ inputs: RunInputs, _ log: Logger
   ) throws -> Candidate {
     let compensates = try inputs.compensates(
-      compensates && moments != nil, isStock: isStock, log)
+      compensates && moments != nil, isUniform: isUniform, log)
     return Candidate(
       name: name,
       figures: PlanFigures(
         plan, of: inputs.shape, ratioAsked: ratioAsked, compensating: compensates),
       broadcast: PlanBroadcast(
-        plan, of: inputs.shape, moments: compensates ? moments : nil, isStock: isStock,
+        plan, of: inputs.shape, moments: compensates ? moments : nil, isUniform: isUniform,
         outputDirectory: nil, maximumShardBytes: Int(Int32.max)))
-  }
-
-  private func openStatistics(_ inputs: RunInputs) throws -> StatisticsFile? {
-    guard let statistics else {
-      guard search == nil else { throw UsageError("--ratio needs --statistics") }
-      guard !compensates else {
-        throw UsageError(
-          "the compensation needs --statistics; leave it out with --no-compensation")
-      }
-      return nil
-    }
-    let file = try StatisticsFile(path: statistics)
-    try inputs.check(file.modelDigest, of: statistics)
-    return file
-  }
-}
-
-extension RunInputs {
-  /// - Throws: ``UsageError`` when a file speaks of another model.
-  func check(_ digest: Digest, of path: FilePath) throws {
-    guard digest == checkpoint.digest else {
-      throw UsageError("\(path) was made for another model than \(directory): calibrate this one")
-    }
   }
 }

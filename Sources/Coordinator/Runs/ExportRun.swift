@@ -1,3 +1,4 @@
+public import ArgumentParser
 internal import Coordination
 internal import FlapCore
 internal import GGUF
@@ -29,7 +30,7 @@ public struct ExportRun: Sendable {
 }
 
 /// The type of the matrices in a GGUF file.
-public enum ExportType: String, Sendable, CaseIterable {
+public enum ExportType: String, ExpressibleByArgument, Sendable, CaseIterable {
   /// The type of the checkpoint.
   case auto
   case bf16

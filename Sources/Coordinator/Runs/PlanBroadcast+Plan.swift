@@ -13,16 +13,16 @@ extension PlanBroadcast {
   ///
   /// - Parameters:
   ///   - moments: for the compensation; nil leaves it out.
-  ///   - isStock: whether a class of transformers itself loads what is left.
+  ///   - isUniform: whether a class of transformers itself loads what is left.
   init(
-    _ plan: PruningPlan, of shape: ModelShape, moments: ModelMoments?, isStock: Bool,
+    _ plan: PruningPlan, of shape: ModelShape, moments: ModelMoments?, isUniform: Bool,
     outputDirectory: String?, maximumShardBytes: Int
   ) {
     let payload = Payload.encode(
       WritePlan(plan, of: shape, compensatedBy: moments), shape: shape)
     self.init(
       outputDirectory: outputDirectory, maximumShardBytes: maximumShardBytes,
-      compensates: moments != nil, isStock: isStock, digest: Digest(hashing: payload),
+      compensates: moments != nil, isStock: isUniform, digest: Digest(hashing: payload),
       payload: payload)
   }
 }
@@ -48,13 +48,13 @@ extension WritePlan {
 extension RunInputs {
   /// Whether what is asked for can be had: a class of transformers itself may have no place for
   /// the biases of the compensation.
-  func compensates(_ isAskedFor: Bool, isStock: Bool, _ log: Logger) throws -> Bool {
-    guard isAskedFor, isStock else { return isAskedFor }
-    let stock = try StockClass(modelType: checkpoint.configuration.modelType)
-    if !stock.takesCompensation {
+  func compensates(_ isAskedFor: Bool, isUniform: Bool, _ log: Logger) throws -> Bool {
+    guard isAskedFor, isUniform else { return isAskedFor }
+    let stockClass = try StockClass(modelType: checkpoint.configuration.modelType)
+    if !stockClass.takesCompensation {
       log.notice(
-        "\(stock.architecture) has no biases on o_proj and down_proj: the compensation is left out")
+        "\(stockClass.architecture) has no biases on o_proj and down_proj: compensation left out")
     }
-    return stock.takesCompensation
+    return stockClass.takesCompensation
   }
 }

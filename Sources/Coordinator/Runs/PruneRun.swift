@@ -46,7 +46,7 @@ public struct PruneRun: Sendable {
     let cluster = try ClusterPlan(cluster)
     let (inputs, pass, search) = try open(cluster, console)
     let compensates = try inputs.compensates(
-      write.compensates && search.metric.needsMoments, isStock: search.isUniform, console.log)
+      write.compensates && search.metric.needsMoments, isUniform: search.isUniform, console.log)
     let comparison = try evaluation.map {
       try ComparedEvaluation($0, inputs, forward, cluster.options, console)
     }
@@ -71,7 +71,7 @@ public struct PruneRun: Sendable {
           compensating: compensates)
         let writing = CheckpointWriting(
           inputs: inputs, plan: result.plan, moments: compensates ? measurements.moments : nil,
-          options: write, isStock: search.isUniform)
+          options: write, isUniform: search.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
         try writeRecords(measurements, result, search, inputs, pass)

@@ -30,7 +30,7 @@ struct SampleSource {
       ("--sampling", text.order != nil), ("--text-field", text.field != nil),
     ]
     if let option = textual.first(where: \.isGiven) {
-      throw UsageError("\(option.name) is for text: \(path) holds samples as they are")
+      throw UsageError("\(option.name) is for text: \(path) holds token ids")
     }
     let tokens = try TokenMatrix(path: path)
     guard let sampleLimit else { return tokens }

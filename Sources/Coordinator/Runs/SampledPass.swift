@@ -23,7 +23,7 @@ struct SampledPass {
       targetTokensPerLeaf: options.tokensPerLeaf)
     blockLevel = BlockPlanning.level(
       leafCount: layout.leafCount, workerCount: cluster.workerCount,
-      slotsPerWorker: cluster.slotsPerWorker, leavesPerBlock: options.leavesPerBlock)
+      lanesPerWorker: cluster.lanesPerWorker, leavesPerBlock: options.leavesPerBlock)
     compute =
       switch options.compute {
       case .auto: KernelFingerprint.supportsBFloat16InHardware ? .bfloat16 : .float32

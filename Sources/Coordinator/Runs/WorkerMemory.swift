@@ -22,13 +22,13 @@ struct WorkerMemory: Comparable {
 
   var totalBytes: Int { scratchBytes + statisticsBytes + runtimeBytes }
 
-  init(_ pass: SampledPass, threadCount: Int, slotCount: Int? = nil) {
+  init(_ pass: SampledPass, threadCount: Int, laneCount: Int? = nil) {
     self.threadCount = threadCount
     let limits = BlockLimits(
       tokensPerSample: pass.tokens.tokensPerSample, samplesPerLeaf: pass.samplesPerLeaf,
       leavesPerBlock: pass.leavesPerBlock)
     let split = LaneSplit(
-      threadCount: threadCount, laneCount: slotCount, shape: pass.shape, limits: limits)
+      threadCount: threadCount, laneCount: laneCount, shape: pass.shape, limits: limits)
     scratchBytes =
       ScratchPlan(shape: pass.shape, compute: pass.compute, split: split, limits: limits).totalBytes
     // Mean and M2 in f64: one value per level of the tree below the block, one being merged, then

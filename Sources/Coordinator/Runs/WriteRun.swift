@@ -35,9 +35,10 @@ public struct WriteRun: Sendable {
     try write.checkFormat(model: model)
     let planFile = try PlanFile(path: plan)
     try inputs.check(planFile.modelDigest, of: plan)
-    let statisticsFile = try openStatistics(inputs)
+    let statisticsFile = try inputs.openStatistics(
+      write.compensates ? statistics : nil, isNeeded: write.compensates)
     let compensates = try inputs.compensates(
-      write.compensates, isStock: planFile.isUniform, console.log)
+      write.compensates, isUniform: planFile.isUniform, console.log)
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
@@ -56,14 +57,14 @@ public struct WriteRun: Sendable {
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,
           moments: compensates ? statisticsFile?.moments : nil, options: write,
-          isStock: planFile.isUniform)
+          isUniform: planFile.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
         let records = output.appending("flap")
         try statisticsFile?.write(to: records.appending("statistics.safetensors"))
         try planFile.write(to: records.appending("plan.safetensors"))
         try writing.finish(output)
-        try writeCard(planFile, statisticsFile, inputs)
+        try writeCard(planFile, statisticsFile, compensates, inputs)
         return shards
       }
       try session.end()
@@ -79,11 +80,11 @@ public struct WriteRun: Sendable {
   }
 
   private func writeCard(
-    _ plan: PlanFile, _ statistics: StatisticsFile?, _ inputs: RunInputs
+    _ plan: PlanFile, _ statistics: StatisticsFile?, _ compensates: Bool, _ inputs: RunInputs
   ) throws {
     let documents = RunDocuments(
       inputs: inputs, plan: plan.plan, metric: plan.metric, structure: plan.structure,
-      ratioAsked: plan.ratioAsked, compensates: statistics != nil, baseModel: write.baseModel)
+      ratioAsked: plan.ratioAsked, compensates: compensates, baseModel: write.baseModel)
     // Without the statistics nobody knows how much data there was: the plan has its digest.
     try documents.writeCard(
       plan.dataDigest.map { digest in
@@ -96,15 +97,5 @@ public struct WriteRun: Sendable {
   private func statisticsDigest() throws -> String {
     guard write.compensates, let statistics else { return "not set" }
     return try SmallFile.digest(statistics).hexadecimal
-  }
-
-  private func openStatistics(_ inputs: RunInputs) throws -> StatisticsFile? {
-    guard write.compensates else { return nil }
-    guard let statistics else {
-      throw UsageError("the compensation needs --statistics; leave it out with --no-compensation")
-    }
-    let file = try StatisticsFile(path: statistics)
-    try inputs.check(file.modelDigest, of: statistics)
-    return file
   }
 }

@@ -18,17 +18,17 @@ enum MetricsText {
       [("{phase=\"\(escape(phase))\"}", "\(fraction)")])
     let busy = workers.count { $0.task != nil }
     add(
-      "workers", "gauge", "Workers that are there.",
+      "workers", "gauge", "Workers that have joined and are not lost.",
       [("{state=\"busy\"}", "\(busy)"), ("{state=\"idle\"}", "\(workers.count - busy)")])
-    counter("worker_joins_total", "Workers that have joined.", counters.joins)
-    counter("worker_losses_total", "Workers that died, hung or misbehaved.", counters.losses)
-    counter("tasks_completed_total", "Tasks whose results are safe.", counters.completed)
-    counter("task_retries_total", "Tasks that went to another worker.", counters.retries)
+    counter("worker_joins_total", "Workers that joined.", counters.joins)
+    counter("worker_losses_total", "Workers lost: dead, hung or misbehaving.", counters.losses)
+    counter("tasks_completed_total", "Tasks whose results are stored.", counters.completed)
+    counter("task_retries_total", "Tasks retried on another worker.", counters.retries)
     counter(
-      "task_speculations_total", "Tasks that were tried beside their first try.",
+      "task_speculations_total", "Speculative executions of stragglers' tasks.",
       counters.speculations)
-    counter("duplicate_results_total", "Results that came again.", counters.duplicates)
-    counter("received_bytes_total", "Bytes of results that came.", counters.receivedBytes)
+    counter("duplicate_results_total", "Results received a second time.", counters.duplicates)
+    counter("received_bytes_total", "Bytes of results received.", counters.receivedBytes)
     let named = workers.map { worker in
       (
         "{host=\"\(escape(worker.host))\",worker=\"\(escape("\(worker.id)"))\"}", worker
@@ -38,7 +38,7 @@ enum MetricsText {
       "worker_resident_bytes", "gauge", "Anonymous memory of a worker.",
       named.map { ($0.0, "\($0.1.residentBytes)") })
     add(
-      "worker_tasks_total", "counter", "Tasks that a worker has ended.",
+      "worker_tasks_total", "counter", "Tasks completed by a worker.",
       named.map { ($0.0, "\($0.1.completedTaskCount)") })
     return text
   }

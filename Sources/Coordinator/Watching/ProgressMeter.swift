@@ -71,7 +71,8 @@ struct ProgressMeter {
 
   private static func line(_ worker: WorkerView) -> String {
     let state = worker.task.map { "\($0), \(Int(worker.fraction * 100)) %" } ?? "idle"
-    let silence = worker.silence > .seconds(3) ? ", silent \(Int(worker.silence.seconds)) s" : ""
+    let seconds = Int(worker.silence.seconds)
+    let silence = seconds > 3 ? ", no heartbeat for \(seconds) s" : ""
     return "  \(worker.host) × \(worker.threadCount): \(state), done \(worker.completedTaskCount), "
       + Format.bytes(worker.residentBytes) + silence
   }
@@ -80,6 +81,6 @@ struct ProgressMeter {
     let hidden = workers.dropFirst(ProgressMeter.shownWorkers)
     guard !hidden.isEmpty else { return [] }
     let busy = hidden.count { $0.task != nil }
-    return ["  and \(hidden.count) more, \(busy) of them at work"]
+    return ["  and \(hidden.count) more, \(busy) of them busy"]
   }
 }

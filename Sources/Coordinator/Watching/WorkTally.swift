@@ -70,9 +70,9 @@ extension RunCounters {
     [
       .init(name: "workers joined", count: joins),
       .init(name: "workers lost", count: losses),
-      .init(name: "tasks given to another worker", count: retries),
-      .init(name: "tasks tried a second time beside the first", count: speculations),
-      .init(name: "results that came twice", count: duplicates),
+      .init(name: "tasks retried on another worker", count: retries),
+      .init(name: "speculative executions of a task", count: speculations),
+      .init(name: "duplicate results", count: duplicates),
     ]
   }
 }

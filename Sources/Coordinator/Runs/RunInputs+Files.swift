@@ -1,0 +1,28 @@
+internal import Checkpoint
+internal import Export
+internal import FlapCore
+internal import SystemPackage
+
+/// The files beside the model that a run reads.
+extension RunInputs {
+  /// - Parameter isNeeded: for the compensation; without it there may be no file.
+  /// - Throws: ``UsageError`` when there is none or it is of another model.
+  func openStatistics(_ path: FilePath?, isNeeded: Bool) throws -> StatisticsFile? {
+    guard let path else {
+      guard !isNeeded else {
+        throw UsageError("the compensation needs --statistics; leave it out with --no-compensation")
+      }
+      return nil
+    }
+    let file = try StatisticsFile(path: path)
+    try check(file.modelDigest, of: path)
+    return file
+  }
+
+  /// - Throws: ``UsageError`` when a file speaks of another model.
+  func check(_ digest: Digest, of path: FilePath) throws {
+    guard digest == checkpoint.digest else {
+      throw UsageError("\(path) was made for another model than \(directory): calibrate this model")
+    }
+  }
+}
