@@ -31,6 +31,11 @@ public struct ModelStatistics: Sendable {
   }
 }
 
+extension ModelStatistics {
+  /// One entry per decoder layer; none where they were not measured.
+  public var norms: [PerTap<WeightNorms>] { self[WeightNorms.self] ?? [] }
+}
+
 /// The moments at every tap of a model over some calibration samples.
 public struct ModelMoments: Hashable, Sendable {
   /// Calibration samples (independent sequences) seen.

@@ -66,8 +66,7 @@ extension CoordinatorMachine {
     workers[id]!.job!.report = IncomingReport(begin)
     // What is written to disk as it comes takes no more memory than what is in flight.
     let window = settings.creditsPerReport * settings.chunkBytes
-    budget.enqueue(
-      begin.attempt, byteCount: job.kind == .writeShard ? window : begin.byteCount)
+    budget.enqueue(begin.attempt, byteCount: min(window, begin.byteCount))
   }
 
   /// Lets waiting reports come in as far as there is room for them.
@@ -192,9 +191,9 @@ extension CoordinatorMachine {
     if unfinishedCount == 0 { effects.append(.completed) }
   }
 
-  /// The bytes that came are not those that the worker said it sends.
-  mutating func refuseDamaged(
-    _ attempt: TaskAttempt, _ now: Instant, _ effects: inout [Effect]
+  /// The bytes that came are not those that the worker said it sends, or cannot be its result.
+  mutating func refuse(
+    _ attempt: TaskAttempt, because reason: String, _ now: Instant, _ effects: inout [Effect]
   ) {
     guard tasks[attempt.task]!.state == .storing(attempt) else {
       preconditionFailure("only what is being stored can be damaged")
@@ -205,7 +204,7 @@ extension CoordinatorMachine {
       // The worker must not wait for an acknowledgement that never comes.
       effects.append(.send(.cancel(attempt), to: id))
       let failure = TaskFailure(
-        attempt: attempt, failureClass: .transient, reason: "its report was damaged on the way")
+        attempt: attempt, failureClass: .transient, reason: reason)
       fail(failure, from: id, &effects)
     } else {
       requeue(attempt, &effects)

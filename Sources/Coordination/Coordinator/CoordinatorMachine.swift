@@ -22,8 +22,8 @@ public struct CoordinatorMachine: Sendable {
     case receivedGarbage(from: WorkerID, reason: String)
     /// The result handed out for storing is safe.
     case stored(TaskAttempt)
-    /// The result handed out for storing is not what its digest says.
-    case damaged(TaskAttempt)
+    /// The result handed out for storing is not what its digest says, or cannot be a result.
+    case refused(TaskAttempt, reason: String)
     /// The worker's process is known to have ended.
     case lost(WorkerID, reason: String)
     /// Time has passed; nothing else happened.
@@ -41,7 +41,7 @@ public struct CoordinatorMachine: Sendable {
     /// What was received of the attempt's result is not wanted.
     case discard(TaskAttempt)
     /// Check a complete result against its digest and make it safe, then answer with
-    /// ``Event/stored(_:)`` or ``Event/damaged(_:)``.
+    /// ``Event/stored(_:)`` or ``Event/refused(_:reason:)``.
     case store(TaskAttempt, TaskResult)
     /// The worker was given up: end its process, if that can be done, so that another may start.
     case removed(WorkerID)
@@ -100,7 +100,7 @@ public struct CoordinatorMachine: Sendable {
     case .receivedGarbage(let worker, let reason):
       remove(worker, .misbehaved(reason), now, &effects)
     case .stored(let attempt): acknowledge(attempt, now, &effects)
-    case .damaged(let attempt): refuseDamaged(attempt, now, &effects)
+    case .refused(let attempt, let reason): refuse(attempt, because: reason, now, &effects)
     case .lost(let worker, let reason): remove(worker, .died(reason), now, &effects)
     case .timer: checkLeases(now, &effects)
     case .drain: drain(&effects)

@@ -14,7 +14,7 @@ public enum ClusterError: Error, Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .noWorkersLeft(let lastEnding):
       "every worker died, the last one \(lastEnding): see its output above; if it ran out of "
-        + "memory, use fewer --local-workers or --leaves-per-block 1"
+        + "memory, use fewer --local-workers or --leaves-per-unit 1"
     case .unfitHosts(let failures):
       (["preflight failed:"] + failures.map { "  " + $0 }).joined(separator: "\n")
     case .unexpectedResult(let work):

@@ -108,7 +108,7 @@ struct ClusterPlan {
       throw UsageError(
         "\(host.label), line \(host.line) of \(options.hostsFile!): a worker takes "
           + "\(Format.bytes(needed)), more than memory=\(Format.bytes(limit)): use fewer threads "
-          + "or lanes there or a smaller --leaves-per-block")
+          + "or lanes there or a smaller --leaves-per-unit")
     }
   }
 

@@ -7,55 +7,30 @@ internal import Logging
 internal import Statistics
 internal import Storage
 internal import SystemPackage
-internal import Wire
-
-/// What calibration measures: the moments of the activations and the norms of the weights.
-struct Measurements {
-  /// nil when only the weights were measured.
-  var moments: ModelMoments?
-  var norms: [LayerWeightNorms]
-}
 
 extension ClusterSession {
   /// Has the workers measure what the ledger does not have yet: the weights of every layer and,
   /// given samples, the activations. Reports are merged along the canonical tree.
   mutating func measure(
     _ pass: SampledPass?, shape: ModelShape, _ ledger: inout RunLedger, _ console: Console
-  ) throws -> Measurements {
-    let blocks = pass.map { $0.blocks(in: ledger.missingNodes) } ?? []
-    let layers = shape.layers.indices.filter { ledger.record(of: .norms(layer: $0)) == nil }
-    let tokenCount = blocks.reduce(0) { $0 + $1.tokens.count }
+  ) throws -> ModelStatistics {
+    let units = pass.map { $0.units(in: ledger.missingNodes(of: ChannelMoments.kind)) } ?? []
+    let layers = shape.layers.indices.filter { !ledger.has(WeightNorms.kind, ofLayer: $0) }
+    let tokenCount = units.reduce(0) { $0 + $1.tokens.count }
     let meter =
       pass == nil
       ? console.meter("weight norms", unit: "layers", total: Double(layers.count))
       : console.meter("calibration", unit: "tokens", total: Double(tokenCount))
-    let work = blocks.map(Work.calibrate) + layers.map(Work.measureWeights)
-    inbox.momentsByteCount = Payload.largestReportBytes(shape: shape)
+    let work =
+      units.map { Work.measureSamples([ChannelMoments.kind], $0) }
+      + layers.map { Work.measureWeights([WeightNorms.kind], layer: $0) }
     try perform(work, meter: meter) { work, attempt, result, inbox in
-      guard case .received(_, let digest) = result else { return false }
-      let bytes = inbox.takeReport(attempt)
-      guard ClusterSession.isPlausible(bytes, of: work, shape) else { return false }
-      return try ledger.keep(bytes, expecting: digest, of: work)
+      try ledger.keep(result, of: work, attempt, &inbox)
     }
-    return Measurements(
-      moments: try pass.map { _ in
-        try Payload.decodeMoments(try ledger.rootValue(), shape: shape)
-      },
-      norms: try shape.layers.indices.map { layer in
-        try Payload.decodeWeightNorms(
-          try ledger.norms(layer: layer), layer: layer, shape: shape)
-      })
-  }
-
-  /// A report that cannot be read is turned down when it comes, not when it is needed.
-  private static func isPlausible(_ bytes: [UInt8], of work: Work, _ shape: ModelShape) -> Bool {
-    switch work {
-    case .calibrate: Payload.holdsMoments(bytes, shape: shape)
-    case .measureWeights(let layer):
-      (try? Payload.decodeWeightNorms(bytes, layer: layer, shape: shape)) != nil
-    case .evaluate: (try? Payload.decodeLoss(bytes)) != nil
-    case .writeShard: false
-    }
+    var statistics = ModelStatistics(sampleCount: pass?.tokens.sampleCount ?? 0)
+    if pass != nil { statistics[ChannelMoments.self] = try ledger.layers(of: ChannelMoments.self) }
+    statistics[WeightNorms.self] = try ledger.layers(of: WeightNorms.self)
+    return statistics
   }
 
   /// Has the workers compute the mean negative log-likelihood of the samples.
@@ -67,18 +42,15 @@ extension ClusterSession {
     if let plan { try broadcast(plan) }
     let meter = console.meter("evaluation", unit: "tokens", total: Double(pass.tokenCount))
     var ledger = try RunLedger(
-      storage: MemoryLedgerStorage(), tree: pass.layout.tree, merge: LedgerMerge.loss,
+      storage: MemoryLedgerStorage(), tree: pass.layout.tree, shape: shape,
       digest: { Digest(hashing: $0) })
-    let work = pass.blocks(in: ledger.missingNodes).map {
-      Work.evaluate($0, plan: plan?.digest)
+    let work = pass.units(in: ledger.missingNodes(of: LossSum.kind)).map {
+      Work.measureSamples([LossSum.kind], $0, plan: plan?.digest)
     }
     try perform(work, meter: meter) { work, attempt, result, inbox in
-      guard case .received(_, let digest) = result else { return false }
-      let bytes = inbox.takeReport(attempt)
-      guard ClusterSession.isPlausible(bytes, of: work, shape) else { return false }
-      return try ledger.keep(bytes, expecting: digest, of: work)
+      try ledger.keep(result, of: work, attempt, &inbox)
     }
-    return try Payload.decodeLoss(try ledger.rootValue())
+    return try ledger.value(of: LossSum.self, at: nil)
   }
 
   /// Has the workers write the shards that are not there yet, in any order.
@@ -91,14 +63,16 @@ extension ClusterSession {
     let missing = layout.shards.indices.filter { index in
       guard let record = ledger.record(of: .shard(index: index)) else { return true }
       // What the journal says stands there could have been taken away.
-      return SmallFile.byteCount(folder.appending(record.fileName)) != record.byteCount
+      return SmallFile.byteCount(folder.appending(record.fileName)) != record.bytes.count
     }
     let byteCount = missing.reduce(0) { $0 + layout.shards[$1].byteCount }
     let meter = console.meter("writing", unit: "bytes", total: Double(byteCount))
     inbox.shardPath = { folder.appending(layout.shards[$0].fileName) }
     try broadcast(plan)
     try perform(missing.map(Work.writeShard), meter: meter) { work, attempt, result, inbox in
-      guard case .writeShard(let index) = work else { return false }
+      guard case .writeShard(let index) = work else {
+        preconditionFailure("only shards were asked for")
+      }
       let fileName = layout.shards[index].fileName
       switch result {
       case .written(let shard):
@@ -106,11 +80,13 @@ extension ClusterSession {
         try ledger.keep(
           shard: index, fileName: fileName, byteCount: shard.byteCount, digest: shard.digest)
       case .received(_, let digest):
-        guard let file = try inbox.commitShard(attempt, expecting: digest) else { return false }
+        guard let file = try inbox.commitShard(attempt, expecting: digest) else {
+          return .refused(reason: "its shard was damaged on the way")
+        }
         try ledger.keep(
           shard: index, fileName: fileName, byteCount: file.byteCount, digest: digest)
       }
-      return true
+      return .kept
     }
     try awaitShards(layout, in: folder, ledger)
   }
@@ -122,14 +98,28 @@ extension ClusterSession {
   ) throws {
     let deadline = ContinuousClock.now + .seconds(30)
     for index in layout.shards.indices {
-      let record = ledger.record(of: .shard(index: index))!
+      guard let record = ledger.record(of: .shard(index: index)) else {
+        preconditionFailure("shards are awaited when all were committed")
+      }
       let path = folder.appending(record.fileName)
-      while SmallFile.byteCount(path) != record.byteCount {
+      while SmallFile.byteCount(path) != record.bytes.count {
         guard ContinuousClock.now < deadline else {
           throw ClusterError.shardMissing(path.string)
         }
         usleep(100_000)
       }
     }
+  }
+}
+
+extension RunLedger {
+  /// Keeps the report that a worker has sent.
+  fileprivate mutating func keep(
+    _ result: TaskResult, of work: Work, _ attempt: TaskAttempt, _ inbox: inout ResultInbox
+  ) throws -> Verdict {
+    guard case .received(_, let digest) = result, var report = inbox.takeReport(attempt) else {
+      return .refused(reason: "its result is of another kind")
+    }
+    return try keep(&report, of: work, expecting: digest)
   }
 }

@@ -4,6 +4,7 @@ internal import FlapCore
 internal import Host
 internal import Launching
 internal import Logging
+internal import Statistics
 internal import SystemPackage
 internal import Transport
 internal import Wire
@@ -14,8 +15,7 @@ internal import Wire
 /// does it. A run performs its phases one after another with ``perform(_:meter:keep:)``.
 struct ClusterSession: ~Copyable {
   /// Makes a complete result safe.
-  /// - Returns: false when what was received is not what its digest says, or not what it should be.
-  typealias Keep = (Work, TaskAttempt, TaskResult, inout ResultInbox) throws -> Bool
+  typealias Keep = (Work, TaskAttempt, TaskResult, inout ResultInbox) throws -> RunLedger.Verdict
 
   private var machine: CoordinatorMachine
   private var entrance: Entrance
@@ -82,7 +82,7 @@ struct ClusterSession: ~Copyable {
       return try body(&self)
     } catch {
       // Those that this program did not start hear it, too.
-      try? handle(.shutdown) { _, _, _, _ in false }
+      try? handle(.shutdown) { _, _, _, _ in .refused(reason: "nothing was asked for") }
       fleet.closeInputs()
       fleet.killAll()
       throw error
@@ -119,12 +119,12 @@ struct ClusterSession: ~Copyable {
 
   /// Tells every worker, also those that join later, what to write.
   mutating func broadcast(_ plan: PlanBroadcast) throws {
-    try handle(.plan(plan)) { _, _, _, _ in false }
+    try handle(.plan(plan)) { _, _, _, _ in .refused(reason: "nothing was asked for") }
   }
 
   /// Tells the workers to leave and waits for them; those that do not go are ended.
   mutating func end() throws {
-    try handle(.shutdown) { _, _, _, _ in false }
+    try handle(.shutdown) { _, _, _, _ in .refused(reason: "nothing was asked for") }
     let deadline = Instant.now + .seconds(5)
     while fleet.runningCount > 0, .now < deadline {
       for case .output(let member, let line) in fleet.poll() {
@@ -231,12 +231,16 @@ struct ClusterSession: ~Copyable {
           }
           try send(message, to: worker)
         case .append(let attempt, let bytes):
-          try inbox.append(bytes, to: attempt, of: tasks[attempt.task]!)
+          try inbox.append(bytes, to: attempt, of: work(of: attempt))
         case .discard(let attempt): inbox.discard(attempt)
         case .store(let attempt, let result):
-          let isKept = try keep(tasks[attempt.task]!, attempt, result, &inbox)
-          if isKept { tally.noteResult(of: attempt, tasks[attempt.task]!, at: .now) }
-          events.append(isKept ? .stored(attempt) : .damaged(attempt))
+          let work = work(of: attempt)
+          switch try keep(work, attempt, result, &inbox) {
+          case .kept:
+            tally.noteResult(of: attempt, work, at: .now)
+            events.append(.stored(attempt))
+          case .refused(let reason): events.append(.refused(attempt, reason: reason))
+          }
         case .removed(let worker): endProcess(of: worker)
         case .completed: isCompleted = true
         case .drained: drain?.isOver = true
@@ -245,6 +249,13 @@ struct ClusterSession: ~Copyable {
         }
       }
     }
+  }
+
+  private func work(of attempt: TaskAttempt) -> Work {
+    guard let work = tasks[attempt.task] else {
+      preconditionFailure("the machine speaks of tasks that were submitted")
+    }
+    return work
   }
 
   /// A worker that was given up may be stopped or stuck: only when its process is gone is there
@@ -274,14 +285,12 @@ extension CoordinatorSettings {
       ?? Welcome(runID: runID, workerCount: plan.workerCount)
     self.init(
       welcome: terms, modelDigest: inputs.checkpoint.digest,
-      maximumReportBytes: Payload.largestReportBytes(shape: inputs.shape))
+      maximumReportBytes: StatisticReport.largestByteCount(inputs.shape))
     // No shard is larger than the weights and the biases that are added.
     maximumShardBytes = inputs.checkpoint.byteCount * 2
     deadAfter = max(.seconds(plan.options.deadAfterSeconds), terms.heartbeatInterval * 3)
     hungAfter = .seconds(plan.options.hungAfterSeconds)
     joinLimit = .seconds(plan.options.joinLimitSeconds)
     isStrict = plan.options.isStrict
-    // Several of the largest reports fit, whatever the model.
-    receiveBudgetBytes = max(receiveBudgetBytes, maximumReportBytes * 2)
   }
 }

@@ -5,7 +5,6 @@ internal import Logging
 internal import Statistics
 internal import Storage
 internal import SystemPackage
-internal import Wire
 
 /// Where a run puts what it makes: its folder, the journal in it, and the ledger of what is done.
 struct RunWorkspace: ~Copyable {
@@ -28,8 +27,8 @@ struct RunWorkspace: ~Copyable {
       ? RunJournal(resuming: journalPath, as: identity)
       : RunJournal(creating: journalPath, for: identity)
     ledger = try RunLedger(
-      storage: journal, records: try journal.records(), tree: tree,
-      merge: LedgerMerge.moments(shape), digest: { Digest(hashing: $0) })
+      storage: journal, records: try journal.records(), tree: tree, shape: shape,
+      digest: { Digest(hashing: $0) })
     self.journal = journal
     self.folder = folder
   }
@@ -67,18 +66,5 @@ struct RunWorkspace: ~Copyable {
   consuming func remove() throws {
     try journal.removeAll()
     folder.remove()
-  }
-}
-
-/// How encoded values of sibling nodes are merged.
-enum LedgerMerge {
-  static func moments(_ shape: ModelShape) -> RunLedger.Merge {
-    { left, right in try Payload.mergeMoments(left, right, shape: shape) }
-  }
-
-  @Sendable static func loss(_ left: [UInt8], _ right: [UInt8]) throws -> [UInt8] {
-    var merged = try Payload.decodeLoss(left)
-    merged.merge(try Payload.decodeLoss(right))
-    return Payload.encode(merged)
   }
 }

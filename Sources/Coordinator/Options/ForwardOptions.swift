@@ -22,17 +22,18 @@ public struct ForwardOptions: ParsableArguments, Sendable {
 
   /// Leaves that go through the model together, at the most.
   @Option(
+    name: [.customLong("leaves-per-unit"), .customLong("leaves-per-block")],
     help:
       "Leaves (of some 2048 tokens) per task: more read the weights less often, take more memory.")
-  var leavesPerBlock: Int?
+  var leavesPerUnit: Int?
 
   public init() {}
 
   public func validate() throws {
     guard sampleLimit ?? 1 >= 1 else { throw ValidationError("--samples is at least 1") }
     guard tokensPerLeaf >= 1 else { throw ValidationError("--tokens-per-leaf is at least 1") }
-    guard leavesPerBlock ?? 1 >= 1 else {
-      throw ValidationError("--leaves-per-block is at least 1")
+    guard leavesPerUnit ?? 1 >= 1 else {
+      throw ValidationError("--leaves-per-unit is at least 1")
     }
   }
 }

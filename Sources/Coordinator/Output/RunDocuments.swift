@@ -7,6 +7,7 @@ internal import Kernels
 internal import Launching
 internal import Pruning
 internal import Report
+internal import Statistics
 internal import Storage
 internal import SystemPackage
 
@@ -58,12 +59,12 @@ struct RunDocuments {
   ///
   /// - Parameter files: names within the folder; those that are there are told with their digests.
   func writeReport(
-    _ result: SearchResult, _ measurements: Measurements, _ metric: Metric,
+    _ result: SearchResult, _ statistics: ModelStatistics, _ metric: Metric,
     calibration: PruningReport.DataSet?, shards: [PruningReport.File],
     run: PruningReport.Run, to folder: FilePath
   ) throws {
     let scores = try LayerScores.scores(
-      metric: metric, moments: measurements.moments, norms: measurements.norms)
+      metric: metric, moments: statistics.moments, norms: statistics.norms)
     let report = PruningReport(
       model: PruningReport.Model(
         name: ModelName.short(path: inputs.directory.absolute.string),
@@ -107,7 +108,7 @@ extension PruningReport.Run {
 
 extension PruningReport.File {
   init(_ shard: LedgerRecord) {
-    self.init(name: shard.fileName, byteCount: shard.byteCount, digest: shard.digest)
+    self.init(name: shard.fileName, byteCount: shard.bytes.count, digest: shard.digest)
   }
 }
 

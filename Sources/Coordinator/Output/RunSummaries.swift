@@ -22,8 +22,8 @@ struct CalibrationSummary: Encodable {
 
   init(output: String, file: StatisticsFile, peakWorkerBytes: Int) {
     self.output = output
-    tokens = file.moments.tokenCount
-    samples = file.moments.sampleCount
+    tokens = file.statistics.moments?.tokenCount ?? 0
+    samples = file.statistics.sampleCount
     compute = file.compute.rawValue
     modelDigest = file.modelDigest.hexadecimal
     dataDigest = file.dataDigest.hexadecimal
@@ -43,7 +43,7 @@ struct ShardSummary: Encodable {
 
   init(_ shard: LedgerRecord) {
     file = shard.fileName
-    bytes = shard.byteCount
+    bytes = shard.bytes.count
     sha256 = shard.digest.hexadecimal
   }
 }
@@ -144,7 +144,7 @@ struct DryRunSummary: Encodable {
   let samples: Int
   let tokens: Int
   let leaves: Int
-  let blocks: Int
+  let units: Int
   /// Peak anonymous memory of one worker; mapped weights are not counted.
   let workerBytes: Int?
   let scratchBytes: Int?
@@ -158,7 +158,7 @@ struct DryRunSummary: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case model, parameters, decoderParameters, workers, threadsPerWorker, commands, compute, samples
-    case tokens, leaves, blocks, workerBytes, scratchBytes, statisticsBytes, weightBytes
+    case tokens, leaves, units, workerBytes, scratchBytes, statisticsBytes, weightBytes
     case reportBytes
   }
 
@@ -172,13 +172,13 @@ struct DryRunSummary: Encodable {
     samples = pass?.tokens.sampleCount ?? 0
     tokens = pass?.tokenCount ?? 0
     leaves = pass?.layout.leafCount ?? 0
-    blocks = pass.map { $0.layout.tree.nodeCount(atLevel: $0.blockLevel) } ?? 0
+    units = pass.map { $0.layout.tree.nodeCount(atLevel: $0.unitLevel) } ?? 0
     let memory = pass.map { cluster.workerMemory(of: $0) }
     commands = try WorkerStart(cluster, model: inputs.directory, digest: inputs.checkpoint.digest)
       .description
     workersText = cluster.description
     reportBytes =
-      blocks * inputs.shape.channelCount * 16
+      units * StatisticReport.largestByteCount(inputs.shape)
       + (cluster.options.gathers ? inputs.checkpoint.byteCount : 0)
     memoryThreads = memory?.threadCount ?? 0
     workerBytes = memory?.totalBytes
@@ -195,7 +195,7 @@ struct DryRunSummary: Encodable {
     ]
     if let compute, let workerBytes, let scratchBytes, let statisticsBytes {
       lines.append(
-        "data       \(samples) samples, \(tokens) tokens in \(leaves) leaves, \(blocks) tasks; \(compute)"
+        "data       \(samples) samples, \(tokens) tokens in \(leaves) leaves, \(units) tasks; \(compute)"
       )
       lines.append(
         "memory     up to \(Format.bytes(workerBytes)) per worker (\(memoryThreads) threads; "

@@ -35,17 +35,16 @@ public struct CalibrationRun: Sendable {
       FilePath(output.string + ".run"), journalFolder: "journal",
       identity: RunIdentity(inputs, pass), tree: pass.layout.tree, shape: inputs.shape,
       resuming: cluster.options.resumes)
-    let (measurements, peakWorkerBytes) = try workspace.surviving(console) { workspace in
+    let (statistics, peakWorkerBytes) = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
         inputs, pass, cluster, console, logFolder: workspace.path.appending("logs"))
-      let measurements = try session.guarded { session in
+      let statistics = try session.guarded { session in
         try session.measure(pass, shape: inputs.shape, &workspace.ledger, console)
       }
       try session.end()
-      return (measurements, session.peakWorkerBytes)
+      return (statistics, session.peakWorkerBytes)
     }
-    let file = StatisticsFile(
-      measurements, pass: pass, inputs.checkpoint)
+    let file = StatisticsFile(statistics, pass: pass, inputs.checkpoint)
     try file.write(to: output)
     try workspace.remove()
     let summary = CalibrationSummary(
@@ -63,9 +62,9 @@ public struct CalibrationRun: Sendable {
 }
 
 extension StatisticsFile {
-  init(_ measurements: Measurements, pass: SampledPass, _ checkpoint: Checkpoint) {
+  init(_ statistics: ModelStatistics, pass: SampledPass, _ checkpoint: Checkpoint) {
     self.init(
-      moments: measurements.moments!, norms: measurements.norms, shape: pass.shape,
+      statistics: statistics, shape: pass.shape,
       modelDigest: checkpoint.digest, dataDigest: pass.tokens.digest, compute: pass.compute,
       modelType: checkpoint.configuration.modelType)
   }

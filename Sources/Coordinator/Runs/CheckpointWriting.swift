@@ -36,9 +36,9 @@ struct CheckpointWriting {
       plan, of: shape, moments: moments, isUniform: isUniform,
       outputDirectory: gathering ? nil : folder.absolute.string,
       maximumShardBytes: options.maximumShardBytes)
-    let layout = try self.layout()
+    let layout = try self.layout().shards
     try session.writeShards(broadcast, layout, into: folder, &ledger, console)
-    return layout.shards.indices.map { ledger.record(of: .shard(index: $0))! }
+    return layout.shards.indices.compactMap { ledger.record(of: .shard(index: $0)) }
   }
 
   /// Writes all but the shards. - Precondition: every shard is committed.
@@ -57,25 +57,15 @@ struct CheckpointWriting {
         dense: dense, plan: plan, compensating: compensates)
     }
     try AtomicFile.write(configuration, to: path.appending("config.json"))
-    if let index = try layout().indexJSON() {
+    if let index = try layout().shards.indexJSON() {
       try AtomicFile.write(index, to: path.appending("model.safetensors.index.json"))
     }
   }
 
-  private func layout() throws -> CheckpointLayout {
-    // Sizes do not depend on what the compensation is, only on whether there is one.
-    let compensations = compensates ? shape.layers.map { _ in LayerCompensation.empty } : nil
-    return try PrunedCheckpoint(
-      dense: inputs.checkpoint, plan: plan, compensations: compensations,
-      maximumShardBytes: options.maximumShardBytes, isStock: isUniform
-    ).layout
-  }
-}
-
-extension LayerCompensation {
-  fileprivate static var empty: LayerCompensation {
-    let none = Compensation(mean: [], keptChannels: [])
-    return LayerCompensation(attentionOutput: none, mlpDown: none)
+  private func layout() throws -> PrunedLayout {
+    try PrunedLayout(
+      dense: inputs.checkpoint, plan: plan, isCompensated: compensates,
+      maximumShardBytes: options.maximumShardBytes, isUniform: isUniform)
   }
 }
 

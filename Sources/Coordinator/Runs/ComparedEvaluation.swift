@@ -48,10 +48,10 @@ struct ComparedEvaluation {
     func loss(_ inputs: RunInputs, _ pass: SampledPass, _ name: String) throws -> LossSum {
       let start = ContinuousClock.now
       let loss = try inputs.loss(over: pass, cluster, console)
-      let blocks = pass.layout.tree.nodeCount(atLevel: pass.blockLevel)
+      let units = pass.layout.tree.nodeCount(atLevel: pass.unitLevel)
       phases.append(
         PruningReport.Phase(
-          name: "evaluation, \(name)", taskCount: blocks,
+          name: "evaluation, \(name)", taskCount: units,
           seconds: (.now - start) / .seconds(1)))
       return loss
     }

@@ -53,19 +53,18 @@ public struct EvaluationPlans: Sendable {
       candidates.append(
         try candidate(
           path.string, plan.plan, ratioAsked: plan.ratioAsked, isUniform: plan.isUniform,
-          moments: file?.moments, inputs, log))
+          moments: file?.statistics.moments, inputs, log))
     }
     guard let search, let file else { return candidates }
     let fitting = try search.fitting(
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
-    let found = try fitting.results(
-      moments: file.moments, norms: file.norms, shape: inputs.shape)
+    let found = try fitting.results(file.statistics, shape: inputs.shape)
     for (options, result) in found {
       candidates.append(
         try candidate(
           "\(options.search.ratio)", result.plan, ratioAsked: options.search.ratio,
           isUniform: options.isUniform,
-          moments: options.metric.needsMoments ? file.moments : nil, inputs, log))
+          moments: options.metric.needsMoments ? file.statistics.moments : nil, inputs, log))
     }
     return candidates
   }

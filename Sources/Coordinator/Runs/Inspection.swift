@@ -40,8 +40,8 @@ public struct Inspection: Sendable {
   private func statistics() throws -> InspectionSummary {
     let file = try StatisticsFile(path: path)
     var facts = InspectionSummary("statistics")
-    facts.add("tokens", "\(file.moments.tokenCount)")
-    facts.add("samples", "\(file.moments.sampleCount)")
+    facts.add("tokens", "\(file.statistics.moments?.tokenCount ?? 0)")
+    facts.add("samples", "\(file.statistics.sampleCount)")
     facts.add("compute", file.compute.rawValue)
     facts.add("model digest", file.modelDigest.hexadecimal)
     facts.add("data digest", file.dataDigest.hexadecimal)

@@ -18,28 +18,23 @@ extension PlanBroadcast {
     _ plan: PruningPlan, of shape: ModelShape, moments: ModelMoments?, isUniform: Bool,
     outputDirectory: String?, maximumShardBytes: Int
   ) {
-    let payload = Payload.encode(
-      WritePlan(plan, of: shape, compensatedBy: moments), shape: shape)
+    let payload = WritePlan(plan, of: shape, compensatedBy: moments).bytes(shape: shape)
     self.init(
       outputDirectory: outputDirectory, maximumShardBytes: maximumShardBytes,
-      compensates: moments != nil, isStock: isUniform, digest: Digest(hashing: payload),
-      payload: payload)
+      isUniform: isUniform, digest: Digest(hashing: payload), payload: payload)
   }
 }
 
 extension WritePlan {
   /// With the baselines: mean activations of the channels that go.
   init(_ plan: PruningPlan, of shape: ModelShape, compensatedBy moments: ModelMoments?) {
-    let baselines = shape.layers.indices.map { layer in
-      guard let moments else { return Baselines() }
-      func baselines(_ tap: Tap) -> [Double] {
+    let baselines = moments?.layers.enumerated().map { layer, moments in
+      PerTap { tap in
         Compensation(
-          mean: moments.layers[layer][tap].mean,
+          mean: moments[tap].mean,
           keptChannels: plan.keptChannels(layer: layer, tap: tap, shape: shape)
         ).baselines
       }
-      return Baselines(
-        attentionOutput: baselines(.attentionOutput), mlpDown: baselines(.mlpDown))
     }
     self.init(plan: plan, baselines: baselines)
   }

@@ -64,19 +64,18 @@ public struct PruneRun: Sendable {
       var session = try ClusterSession(
         inputs, pass, cluster, console, logFolder: output.pushing("flap/logs"))
       var done = try session.guarded { session in
-        let measurements = try session.measure(
+        let statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
         let result = try search.run(
-          moments: measurements.moments, norms: measurements.norms, shape: inputs.shape,
-          compensating: compensates)
+          statistics, shape: inputs.shape, compensating: compensates)
         let writing = CheckpointWriting(
-          inputs: inputs, plan: result.plan, moments: compensates ? measurements.moments : nil,
+          inputs: inputs, plan: result.plan, moments: compensates ? statistics.moments : nil,
           options: write, isUniform: search.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
-        try writeRecords(measurements, result, search, inputs, pass)
+        try writeRecords(statistics, result, search, inputs, pass)
         try writing.finish(output)
-        return Done(measurements: measurements, result: result, shards: shards)
+        return Done(statistics: statistics, result: result, shards: shards)
       }
       try session.end()
       done.peakWorkerBytes = session.peakWorkerBytes
@@ -107,7 +106,7 @@ public struct PruneRun: Sendable {
 
   /// What a run came to.
   private struct Done {
-    let measurements: Measurements
+    let statistics: ModelStatistics
     let result: SearchResult
     let shards: [LedgerRecord]
     var peakWorkerBytes = 0
@@ -127,7 +126,7 @@ public struct PruneRun: Sendable {
     let data = pass.flatMap { pass in calibration.map { PruningReport.DataSet($0, pass) } }
     try documents.writeCard(data.map(ModelCard.Calibration.init), to: output)
     try documents.writeReport(
-      done.result, done.measurements, search.metric, calibration: data,
+      done.result, done.statistics, search.metric, calibration: data,
       shards: done.shards.map(PruningReport.File.init), run: run, to: output)
   }
 
@@ -166,13 +165,13 @@ public struct PruneRun: Sendable {
 
   /// The folder `flap/`: what was measured and decided.
   private func writeRecords(
-    _ measurements: Measurements, _ result: SearchResult, _ search: SearchOptions,
+    _ statistics: ModelStatistics, _ result: SearchResult, _ search: SearchOptions,
     _ inputs: RunInputs, _ pass: SampledPass?
   ) throws {
     let records = output.appending("flap")
     let digest = inputs.checkpoint.digest
     if let pass {
-      try StatisticsFile(measurements, pass: pass, inputs.checkpoint)
+      try StatisticsFile(statistics, pass: pass, inputs.checkpoint)
         .write(to: records.appending("statistics.safetensors"))
     }
     try PlanFile(

@@ -11,7 +11,7 @@ struct SampledPass {
   let layout: LeafLayout
   let compute: ComputeType
   /// The level of the tree whose nodes are the tasks.
-  let blockLevel: Int
+  let unitLevel: Int
 
   init(
     shape: ModelShape, tokens: TokenMatrix, options: ForwardOptions, _ cluster: ClusterPlan
@@ -21,9 +21,9 @@ struct SampledPass {
     layout = LeafLayout(
       sampleCount: tokens.sampleCount, tokensPerSample: tokens.tokensPerSample,
       targetTokensPerLeaf: options.tokensPerLeaf)
-    blockLevel = BlockPlanning.level(
+    unitLevel = UnitPlanning.level(
       leafCount: layout.leafCount, workerCount: cluster.workerCount,
-      lanesPerWorker: cluster.lanesPerWorker, leavesPerBlock: options.leavesPerBlock)
+      lanesPerWorker: cluster.lanesPerWorker, leavesPerUnit: options.leavesPerUnit)
     compute =
       switch options.compute {
       case .auto: KernelFingerprint.supportsBFloat16InHardware ? .bfloat16 : .float32
@@ -36,13 +36,13 @@ struct SampledPass {
 
   var samplesPerLeaf: Int { min(layout.samplesPerLeaf, tokens.sampleCount) }
 
-  var leavesPerBlock: Int { min(1 << blockLevel, layout.leafCount) }
+  var leavesPerUnit: Int { min(1 << unitLevel, layout.leafCount) }
 
   /// The tasks that cover some nodes, in the order of the samples.
-  func blocks(in nodes: [TreeNode]) -> [TokenBlock] {
-    nodes.flatMap { layout.tree.nodes(in: $0, upToLevel: blockLevel) }.map { node in
+  func units(in nodes: [TreeNode]) -> [WorkUnit] {
+    nodes.flatMap { layout.tree.nodes(in: $0, upToLevel: unitLevel) }.map { node in
       let leaves = layout.tree.leaves(of: node)
-      return TokenBlock(
+      return WorkUnit(
         node: node, samplesPerLeaf: leaves.map { layout.samples(ofLeaf: $0).count },
         tokensPerSample: tokens.tokensPerSample,
         tokens: Array(tokens.rows(layout.samples(of: node))))
@@ -65,14 +65,14 @@ extension Welcome {
   init(runID: String, pass: SampledPass, workerCount: Int) {
     self.init(
       runID: runID, compute: pass.compute, tokensPerSample: pass.tokens.tokensPerSample,
-      samplesPerLeaf: pass.samplesPerLeaf, leavesPerBlock: pass.leavesPerBlock,
+      samplesPerLeaf: pass.samplesPerLeaf, leavesPerUnit: pass.leavesPerUnit,
       heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease(workerCount))
   }
 
   /// The terms of a run without a forward pass.
   init(runID: String, workerCount: Int) {
     self.init(
-      runID: runID, compute: .float32, tokensPerSample: 1, samplesPerLeaf: 1, leavesPerBlock: 1,
+      runID: runID, compute: .float32, tokensPerSample: 1, samplesPerLeaf: 1, leavesPerUnit: 1,
       heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease(workerCount))
   }
 }

@@ -22,8 +22,7 @@ public struct SearchRun: Sendable {
     let search = try search.fitting(modelType: file.modelType, file.shape)
     if let output { try OutputFile.check(output, inputs: [statistics]) }
     // All of them before any is written.
-    let found = try search.results(
-      moments: file.moments, norms: file.norms, shape: file.shape)
+    let found = try search.results(file.statistics, shape: file.shape)
     for (options, result) in found {
       let plan = PlanFile(
         result, options, shape: file.shape, modelDigest: file.modelDigest,
@@ -61,9 +60,9 @@ public struct SearchRun: Sendable {
 extension SearchOptions {
   /// One result for each ratio, from scores that are computed once.
   func results(
-    moments: ModelMoments, norms: [LayerWeightNorms], shape: ModelShape
+    _ statistics: ModelStatistics, shape: ModelShape
   ) throws -> [(options: SearchOptions, result: SearchResult)] {
-    let scores = try LayerScores.scores(metric: metric, moments: moments, norms: norms)
+    let scores = try scores(statistics)
     return try ratios.map { ratio in
       let options = with(ratio: ratio)
       return (options, try options.search.run(scores: scores, shape: shape))
@@ -71,20 +70,20 @@ extension SearchOptions {
   }
 
   func run(
-    moments: ModelMoments?, norms: [LayerWeightNorms], shape: ModelShape, compensating: Bool = true
+    _ statistics: ModelStatistics, shape: ModelShape, compensating: Bool = true
   ) throws -> SearchResult {
-    let scores = try LayerScores.scores(metric: metric, moments: moments, norms: norms)
-    return try search.run(scores: scores, shape: shape, compensating: compensating)
+    try search.run(scores: scores(statistics), shape: shape, compensating: compensating)
+  }
+
+  private func scores(_ statistics: ModelStatistics) throws -> [LayerScores] {
+    try LayerScores.scores(metric: metric, moments: statistics.moments, norms: statistics.norms)
   }
 
   /// Finds out before a long calibration whether the ratio can be reached at all: no score
   /// decides that.
   func check(_ shape: ModelShape) throws {
     let scores = shape.layers.indices.map { layer in
-      func rising(_ tap: Tap) -> [Double] {
-        (0..<shape.channelCount(layer: layer, tap: tap)).map(Double.init)
-      }
-      return LayerScores(attentionOutput: rising(.attentionOutput), mlpDown: rising(.mlpDown))
+      PerTap { tap in (0..<shape.channelCount(layer: layer, tap: tap)).map(Double.init) }
     }
     _ = try search.run(scores: scores, shape: shape)
   }

@@ -1,5 +1,7 @@
 internal import Checkpoint
 internal import FlapCore
+internal import Measurement
+internal import Statistics
 internal import Transformer
 
 /// Peak anonymous memory of one worker, computed before the run from the sizes that its scratch
@@ -8,7 +10,7 @@ struct WorkerMemory: Comparable {
   let threadCount: Int
   /// Activations, operands and tiles of the forward pass.
   let scratchBytes: Int
-  /// Moments on their way up the tree, and the report that is made of them.
+  /// Moments that are gathered, and on their way up the tree.
   let statisticsBytes: Int
   /// Program, libraries, their generated code and stacks.
   let runtimeBytes: Int
@@ -24,25 +26,28 @@ struct WorkerMemory: Comparable {
 
   init(_ pass: SampledPass, threadCount: Int, laneCount: Int? = nil) {
     self.threadCount = threadCount
-    let limits = BlockLimits(
+    let limits = MicroBatchLimits(
       tokensPerSample: pass.tokens.tokensPerSample, samplesPerLeaf: pass.samplesPerLeaf,
-      leavesPerBlock: pass.leavesPerBlock)
+      leavesPerMicroBatch: pass.leavesPerUnit)
     let split = LaneSplit(
       threadCount: threadCount, laneCount: laneCount, shape: pass.shape, limits: limits)
-    scratchBytes =
-      ScratchPlan(shape: pass.shape, compute: pass.compute, split: split, limits: limits).totalBytes
-    // Mean and M2 in f64: one value per level of the tree below the block, one being merged, then
-    // the report in memory and on its way.
-    statisticsBytes = pass.shape.channelCount * 16 * (pass.blockLevel + 4)
+    let scratch = ScratchPlan(
+      shape: pass.shape, compute: pass.compute, split: split, limits: limits)
+    scratchBytes = scratch.totalBytes
+    statisticsBytes = SampleMeasurement.byteCount(
+      [ChannelMoments.kind], leafCount: pass.leavesPerUnit, shape: pass.shape,
+      scratch.observerLimits)
     runtimeBytes = WorkerMemory.processBytes + threadCount * WorkerMemory.perThreadBytes
   }
 }
 
-extension ModelShape {
-  /// Channels at both taps of all layers.
-  var channelCount: Int {
-    layers.indices.reduce(0) { sum, layer in
-      sum + Tap.allCases.reduce(0) { $0 + channelCount(layer: layer, tap: $1) }
-    }
+extension StatisticReport {
+  /// Bytes of the largest report of a run: the moments of all taps of some samples.
+  static func largestByteCount(_ shape: ModelShape) -> Int {
+    // The longest key that a node can have.
+    let node = TreeNode(level: Int.bitWidth - 1, index: .max)
+    let keys = try? StatisticCatalog.standard.keys(
+      of: [ChannelMoments.kind, LossSum.kind], node: node, in: shape)
+    return keys.flatMap { try? byteCount(of: $0, .standard, in: shape) } ?? 0
   }
 }

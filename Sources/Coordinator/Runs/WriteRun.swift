@@ -56,7 +56,7 @@ public struct WriteRun: Sendable {
       let shards = try session.guarded { session in
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,
-          moments: compensates ? statisticsFile?.moments : nil, options: write,
+          moments: compensates ? statisticsFile?.statistics.moments : nil, options: write,
           isUniform: planFile.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
@@ -89,8 +89,8 @@ public struct WriteRun: Sendable {
     try documents.writeCard(
       plan.dataDigest.map { digest in
         ModelCard.Calibration(
-          digest: digest, sampleCount: statistics?.moments.sampleCount,
-          tokenCount: statistics?.moments.tokenCount)
+          digest: digest, sampleCount: statistics?.statistics.sampleCount,
+          tokenCount: statistics?.statistics.moments?.tokenCount)
       }, to: output)
   }
 

@@ -38,8 +38,8 @@ struct WorkTally {
   mutating func noteResult(of attempt: TaskAttempt, _ work: Work, at now: Instant) {
     guard let (worker, start) = assigned.removeValue(forKey: attempt) else { return }
     records[worker]!.resultCount += 1
-    guard case .calibrate(let block) = work else { return }
-    records[worker]!.tokenCount += block.tokens.count
+    guard case .measureSamples(_, let unit, _) = work else { return }
+    records[worker]!.tokenCount += unit.tokens.count
     records[worker]!.tokenSeconds += (now - start) / .seconds(1)
   }
 
