@@ -161,16 +161,25 @@ let package = Package(
       exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
     tests(
       of: "TextData", ["Tokenizer", "Storage", "FlapCore", system], exclude: ["make_golden.py"]),
-    tests(of: "Kernels", ["FlapCore", "CKernels"]),
+    tests(of: "Kernels", ["Statistics", "FlapCore", "CKernels"]),
     tests(
-      of: "Transformer", ["Kernels", "Checkpoint", "FlapCore", system],
+      of: "Transformer",
+      ["Measurement", "Kernels", "Checkpoint", "Statistics", "FlapCore", system],
       resources: [.copy("Golden")], exclude: ["make_golden.py"]),
+    tests(
+      of: "Measurement",
+      [
+        "Coordination", "Export", "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics",
+        "FlapCore", system,
+      ]),
     tests(
       of: "Pruning", ["Statistics", "FlapCore"], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),
     tests(of: "Coordination", ["Statistics", "FlapCore"]),
     tests(of: "Launching", ["FlapCore"]),
-    tests(of: "Journal", ["Coordination", "Storage", "Statistics", "FlapCore", system]),
+    tests(
+      of: "Journal", ["Coordination", "Storage", "Statistics", "FlapCore", system],
+      resources: [.copy("Golden")]),
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "Statistics", "FlapCore"]),
     tests(

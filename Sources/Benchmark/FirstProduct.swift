@@ -31,15 +31,15 @@ public struct FirstProduct {
     times.digested = now()
     let model = Llama(
       checkpoint: checkpoint, compute: options.compute, threadCount: options.threadCount,
-      limits: BlockLimits(
+      limits: MicroBatchLimits(
         tokensPerSample: options.tokensPerSample, samplesPerLeaf: 1,
-        leavesPerBlock: options.sampleCount))
+        leavesPerMicroBatch: options.sampleCount))
     times.allocated = now()
     let tokenCount = min(16, options.tokensPerSample)
     let leaf = Leaf(
       tokens: Array(repeating: 0, count: tokenCount), sampleCount: 1, tokensPerSample: tokenCount)
     do {
-      try model.forward(block: [leaf]) { _ in throw Reached() }
+      try model.forward([leaf]) { _ in throw Reached() }
     } catch is Reached {
       times.computed = now()
     }

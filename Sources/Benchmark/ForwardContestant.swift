@@ -2,14 +2,16 @@ internal import Checkpoint
 internal import FlapCore
 internal import Host
 internal import Kernels
+internal import Measurement
 internal import Statistics
 internal import SystemPackage
 internal import Transformer
 
-/// A worker's forward pass with statistics, a block of samples at a time.
+/// A worker's forward pass with statistics, a micro-batch at a time.
 public struct ForwardContestant: Contestant {
-  private let model: Llama
-  private let block: [Leaf]
+  private let measurement: SampleMeasurement
+  private var model: Llama { measurement.model }
+  private let leaves: [Leaf]
   private let compute: ComputeType
   private var memory = ProcessMemory()
   private var phases: PhaseWatch
@@ -21,11 +23,12 @@ public struct ForwardContestant: Contestant {
     let layout = LeafLayout(
       sampleCount: options.sampleCount, tokensPerSample: options.tokensPerSample)
     compute = options.compute
-    model = Llama(
+    let model = Llama(
       checkpoint: checkpoint, compute: options.compute, threadCount: options.threadCount,
-      limits: BlockLimits(
+      limits: MicroBatchLimits(
         tokensPerSample: layout.tokensPerSample, samplesPerLeaf: layout.samplesPerLeaf,
-        leavesPerBlock: layout.leafCount))
+        leavesPerMicroBatch: layout.leafCount))
+    measurement = SampleMeasurement(model)
     phases = PhaseWatch(model)
     let matrix = try TokenMatrix(path: options.tokens)
     try matrix.validate(vocabularySize: model.shape.vocabularySize)
@@ -34,7 +37,7 @@ public struct ForwardContestant: Contestant {
       throw BenchmarkError.tooFewTokens(
         path: options.tokens.string, found: matrix.tokens.count, needed: needed)
     }
-    block = (0..<layout.leafCount).map { leaf in
+    leaves = (0..<layout.leafCount).map { leaf in
       let samples = layout.samples(ofLeaf: leaf)
       let tokens = matrix.tokens[
         samples.lowerBound * layout.tokensPerSample..<samples.upperBound * layout.tokensPerSample]
@@ -49,8 +52,13 @@ public struct ForwardContestant: Contestant {
       "kernels": KernelFingerprint.current(compute: compute),
       "threads": "\(model.split.threadCount)",
       "lanes": "\(model.split.laneCount)",
-      "plannedBytes": "\(model.scratchPlan.totalBytes)",
+      "plannedBytes": "\(model.scratchPlan.totalBytes + measuringBytes)",
     ]
+  }
+
+  private var measuringBytes: Int {
+    SampleMeasurement.byteCount(
+      [ChannelMoments.kind], leafCount: leaves.count, shape: model.shape, model.observerLimits)
   }
 
   public var peakBytes: Int? { memory.peakResidentBytes }
@@ -58,11 +66,21 @@ public struct ForwardContestant: Contestant {
   public mutating func takePhaseSeconds() -> [String: Double]? { phases.take() }
 
   public mutating func runUnit() throws -> Work {
-    let moments = try model.calibrate(block) { memory.sample() }
-    let tokenCount = block.reduce(0) { $0 + $1.tokenCount }
+    let node = CanonicalTree(leafCount: leaves.count).root
+    let shape = model.shape
+    var varianceSum = 0.0
+    try measurement.run(
+      [ChannelMoments.kind], leaves, of: node, samplesPerLeaf: leaves[0].sampleCount
+    ) {
+      memory.sample()
+    } emit: { part in
+      let moments = try StatisticCatalog.decode(part, as: ChannelMoments.self, shape)
+      varianceSum = moments.variance.reduce(varianceSum, +)
+    }
+    let tokenCount = leaves.reduce(0) { $0 + $1.tokenCount }
     return Work(
       tokenCount: tokenCount,
-      productOperations: model.shape.productOperations(tokenCount: tokenCount),
-      varianceSum: moments.reduce(0) { $1.variance.reduce($0, +) })
+      productOperations: shape.productOperations(tokenCount: tokenCount),
+      varianceSum: varianceSum)
   }
 }

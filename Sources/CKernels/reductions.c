@@ -41,25 +41,6 @@ FLAP_KERNEL void flap_channel_moments(const float *x, size_t stride, size_t rows
   if (c < channels) MOMENTS(1, LOAD_REST);
 }
 
-FLAP_KERNEL void flap_merge_moments(size_t count_a, double *mean_a, double *m2_a,
-                                    size_t count_b, const double *mean_b, const double *m2_b,
-                                    size_t channels) {
-#pragma STDC FP_CONTRACT OFF // The same bits on every CPU, and as the coordinator's merge.
-  if (count_b == 0) return;
-  if (count_a == 0) {
-    memcpy(mean_a, mean_b, channels * sizeof(double));
-    memcpy(m2_a, m2_b, channels * sizeof(double));
-    return;
-  }
-  const double right_share = (double)count_b / (double)(count_a + count_b);
-  const double between = (double)count_a * right_share;
-  for (size_t c = 0; c < channels; c++) {
-    double delta = mean_b[c] - mean_a[c];
-    mean_a[c] += delta * right_share;
-    m2_a[c] = (m2_a[c] + m2_b[c]) + (delta * delta) * between;
-  }
-}
-
 FLAP_INLINE f64x8 doubles_of_sum(f32x16 e) {
   return __builtin_convertvector(e.lo, f64x8) + __builtin_convertvector(e.hi, f64x8);
 }

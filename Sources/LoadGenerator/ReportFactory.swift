@@ -1,61 +1,60 @@
 internal import Coordination
 internal import FlapCore
 internal import Statistics
-internal import Wire
 
-/// Makes reports of the right size and form for a model's shape, from random numbers. Each kind
-/// is made once: what differs between two blocks of as many samples, nobody looks at.
+/// Makes reports of the right size and form for a model's shape, from random numbers. Each part is
+/// made once: what differs between two units of as many samples, nobody looks at.
 struct ReportFactory {
-  private struct Counts: Hashable {
-    let samples: Int
-    let tokens: Int
-  }
-
   private let shape: ModelShape
-  private var moments: [Counts: SyntheticReport] = [:]
-  private var norms: [LayerShape: SyntheticReport] = [:]
+  private let catalog = StatisticCatalog.standard
+  /// Without nodes; moments count the tokens of the key.
+  private var parts: [Int: [StatisticKey: StatisticPart]] = [:]
 
   init(shape: ModelShape) { self.shape = shape }
 
   /// Bytes of a report of moments.
-  var momentsByteCount: Int { Payload.largestReportBytes(shape: shape) }
+  var momentsByteCount: Int {
+    let keys = try? catalog.keys(of: [ChannelMoments.kind], node: .leaf(0), in: shape)
+    return keys.flatMap { try? StatisticReport.byteCount(of: $0, catalog, in: shape) } ?? 0
+  }
 
   /// - Returns: nil for work of which there is no synthetic result.
   mutating func report(on work: Work) -> SyntheticReport? {
     switch work {
-    case .calibrate(let block): report(on: block)
-    case .measureWeights(let layer): report(onLayer: layer)
-    case .evaluate, .writeShard: nil
+    case .measureSamples([ChannelMoments.kind], let unit, nil):
+      report(
+        try? catalog.keys(of: [ChannelMoments.kind], node: unit.node, in: shape),
+        tokens: unit.tokens.count)
+    case .measureWeights([WeightNorms.kind], let layer):
+      shape.layers.indices.contains(layer)
+        ? report(try? catalog.keys(of: [WeightNorms.kind], layer: layer), tokens: 0) : nil
+    case .measureSamples, .measureWeights, .writeShard: nil
     }
   }
 
-  private mutating func report(on block: TokenBlock) -> SyntheticReport {
-    let counts = Counts(
-      samples: block.samplesPerLeaf.reduce(0, +), tokens: block.tokens.count)
-    if let made = moments[counts] { return made }
-    var random = SplitMix64(seed: 1)
-    let layers = shape.layers.indices.map { layer in
-      LayerMoments(
-        attentionOutput: random.moments(shape, layer, .attentionOutput, tokens: counts.tokens),
-        mlpDown: random.moments(shape, layer, .mlpDown, tokens: counts.tokens))
+  private mutating func report(_ keys: [StatisticKey]?, tokens: Int) -> SyntheticReport? {
+    keys.map { keys in
+      SyntheticReport(
+        Array(keys.map { StatisticReport.encode(part($0, tokens: tokens)) }.joined()))
     }
-    let report = SyntheticReport(
-      Payload.encode(ModelMoments(sampleCount: counts.samples, layers: layers)))
-    moments[counts] = report
-    return report
   }
 
-  private mutating func report(onLayer layer: Int) -> SyntheticReport? {
-    guard shape.layers.indices.contains(layer) else { return nil }
-    if let made = norms[shape.layers[layer]] { return made }
-    var random = SplitMix64(seed: 2)
-    let report = SyntheticReport(
-      Payload.encode(
-        LayerWeightNorms(
-          attentionOutput: random.norms(shape, layer, .attentionOutput),
-          mlpDown: random.norms(shape, layer, .mlpDown))))
-    norms[shape.layers[layer]] = report
-    return report
+  private mutating func part(_ key: StatisticKey, tokens: Int) -> StatisticPart {
+    var plain = key
+    plain.node = nil
+    var part = parts[tokens]?[plain] ?? makePart(plain, tokens: tokens)
+    parts[tokens, default: [:]][plain] = part
+    part.key = key
+    return part
+  }
+
+  private func makePart(_ key: StatisticKey, tokens: Int) -> StatisticPart {
+    guard let place = key.place else { preconditionFailure("synthetic parts are of taps") }
+    let count = shape.channelCount(layer: place.layer, tap: place.tap)
+    var random = SplitMix64(seed: UInt64(place.layer))
+    return key.kind == WeightNorms.kind
+      ? StatisticPart(random.norms(count), at: place, node: nil)
+      : StatisticPart(random.moments(count, tokens: tokens), at: place, node: nil)
   }
 }
 
@@ -74,19 +73,13 @@ private struct SplitMix64: RandomNumberGenerator {
     return mixed ^ (mixed >> 31)
   }
 
-  mutating func moments(_ shape: ModelShape, _ layer: Int, _ tap: Tap, tokens: Int)
-    -> ChannelMoments
-  {
-    let count = shape.channelCount(layer: layer, tap: tap)
-    return ChannelMoments(
-      count: tokens, mean: values(count, in: -1...1),
-      m2: values(count, in: 0...Double(tokens)))
+  mutating func moments(_ count: Int, tokens: Int) -> ChannelMoments {
+    ChannelMoments(
+      count: tokens, mean: values(count, in: -1...1), m2: values(count, in: 0...Double(tokens)))
   }
 
-  mutating func norms(_ shape: ModelShape, _ layer: Int, _ tap: Tap) -> WeightNorms {
-    let count = shape.channelCount(layer: layer, tap: tap)
-    return WeightNorms(
-      squareSum: values(count, in: 0...1), absoluteMean: values(count, in: 0...1))
+  mutating func norms(_ count: Int) -> WeightNorms {
+    WeightNorms(squareSum: values(count, in: 0...1), absoluteMean: values(count, in: 0...1))
   }
 
   private mutating func values(_ count: Int, in range: ClosedRange<Double>) -> [Double] {

@@ -23,7 +23,7 @@ struct Tally {
   mutating func note(_ happening: SyntheticWorker.Happening) {
     switch happening {
     case .assigned(let assignment):
-      if assignment.work.kind == .calibrate { momentsAttempts.insert(assignment.attempt) }
+      if assignment.work.kind == .measureSamples { momentsAttempts.insert(assignment.attempt) }
     case .announced(let attempt):
       if firstReport == nil, momentsAttempts.contains(attempt) { firstReport = .now }
     case .sent(let byteCount): sentBytes += byteCount

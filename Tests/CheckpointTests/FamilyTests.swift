@@ -37,7 +37,7 @@ struct FamilyTests {
     #expect(shape.normalizesQueriesAndKeys)
     #expect(shape.headDimension == 128)
     #expect(shape.biases == Biases())
-    let names = Dictionary(uniqueKeysWithValues: shape.expectedTensors())
+    let names = Dictionary(uniqueKeysWithValues: shape.tensors.map { ($0.name, $0.shape) })
     #expect(names["model.layers.2.self_attn.k_norm.weight"] == [128])
     #expect(names["model.layers.2.self_attn.q_proj.weight"] == [2048, 1024])
     let implied = PublishedConfiguration.qwen3.replacing("\"head_dim\": 128, ", with: "")

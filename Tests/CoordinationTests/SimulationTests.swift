@@ -37,10 +37,12 @@ struct SimulationTests {
     var cluster = VirtualCluster(job, seed: UInt64(seed))
     cluster.run(faultyFor: .zero, limit: .seconds(5000))
     #expect(cluster.violations.isEmpty)
-    let blocks = CanonicalTree(leafCount: job.leafCount).nodeCount(atLevel: job.blockLevel)
+    let units =
+      CanonicalTree(leafCount: job.leafCount).nodeCount(atLevel: job.unitLevel)
+      * (job.asksTogether ? 1 : VirtualWork.kinds.count)
     // At the end of a phase an idle worker may try a straggler's task beside it.
     let speculations = cluster.log.count { if case .speculation = $0 { true } else { false } }
-    #expect(cluster.computedCount <= blocks + job.layerCount + job.shardCount + speculations)
+    #expect(cluster.computedCount <= units + job.layerCount + job.shardCount + speculations)
   }
 
   @Test("a planted bug is found", arguments: VirtualCluster.PlantedBug.allCases)
@@ -83,20 +85,18 @@ extension VirtualCluster.Job {
   init(random generator: inout SeededGenerator) {
     self.init()
     leafCount = Int.random(in: 1...20, using: &generator)
-    blockLevel = Int.random(in: 0...3, using: &generator)
-    blockLevel = min(blockLevel, CanonicalTree(leafCount: leafCount).rootLevel)
-    layerCount = Int.random(in: 0...3, using: &generator)
+    unitLevel = Int.random(in: 0...3, using: &generator)
+    unitLevel = min(unitLevel, CanonicalTree(leafCount: leafCount).rootLevel)
+    layerCount = Int.random(in: 1...3, using: &generator)
     shardCount = Int.random(in: 0...3, using: &generator)
     workerCount = Int.random(in: 1...5, using: &generator)
     gathers = generator.chance(0.5)
+    asksTogether = generator.chance(0.5)
   }
 }
 
 extension Work {
   static func numbered(_ index: Int) -> Work {
-    .evaluate(
-      TokenBlock(
-        node: TreeNode(level: 0, index: index), samplesPerLeaf: [1], tokensPerSample: 1,
-        tokens: [0]))
+    .measureSamples([FirstName.kind], VirtualWork.unit(.leaf(index), leafCount: index + 1))
   }
 }

@@ -12,7 +12,7 @@ struct ChaosTests {
   /// Slow enough that there is a middle to disturb.
   private static let options = [
     "--ratio", "0.4", "--max-shard-size", "300KB", "--local-workers", "2", "--threads", "1",
-    "--leaves-per-block", "1", "--compute", "f32", "--tokens-per-leaf", "128", "--dead-after", "2",
+    "--leaves-per-unit", "1", "--compute", "f32", "--tokens-per-leaf", "128", "--dead-after", "2",
     "--hung-after", "3",
   ]
 

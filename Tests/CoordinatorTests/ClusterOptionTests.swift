@@ -105,7 +105,7 @@ struct ClusterOptionTests {
     let arguments =
       command(folder.path("out")) + slow + [
         "--launcher", "none", "--key-file", folder.path("keys"), "--listen", "127.0.0.1:39555",
-        "--leaves-per-block", "1", "--resume",
+        "--leaves-per-unit", "1", "--resume",
       ]
     _ = try Programs.coordinator(arguments) { process in
       let journal = folder.path("out.run/journal/norms-0")

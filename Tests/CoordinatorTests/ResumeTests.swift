@@ -10,7 +10,7 @@ struct ResumeTests {
     let folder = try TemporaryFolder()
     let arguments = [
       "--model", Programs.model, "--calibration", Programs.calibration, "--output",
-      folder.path("out"), "--local-workers", "1", "--threads", "1", "--leaves-per-block", "1",
+      folder.path("out"), "--local-workers", "1", "--threads", "1", "--leaves-per-unit", "1",
       "--compute", "f32", "--tokens-per-leaf", "128", "--ratio", "0.2",
     ]
     let killed = try Programs.coordinator(arguments) { process in

@@ -17,7 +17,7 @@ struct SameBitsTests {
       let digests = try prune(
         folder, "w\(workers)t\(threads)",
         [
-          "--local-workers", "\(workers)", "--threads", "\(threads)", "--leaves-per-block",
+          "--local-workers", "\(workers)", "--threads", "\(threads)", "--leaves-per-unit",
           "\(leaves)",
         ])
       #expect(digests == expected, "\(workers) workers of \(threads) threads")
@@ -52,7 +52,7 @@ struct SameBitsTests {
 
   /// Two workers with small tasks, slow enough that there is a middle to disturb.
   static let disturbed = [
-    "--local-workers", "2", "--threads", "1", "--leaves-per-block", "1", "--compute", "f32",
+    "--local-workers", "2", "--threads", "1", "--leaves-per-unit", "1", "--compute", "f32",
     "--tokens-per-leaf", "128",
   ]
 

@@ -110,7 +110,7 @@ struct SweepTests {
       arguments + ["--plan", plans[0], "--plan", plans[1], "--local-workers", "1"])
     let byRatio = try succeed(
       arguments + [
-        "--ratio", "0.2,0.5", "--local-workers", "3", "--threads", "1", "--leaves-per-block", "1",
+        "--ratio", "0.2,0.5", "--local-workers", "3", "--threads", "1", "--leaves-per-unit", "1",
       ])
     let tried = try perplexities(one)
     #expect(try perplexities(byRatio) == tried)

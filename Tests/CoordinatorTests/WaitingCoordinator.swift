@@ -25,7 +25,7 @@ final class WaitingCoordinator {
   /// Small tasks, so that there are enough of them to give some to several workers.
   private static let options = [
     "calibrate", "--model", Programs.model, "--calibration", Programs.calibration, "--samples",
-    "24", "--tokens-per-leaf", "128", "--leaves-per-block", "1", "--quiet",
+    "24", "--tokens-per-leaf", "128", "--leaves-per-unit", "1", "--quiet",
   ]
 
   /// Returns once it listens.

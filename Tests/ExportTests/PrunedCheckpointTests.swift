@@ -144,19 +144,17 @@ struct PrunedCheckpointTests {
   ) throws -> (String) -> [Float]? {
     let tiny = tiny ?? self.tiny
     let compensations = tiny.shape.layers.indices.map { layer in
-      func compensation(_ tap: Tap) -> Compensation {
+      PerTap { tap in
         let kept = plan.keptChannels(layer: layer, tap: tap, shape: tiny.shape)
         return Compensation(mean: kept.indices.map { Double($0 + 1) }, keptChannels: kept)
       }
-      return LayerCompensation(
-        attentionOutput: compensation(.attentionOutput), mlpDown: compensation(.mlpDown))
     }
-    let pruned = try PrunedCheckpoint(
-      dense: tiny.checkpoint, plan: plan, compensations: compensating ? compensations : nil,
-      maximumShardBytes: 300)
+    let layout = try PrunedLayout(
+      dense: tiny.checkpoint, plan: plan, isCompensated: compensating, maximumShardBytes: 300)
+    let pruned = PrunedCheckpoint(layout, compensations: compensating ? compensations : [])
     let output = try TemporaryFolder()
     var tensors: [String: [Float]] = [:]
-    for (index, shard) in pruned.layout.shards.enumerated() {
+    for (index, shard) in layout.shards.shards.enumerated() {
       var steps = 0
       let file = try pruned.writeShard(index, into: FilePath(output.path), attempt: "1") {
         steps += 1
@@ -171,7 +169,7 @@ struct PrunedCheckpointTests {
         tensors[tensor.name] = read.tensor(tensor.name)!.float32Values()
       }
     }
-    #expect(pruned.layout.shards.count > 3)
+    #expect(layout.shards.shards.count > 3)
     return { tensors[$0] }
   }
 }
@@ -179,6 +177,6 @@ struct PrunedCheckpointTests {
 extension ModelShape {
   /// Elements of all tensors that a checkpoint has.
   fileprivate var elementCount: Int {
-    expectedTensors().reduce(0) { $0 + $1.shape.reduce(1, *) }
+    tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
   }
 }

@@ -30,25 +30,22 @@ struct ResultFileTests {
     func numbers(_ count: Int, _ start: Double) -> [Double] {
       (0..<count).map { start + Double($0) / 3 }
     }
-    var norms: [LayerWeightNorms] = []
-    var layers: [LayerMoments] = []
-    for layer in shape.layers.indices {
-      func moments(_ tap: Tap) -> ChannelMoments {
+    var statistics = ModelStatistics(sampleCount: 5)
+    statistics[ChannelMoments.self] = shape.layers.indices.map { layer in
+      PerTap { tap in
         let count = shape.channelCount(layer: layer, tap: tap)
         return ChannelMoments(count: 640, mean: numbers(count, -1), m2: numbers(count, 7))
       }
-      func weights(_ tap: Tap) -> WeightNorms {
+    }
+    statistics[WeightNorms.self] = shape.layers.indices.map { layer in
+      PerTap { tap in
         let count = shape.channelCount(layer: layer, tap: tap)
         return WeightNorms(squareSum: numbers(count, 2), absoluteMean: numbers(count, 3))
       }
-      layers.append(
-        LayerMoments(attentionOutput: moments(.attentionOutput), mlpDown: moments(.mlpDown)))
-      norms.append(
-        LayerWeightNorms(attentionOutput: weights(.attentionOutput), mlpDown: weights(.mlpDown)))
     }
     return StatisticsFile(
-      moments: ModelMoments(sampleCount: 5, layers: layers), norms: norms, shape: shape,
-      modelDigest: digest, dataDigest: Digest(hashing: [2]), compute: .bfloat16)
+      statistics: statistics, shape: shape, modelDigest: digest, dataDigest: Digest(hashing: [2]),
+      compute: .bfloat16)
   }
 
   var plan: PlanFile {
@@ -65,8 +62,8 @@ struct ResultFileTests {
     let path = FilePath(folder.path("statistics.safetensors"))
     try statistics.write(to: path)
     let read = try StatisticsFile(path: path)
-    #expect(read.moments == statistics.moments)
-    #expect(read.norms == statistics.norms)
+    #expect(read.statistics.moments == statistics.statistics.moments)
+    #expect(read.statistics.norms == statistics.statistics.norms)
     #expect(read.shape == shape)
     #expect(read.dataDigest == statistics.dataDigest)
     let file = try SafetensorsFile(path: path)
@@ -102,6 +99,7 @@ struct ResultFileTests {
       ("flap-statistics", "flap-statistiks", "its format is flap-statistiks"),
       ("\"version\":\"1\"", "\"version\":\"9\"", "it has version 9"),
       ("\"token_count\":\"640\"", "\"token_count\":\"-64\"", "its token_count is no positive"),
+      ("\"sample_count\":\"5\"", "\"sample_count\":\"641\"", "counts 641 samples for 640 tokens"),
       ("\"compute\":\"bf16\"", "\"compute\":\"bf17\"", "neither bf16 nor f32"),
       ("\"model_digest\":\"", "\"model_digest\":\"xy", "model_digest is no SHA-256"),
       ("\\\"heads\\\":4", "\\\"heads\\\":0", "shape in its metadata"),

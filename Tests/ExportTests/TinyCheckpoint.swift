@@ -4,6 +4,7 @@ import FlapTestKit
 import Foundation
 import Storage
 import SystemPackage
+import Testing
 
 /// A checkpoint of two layers whose every weight says where it stands.
 struct TinyCheckpoint {
@@ -21,7 +22,7 @@ struct TinyCheckpoint {
     folder = try TemporaryFolder()
     try folder.write(Array(configuration.utf8), to: "config.json")
     let shape = try ModelConfiguration(json: Array(configuration.utf8), path: "").shape
-    let tensors = shape.expectedTensors().map {
+    let tensors = shape.tensors.map {
       TensorDeclaration(name: $0.name, elementType: .float32, shape: $0.shape)
     }
     var writer = try SafetensorsWriter(
@@ -38,8 +39,8 @@ struct TinyCheckpoint {
   var shape: ModelShape { checkpoint.configuration.shape }
 
   func values(_ name: String) throws -> [Float] {
-    let shape = Dictionary(uniqueKeysWithValues: shape.expectedTensors())[name]!
-    return try checkpoint.tensor(name, shape: shape).float32Values()
+    let tensor = try #require(shape.tensors.first { $0.name == name })
+    return try checkpoint.tensor(name, shape: tensor.shape).float32Values()
   }
 
   /// Keeps group 1 and neurons 0, 2, 3 of layer 0, all of layer 1.

@@ -17,17 +17,17 @@ extension VirtualCluster {
   public static let settings: CoordinatorSettings = {
     var settings = CoordinatorSettings(
       welcome: Welcome(
-        runID: "run", compute: .float32, tokensPerSample: 4, samplesPerLeaf: 2, leavesPerBlock: 1,
+        runID: "run", compute: .float32, tokensPerSample: 4, samplesPerLeaf: 2, leavesPerUnit: 1,
         heartbeatInterval: .seconds(1), lease: .seconds(30)),
-      modelDigest: VirtualWork.digest(of: [1]), maximumReportBytes: 1000)
+      modelDigest: VirtualWork.digest(of: [1]), maximumReportBytes: 10_000)
     // The limits end a run on purpose; here the question is what the run does until then.
     settings.attemptLimit = .max
     settings.lostWorkerLimit = .max
     settings.failedTasksPerHost = .max
     settings.joinLimit = .seconds(1_000_000)
-    settings.chunkBytes = 16
+    settings.chunkBytes = 100
     settings.creditsPerReport = 3
-    settings.receiveBudgetBytes = 120
+    settings.receiveBudgetBytes = 700
     return settings
   }()
 
@@ -44,13 +44,16 @@ extension VirtualCluster {
       let ledger = try RunLedger(
         storage: disk, records: Array(disk.records.values),
         tree: CanonicalTree(leafCount: job.leafCount),
-        merge: { VirtualWork.merge($0, $1) }, digest: digest)
+        shape: VirtualWork.shape(layerCount: job.layerCount), catalog: VirtualWork.catalog,
+        digest: digest)
       coordinator = VirtualCoordinator(
         machine: CoordinatorMachine(settings: VirtualCluster.settings), ledger: ledger)
     } catch {
       return violations.append("\(error)")
     }
-    for key in acknowledged where !isKept(key) { violations.append("\(key) was lost") }
+    for promise in acknowledged where !isKept(promise) {
+      violations.append("\(promise) was lost")
+    }
     submitMissing()
   }
 
@@ -61,26 +64,27 @@ extension VirtualCluster {
     queue.add(.startCoordinator, at: now + .seconds(Int.random(in: 1...10, using: &generator)))
   }
 
-  private func isKept(_ key: LedgerKey) -> Bool {
-    guard case .node(let node) = key else { return coordinator!.ledger.record(of: key) != nil }
-    let tree = CanonicalTree(leafCount: job.leafCount)
-    let missing = coordinator!.ledger.missingNodes.map { tree.leaves(of: $0) }
-    return !missing.contains { $0.overlaps(tree.leaves(of: node)) }
+  private func isKept(_ promise: Promise) -> Bool {
+    let ledger = coordinator!.ledger
+    switch promise {
+    case .samples(let kind, let node):
+      let tree = CanonicalTree(leafCount: job.leafCount)
+      let missing = ledger.missingNodes(of: kind).map { tree.leaves(of: $0) }
+      return !missing.contains { $0.overlaps(tree.leaves(of: node)) }
+    case .weights(let layer): return ledger.has(VirtualWeights.kind, ofLayer: layer)
+    case .shard(let index): return ledger.record(of: .shard(index: index)) != nil
+    }
   }
 
   // MARK: Phases
 
   private mutating func submitMissing() {
     let ledger = coordinator!.ledger
-    let tree = CanonicalTree(leafCount: job.leafCount)
     var work: [Work] = []
     if !coordinator!.isWritingShards {
-      let blocks = ledger.missingNodes.flatMap { node in
-        tree.nodes(in: node, upToLevel: job.blockLevel)
-      }
-      work = blocks.map { VirtualWork.block($0, leafCount: job.leafCount) }
-      work += (0..<job.layerCount).filter { ledger.record(of: .norms(layer: $0)) == nil }
-        .map { .measureWeights(layer: $0) }
+      work = missingSampleWork(ledger)
+      work += (0..<job.layerCount).filter { !ledger.has(VirtualWeights.kind, ofLayer: $0) }
+        .map { .measureWeights([VirtualWeights.kind], layer: $0) }
     }
     if work.isEmpty {
       coordinator!.isWritingShards = true
@@ -97,22 +101,33 @@ extension VirtualCluster {
     tell(.submit(tasks))
   }
 
+  /// Both kinds in one task for each unit, or each on its own.
+  private func missingSampleWork(_ ledger: RunLedger) -> [Work] {
+    let tree = CanonicalTree(leafCount: job.leafCount)
+    let requests = job.asksTogether ? [VirtualWork.kinds] : VirtualWork.kinds.map { [$0] }
+    return requests.flatMap { kinds in
+      ledger.missingNodes(of: kinds[0]).flatMap { node in
+        tree.nodes(in: node, upToLevel: job.unitLevel)
+      }.map { .measureSamples(kinds, VirtualWork.unit($0, leafCount: job.leafCount)) }
+    }
+  }
+
   private var plan: PlanBroadcast {
     PlanBroadcast(
-      outputDirectory: job.gathers ? nil : "out", maximumShardBytes: 1, compensates: false,
+      outputDirectory: job.gathers ? nil : "out", maximumShardBytes: 1,
       digest: VirtualWork.digest(of: [1]), payload: [1])
   }
 
   private func isAcknowledged(_ work: Work) -> Bool {
-    switch work {
-    case .calibrate(let block), .evaluate(let block, _):
-      let tree = CanonicalTree(leafCount: job.leafCount)
-      return acknowledged.contains { key in
-        guard case .node(let node) = key else { return false }
-        return tree.leaves(of: node).overlaps(tree.leaves(of: block.node))
+    let tree = CanonicalTree(leafCount: job.leafCount)
+    return work.promises.contains { promise in
+      guard case .samples(let kind, let node) = promise else {
+        return acknowledged.contains(promise)
       }
-    case .measureWeights(let layer): return acknowledged.contains(.norms(layer: layer))
-    case .writeShard(let index): return acknowledged.contains(.shard(index: index))
+      return acknowledged.contains { other in
+        guard case .samples(kind, let counted) = other else { return false }
+        return tree.leaves(of: counted).overlaps(tree.leaves(of: node))
+      }
     }
   }
 
@@ -121,16 +136,8 @@ extension VirtualCluster {
     isFinished = true
     disk.operationsUntilPowerCut = nil
     do {
-      var ledger = coordinator!.ledger
-      let root = try ledger.rootValue()
-      if root != VirtualWork.rootValue(leafCount: job.leafCount) {
-        violations.append("the root has other bits")
-      }
-      for layer in 0..<job.layerCount
-      where try ledger.norms(layer: layer) != VirtualWork.result(of: .measureWeights(layer: layer))
-      {
-        violations.append("the norms of layer \(layer) have other bits")
-      }
+      violations += try VirtualWork.differences(
+        in: coordinator!.ledger, leafCount: job.leafCount, layerCount: job.layerCount)
     } catch {
       violations.append("\(error)")
     }
@@ -171,7 +178,6 @@ extension VirtualCluster {
   mutating func store(_ attempt: TaskAttempt, _ result: TaskResult) {
     let work = coordinator!.tasks[attempt.task]!
     do {
-      let key = work.key
       switch result {
       case .written(let shard):
         guard case .writeShard(let index) = work else { return violations.append("odd result") }
@@ -180,18 +186,22 @@ extension VirtualCluster {
       case .received(_, let digest):
         let bytes = coordinator!.inbox.removeValue(forKey: attempt) ?? []
         if case .writeShard(let index) = work {
-          guard VirtualWork.digest(of: bytes) == digest else { return tell(.damaged(attempt)) }
+          guard VirtualWork.digest(of: bytes) == digest else {
+            return tell(.refused(attempt, reason: "damaged"))
+          }
           shards[index] = bytes
           try coordinator!.ledger.keep(
             shard: index, fileName: "\(index)", byteCount: bytes.count, digest: digest)
         } else {
-          let expected = bug == .mergesBeforeDigest ? VirtualWork.digest(of: []) : digest
-          guard try coordinator!.ledger.keep(bytes, expecting: expected, of: work) else {
-            return tell(.damaged(attempt))
+          var report = VirtualWork.reader(
+            bytes, digest: bug == .mergesBeforeDigest ? digest : nil)
+          let verdict = try coordinator!.ledger.keep(&report, of: work, expecting: digest)
+          if case .refused(let reason) = verdict {
+            return tell(.refused(attempt, reason: reason))
           }
         }
       }
-      acknowledged.insert(key)
+      acknowledged.formUnion(work.promises)
       tell(.stored(attempt))
     } catch is VirtualDisk.PowerCut {
       crashCoordinator()
@@ -205,11 +215,11 @@ extension VirtualCluster {
 }
 
 extension Work {
-  fileprivate var key: LedgerKey {
+  fileprivate var promises: [VirtualCluster.Promise] {
     switch self {
-    case .calibrate(let block), .evaluate(let block, _): .node(block.node)
-    case .measureWeights(let layer): .norms(layer: layer)
-    case .writeShard(let index): .shard(index: index)
+    case .measureSamples(let kinds, let unit, _): kinds.map { .samples($0, unit.node) }
+    case .measureWeights(_, let layer): [.weights(layer: layer)]
+    case .writeShard(let index): [.shard(index: index)]
     }
   }
 }

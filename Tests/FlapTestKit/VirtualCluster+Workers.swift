@@ -69,7 +69,7 @@ extension VirtualCluster {
     if generator.chance(faults.failTask) {
       return tell(id, .finished(attempt, .failed(.transient, reason: "planted"), status(of: id)))
     }
-    let bytes = VirtualWork.result(of: assignment.work)
+    let bytes = VirtualWork.result(of: assignment.work, layerCount: job.layerCount)
     let digest = VirtualWork.digest(of: bytes)
     if case .writeShard(let index) = assignment.work, !job.gathers {
       shards[index] = bytes

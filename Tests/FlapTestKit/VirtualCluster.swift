@@ -8,8 +8,10 @@ public struct VirtualCluster {
   /// What is to be computed, and by how many.
   public struct Job: Sendable {
     public var leafCount = 1
-    public var blockLevel = 0
-    public var layerCount = 0
+    public var unitLevel = 0
+    public var layerCount = 1
+    /// Whether the kinds of statistics are asked for in one task for each unit, or each in its own.
+    public var asksTogether = true
     public var shardCount = 0
     public var workerCount = 1
     /// Whether shards are sent to the coordinator.
@@ -41,6 +43,13 @@ public struct VirtualCluster {
     case mergesTwice
     case mergesBeforeDigest
     case acknowledgesBeforeDisk
+  }
+
+  /// Something that was acknowledged.
+  enum Promise: Hashable {
+    case samples(StatisticKind, TreeNode)
+    case weights(layer: Int)
+    case shard(index: Int)
   }
 
   enum Event {
@@ -76,7 +85,7 @@ public struct VirtualCluster {
   var nextWorker = 0
 
   /// What acknowledgements promised: never to be lost or computed again.
-  var acknowledged: Set<LedgerKey> = []
+  var acknowledged: Set<Promise> = []
   public internal(set) var violations: [String] = []
   public internal(set) var isFinished = false
   public internal(set) var computedCount = 0
@@ -141,7 +150,7 @@ public struct VirtualCluster {
       if generator.chance(0.5) {
         crashCoordinator()
       } else {
-        disk.operationsUntilPowerCut = Int.random(in: 0...6, using: &generator)
+        disk.operationsUntilPowerCut = Int.random(in: 0...12, using: &generator)
       }
     }
     if !disk.isFull, generator.chance(faults.fillDisk) {

@@ -18,23 +18,32 @@ public final class VirtualDisk: LedgerStorage {
   var writesLate = false
   private var late: [() -> Void] = []
 
-  public func write(_ bytes: [UInt8], to fileName: String) throws {
+  public func write(_ fileName: String, _ body: (Append) throws -> Bool) throws -> Bool {
     try fail()
-    if isFull { throw Full() }
-    files[fileName] = bytes
+    var written: [UInt8] = []
+    let isWanted = try body { bytes in
+      try fail()
+      if isFull { throw Full() }
+      written += bytes
+    }
+    guard isWanted else { return false }
+    try fail()
+    files[fileName] = written
+    return true
   }
 
-  public func read(_ fileName: String) throws -> [UInt8] {
+  public func read(_ fileName: String, _ bytes: Range<Int>) throws -> [UInt8] {
     try fail()
-    return files[fileName] ?? []
+    guard let file = files[fileName], bytes.upperBound <= file.count else { return [] }
+    return Array(file[bytes])
   }
 
-  public func commit(_ record: LedgerRecord, removing: [LedgerKey]) throws {
+  public func commit(_ records: [LedgerRecord], removing: [LedgerKey]) throws {
     try fail()
     if isFull { throw Full() }
     let apply = { [self] in
-      if !forgetsToRemove { for key in removing { records[key] = nil } }
-      records[record.key] = record
+      if !forgetsToRemove { for key in removing { self.records[key] = nil } }
+      for record in records { self.records[record.key] = record }
     }
     if writesLate {
       late.append(apply)

@@ -2,9 +2,27 @@ public import Coordination
 public import FlapCore
 public import Statistics
 
-/// Work whose results show how they came about: a hash that depends on every leaf and on the
-/// order of every merge.
+/// Work as every honest worker does it, in virtual statistics.
 public enum VirtualWork {
+  public static let catalog = StatisticCatalog([
+    VirtualStatistic<FirstName>.self, VirtualStatistic<SecondName>.self, VirtualWeights.self,
+  ])
+  /// The kinds that are measured of samples.
+  public static let kinds = [FirstName.kind, SecondName.kind]
+  /// At every tap.
+  public static let channelCount = 2
+
+  /// A model of so many layers.
+  public static func shape(layerCount: Int) -> ModelShape {
+    ModelShape(
+      hiddenSize: 2, headDimension: channelCount, vocabularySize: 2, rmsNormEpsilon: 1,
+      rotaryEmbedding: RotaryEmbedding(theta: 1), tiesEmbeddings: true, biases: Biases(),
+      layers: Array(
+        repeating: LayerShape(
+          headCount: 1, keyValueHeadCount: 1, intermediateSize: channelCount),
+        count: layerCount))
+  }
+
   /// A stand-in for SHA-256, quick in debug builds: FNV-1a.
   public static func digest(of bytes: [UInt8]) -> Digest {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ UInt64(bytes.count)
@@ -14,57 +32,72 @@ public enum VirtualWork {
       bytes: words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } })!
   }
 
-  /// What every honest worker computes.
-  public static func result(of work: Work) -> [UInt8] {
+  /// The bytes that a worker sends, or writes as a shard.
+  public static func result(of work: Work, layerCount: Int = 1) -> [UInt8] {
+    let shape = shape(layerCount: layerCount)
     switch work {
-    case .calibrate(let block), .evaluate(let block, _):
-      let first = block.node.index << block.node.level
-      let tree = CanonicalTree(leafCount: first + block.samplesPerLeaf.count)
-      var reducer = TreeReducer<Value>(tree: tree, target: block.node)
-      for leaf in tree.leaves(of: block.node) {
-        _ = reducer.accept(Value(hash: UInt64(leaf) &+ 1), of: .leaf(leaf))
+    case .measureSamples(let kinds, let unit, _):
+      let keys = try? catalog.keys(of: kinds, node: unit.node, in: shape)
+      return (keys ?? []).flatMap { key in
+        let first = unit.node.index << unit.node.level
+        let tree = CanonicalTree(leafCount: first + unit.samplesPerLeaf.count)
+        return StatisticReport.encode(part(key, tree))
       }
-      return reducer.result!.bytes
-    case .measureWeights(let layer): return Value(hash: 1 << 32 &+ UInt64(layer)).bytes
-    case .writeShard(let index): return Value(hash: 1 << 33 &+ UInt64(index)).bytes
+    case .measureWeights(_, let layer):
+      return TapPlace.all(in: layer..<layer + 1).flatMap { place in
+        StatisticReport.encode(StatisticPart(VirtualWeights(at: place), at: place, node: nil))
+      }
+    case .writeShard(let index): return Array("shard \(index)".utf8)
     }
   }
 
-  public static func merge(_ left: [UInt8], _ right: [UInt8]) -> [UInt8] {
-    var value = Value(bytes: left)
-    value.merge(Value(bytes: right))
-    return value.bytes
+  private static func part(_ key: StatisticKey, _ tree: CanonicalTree) -> StatisticPart {
+    func made<Name: VirtualName>(_: Name.Type) -> StatisticPart {
+      let value: VirtualStatistic<Name> = value(key.place!, node: key.node!, tree)
+      return StatisticPart(value, at: key.place, node: key.node)
+    }
+    return key.kind == FirstName.kind ? made(FirstName.self) : made(SecondName.self)
   }
 
-  /// The value of the whole tree, as one worker computes it.
-  public static func rootValue(leafCount: Int) -> [UInt8] {
-    result(of: block(CanonicalTree(leafCount: leafCount).root, leafCount: leafCount))
+  /// The value of a node at a tap, as one worker computes it.
+  static func value<Name: VirtualName>(
+    _ place: TapPlace, node: TreeNode, _ tree: CanonicalTree
+  ) -> VirtualStatistic<Name> {
+    var reducer = TreeReducer<VirtualStatistic<Name>>(tree: tree, target: node)
+    for leaf in tree.leaves(of: node) {
+      _ = reducer.accept(VirtualStatistic(leaf: leaf, at: place), of: .leaf(leaf))
+    }
+    return reducer.result!
   }
 
-  public static func block(_ node: TreeNode, leafCount: Int) -> Work {
+  /// What is wrong with the statistics that a finished ledger holds.
+  public static func differences(
+    in ledger: RunLedger, leafCount: Int, layerCount: Int
+  ) throws -> [String] {
+    let tree = CanonicalTree(leafCount: leafCount)
+    func differences<Name: VirtualName>(_: Name.Type, _ place: TapPlace) throws -> [String] {
+      let expected: VirtualStatistic<Name> = value(place, node: tree.root, tree)
+      let found = try ledger.value(of: VirtualStatistic<Name>.self, at: place)
+      return found == expected ? [] : ["\(Name.kind) of \(place) has other bits"]
+    }
+    return try TapPlace.all(in: 0..<layerCount).flatMap { place in
+      let weights = try ledger.value(of: VirtualWeights.self, at: place)
+      return try differences(FirstName.self, place) + differences(SecondName.self, place)
+        + (weights == VirtualWeights(at: place) ? [] : ["the weights of \(place) are others"])
+    }
+  }
+
+  public static func unit(_ node: TreeNode, leafCount: Int) -> WorkUnit {
     let leaves = CanonicalTree(leafCount: leafCount).leaves(of: node)
-    return .calibrate(
-      TokenBlock(
-        node: node, samplesPerLeaf: leaves.map { _ in 1 }, tokensPerSample: 1,
-        tokens: leaves.map { Int32($0) }))
+    return WorkUnit(
+      node: node, samplesPerLeaf: leaves.map { _ in 1 }, tokensPerSample: 1,
+      tokens: leaves.map { Int32($0) })
   }
 
-  private struct Value: Mergeable {
-    var hash: UInt64
-
-    init(hash: UInt64) { self.hash = hash &* 0x9E37_79B9_7F4A_7C15 }
-
-    init(bytes: [UInt8]) {
-      hash = bytes.prefix(8).enumerated().reduce(0) { $0 | UInt64($1.element) << ($1.offset * 8) }
-    }
-
-    mutating func merge(_ right: Value) {
-      hash = (hash ^ (hash >> 29)) &* 0xBF58_476D_1CE4_E5B9 &+ right.hash
-    }
-
-    /// 8…71 bytes: one chunk or several.
-    var bytes: [UInt8] {
-      (0..<8 + Int(hash >> 58)).map { UInt8(truncatingIfNeeded: hash >> (($0 % 8) * 8)) }
+  /// A report as it has come in.
+  public static func reader(_ bytes: [UInt8], digest: Digest? = nil) -> ReportReader {
+    ReportReader(byteCount: bytes.count, digest: digest ?? VirtualWork.digest(of: bytes)) {
+      Array(bytes[$0])
     }
   }
 }

@@ -29,7 +29,7 @@ struct TinyModel {
     folder = try TemporaryFolder()
     try folder.write(Array(configuration.utf8), to: "config.json")
     let shape = try ModelConfiguration(json: Array(configuration.utf8), path: "").shape
-    let tensors = shape.expectedTensors().map {
+    let tensors = shape.tensors.map {
       TensorDeclaration(name: $0.name, elementType: .float32, shape: $0.shape)
     }
     var writer = try SafetensorsWriter(

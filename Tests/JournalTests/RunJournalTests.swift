@@ -23,20 +23,41 @@ struct RunJournalTests {
   func committed() throws {
     func first() throws {
       let journal = try RunJournal(creating: path, for: identity)
-      try journal.write([1], to: "a")
-      try journal.write([2, 3], to: "b")
-      try journal.commit(record("a", .node(TreeNode(level: 0, index: 4))), removing: [])
-      try journal.commit(
-        record("b", .norms(layer: 7)), removing: [.node(TreeNode(level: 0, index: 4))])
+      _ = try journal.write("a") { try $0([1]); return true }
+      _ = try journal.write("b") { try $0([2]); try $0([3]); return true }
+      #expect(try !journal.write("c") { try $0([4]); return false })
+      try journal.commit([record("a", node)], removing: [])
+      try journal.commit([record("b", weights)], removing: [node])
     }
     try first()
     #expect(RunJournal.exists(in: path))
     let journal = try RunJournal(resuming: path, as: identity)
-    #expect(try journal.records() == [record("b", .norms(layer: 7))])
-    #expect(try journal.read("b") == [2, 3])
-    #expect(!SmallFile.exists(path.appending("a")), "a file that nobody names is removed")
+    #expect(try journal.records() == [record("b", weights)])
+    #expect(try journal.read("b", 0..<2) == [2, 3])
+    #expect(try journal.read("b", 1..<2) == [3])
+    for name in ["a", "c"] {
+      #expect(!SmallFile.exists(path.appending(name)), "a file that nobody names is removed")
+    }
     try journal.removeAll()
     #expect(!SmallFile.exists(path))
+  }
+
+  @Test("the journal of an earlier version is refused by name, and nothing of it is touched")
+  func earlierVersion() throws {
+    // As such a version left it: whole reports, and no version in the database.
+    try FileManager.default.createDirectory(
+      atPath: path.string, withIntermediateDirectories: true)
+    let old = try #require(
+      Bundle.module.url(forResource: "Golden/journal-1", withExtension: "sqlite"))
+    try FileManager.default.copyItem(
+      at: old, to: URL(fileURLWithPath: path.appending(RunJournal.databaseName).string))
+    try Data([1, 2]).write(to: URL(fileURLWithPath: path.appending("node-0-0").string))
+    let error = #expect(throws: JournalError.self) {
+      _ = try RunJournal(resuming: path, as: identity)
+    }
+    #expect(error == .otherVersion(path.string))
+    #expect(error?.description.contains("another version of flap") == true)
+    #expect(SmallFile.exists(path.appending("node-0-0")))
   }
 
   @Test("a run under other terms is refused with every difference")
@@ -69,30 +90,50 @@ struct RunJournalTests {
     let tree = CanonicalTree(leafCount: leafCount)
     let order = (0..<leafCount).shuffled(using: &generator)
     let half = Int.random(in: 0...leafCount, using: &generator)
+    let layerCount = 2
     func ledger(_ journal: RunJournal) throws -> RunLedger {
       try RunLedger(
         storage: journal, records: try journal.records(), tree: tree,
-        merge: { VirtualWork.merge($0, $1) }, digest: { Digest(hashing: $0) })
+        shape: VirtualWork.shape(layerCount: layerCount), catalog: VirtualWork.catalog,
+        digest: { Digest(hashing: $0) })
     }
-    func keep(_ leaf: Int, in ledger: inout RunLedger) throws {
-      let work = VirtualWork.block(.leaf(leaf), leafCount: leafCount)
-      let bytes = VirtualWork.result(of: work)
-      #expect(try ledger.keep(bytes, expecting: Digest(hashing: bytes), of: work))
+    func keep(_ work: Work, in ledger: inout RunLedger) throws {
+      let bytes = VirtualWork.result(of: work, layerCount: layerCount)
+      var report = VirtualWork.reader(bytes)
+      let verdict = try ledger.keep(
+        &report, of: work, expecting: VirtualWork.digest(of: bytes))
+      #expect(verdict == .kept)
+    }
+    func work(_ leaf: Int) -> Work {
+      .measureSamples(VirtualWork.kinds, VirtualWork.unit(.leaf(leaf), leafCount: leafCount))
     }
     func first() throws {
       var ledger = try ledger(try RunJournal(creating: path, for: identity))
-      for leaf in order[..<half] { try keep(leaf, in: &ledger) }
+      for leaf in order[..<half] { try keep(work(leaf), in: &ledger) }
     }
     try first()
     var resumed = try ledger(try RunJournal(resuming: path, as: identity))
-    let missing = resumed.missingNodes.flatMap { Array(tree.leaves(of: $0)) }
+    let missing = resumed.missingNodes(of: FirstName.kind).flatMap { Array(tree.leaves(of: $0)) }
     #expect(missing == order[half...].sorted())
-    for leaf in missing.shuffled(using: &generator) { try keep(leaf, in: &resumed) }
-    #expect(try resumed.rootValue() == VirtualWork.rootValue(leafCount: leafCount))
+    for leaf in missing.shuffled(using: &generator) { try keep(work(leaf), in: &resumed) }
+    for layer in 0..<layerCount {
+      try keep(.measureWeights([VirtualWeights.kind], layer: layer), in: &resumed)
+    }
+    let differences = try VirtualWork.differences(
+      in: resumed, leafCount: leafCount, layerCount: layerCount)
+    #expect(differences.isEmpty)
+    // Of each kind the one merged file, and one for each layer's weights.
+    let names = try Folder.entries(of: path).filter { !$0.hasPrefix(RunJournal.databaseName) }
+    #expect(names.count == 1 + layerCount)
   }
 
   private func record(_ file: String, _ key: LedgerKey) -> LedgerRecord {
     LedgerRecord(
-      key: key, fileName: file, byteCount: 1, digest: VirtualWork.digest(of: Array(file.utf8)))
+      key: key, fileName: file, bytes: 0..<2, digest: VirtualWork.digest(of: Array(file.utf8)))
   }
+
+  private let node = LedgerKey.statistic(
+    StatisticKey(FirstName.kind, TapPlace(layer: 3, .mlpDown), node: .leaf(4)))
+  private let weights = LedgerKey.statistic(
+    StatisticKey(VirtualWeights.kind, TapPlace(layer: 7, .attentionOutput), node: nil))
 }

@@ -1,4 +1,5 @@
 import Kernels
+import Statistics
 import Testing
 
 /// Moments of blocks and their merge.
@@ -10,9 +11,9 @@ struct MomentTests {
     let (rows, stride) = (300, channels + 3)
     // A mean far from zero: one pass over squares would lose the variance.
     let x = numbers(rows * stride, seed: 22).map { $0 + 1000 }
-    var total = Moments(channels)
+    var total = ChannelMoments(channelCount: channels)
     for first in Swift.stride(from: 0, to: rows, by: blockRows) {
-      total.merge(Moments(x, first..<min(first + blockRows, rows), channels, stride))
+      total.merge(ChannelMoments(x, first..<min(first + blockRows, rows), channels, stride))
     }
     #expect(total.count == rows)
     for channel in 0..<channels {
@@ -25,76 +26,33 @@ struct MomentTests {
     }
   }
 
-  @Test("the merge's bits are those of the formula without fused operations")
-  func mergeBits() {
-    var left = Moments(numbers(40 * 37, seed: 23), 0..<40, 37, 37)
-    let right = Moments(numbers(9 * 37, seed: 24), 0..<9, 37, 37)
-    let before = left
-    left.merge(right)
-    let share = Double(right.count) / Double(before.count + right.count)
-    for channel in 0..<37 {
-      let delta = right.mean[channel] - before.mean[channel]
-      #expect(left.mean[channel] == before.mean[channel] + delta * share)
-      #expect(
-        left.m2[channel]
-          == (before.m2[channel] + right.m2[channel])
-          + (delta * delta) * (Double(before.count) * share))
-    }
-  }
-
-  @Test("an empty side leaves the other as it is")
-  func empty() {
-    let moments = Moments(numbers(40 * 37, seed: 25), 0..<40, 37, 37)
-    var left = moments
-    left.merge(Moments(37))
-    #expect(left == moments)
-    left = Moments(37)
-    left.merge(moments)
-    #expect(left == moments)
-  }
-
   @Test(
     "not finite exactly where a value of the column is not",
     arguments: [Float.nan, .infinity, -.infinity], [0, 63, 64, 71, 72, 74])
   func notFinite(value: Float, channel: Int) {
     var x = numbers(30 * 75, seed: 26)
     x[17 * 75 + channel] = value
-    var moments = Moments(x, 0..<30, 75, 75)
-    moments.merge(Moments(numbers(75, seed: 27), 0..<1, 75, 75))
+    var moments = ChannelMoments(x, 0..<30, 75, 75)
+    moments.merge(ChannelMoments(numbers(75, seed: 27), 0..<1, 75, 75))
     for other in 0..<75 { #expect(moments.m2[other].isFinite == (other != channel)) }
   }
 
   @Test("the largest floats do not overflow")
   func largest() {
     let x: [Float] = [.greatestFiniteMagnitude, -.greatestFiniteMagnitude]
-    #expect(Moments(x, 0..<2, 1, 1).m2[0].isFinite)
+    #expect(ChannelMoments(x, 0..<2, 1, 1).m2[0].isFinite)
   }
 }
 
-private struct Moments: Equatable {
-  var count = 0
-  var mean: [Double]
-  var m2: [Double]
-
-  init(_ channels: Int) {
-    mean = .init(repeating: 0, count: channels)
-    m2 = mean
-  }
-
-  init(_ x: [Float], _ rows: Range<Int>, _ channels: Int, _ stride: Int) {
-    self.init(channels)
-    count = rows.count
+extension ChannelMoments {
+  fileprivate init(_ x: [Float], _ rows: Range<Int>, _ channels: Int, _ stride: Int) {
+    var mean = [Double](repeating: 0, count: channels)
+    var m2 = mean
     x.withUnsafeBufferPointer {
       ColumnMoments.measure(
-        block: $0.baseAddress! + rows.lowerBound * stride, stride: stride, rows: count,
+        block: $0.baseAddress! + rows.lowerBound * stride, stride: stride, rows: rows.count,
         channels: channels, mean: &mean, m2: &m2)
     }
-  }
-
-  mutating func merge(_ other: Moments) {
-    ColumnMoments.merge(
-      count: count, mean: &mean, m2: &m2, rightCount: other.count, rightMean: other.mean,
-      rightM2: other.m2, channels: mean.count)
-    count += other.count
+    self.init(count: rows.count, mean: mean, m2: m2)
   }
 }

@@ -16,7 +16,7 @@ struct GoldenFixture: Decodable {
     var layers: [Layer]
   }
 
-  struct PerTap<Value: Decodable>: Decodable {
+  struct TapValuePair<Value: Decodable>: Decodable {
     var attentionOutput: Value
     var mlpDown: Value
     subscript(tap: Tap) -> Value { tap == .attentionOutput ? attentionOutput : mlpDown }
@@ -41,19 +41,19 @@ struct GoldenFixture: Decodable {
     var keptNeurons: [String]
     var restored: Int
     var reached: Double
-    var biases: [PerTap<[Double]>]?
+    var biases: [TapValuePair<[Double]>]?
   }
 
   struct MetricValues: Decodable {
     var metric: String
-    var scores: [PerTap<[Double]>]
+    var scores: [TapValuePair<[Double]>]
     var searches: [Search]
   }
 
   var shape: Shape
   var tokenCount: Int
   var sampleCount: Int
-  var taps: [PerTap<TapValues>]
+  var taps: [TapValuePair<TapValues>]
   var metrics: [MetricValues]
 
   static let names = ["multi-head", "grouped-query", "uneven"]
@@ -81,15 +81,13 @@ extension GoldenFixture {
     ModelMoments(
       sampleCount: sampleCount,
       layers: taps.map { layer in
-        LayerMoments(
-          attentionOutput: moments(layer.attentionOutput), mlpDown: moments(layer.mlpDown))
+        PerTap { moments(layer[$0]) }
       })
   }
 
-  var norms: [LayerWeightNorms] {
+  var norms: [PerTap<WeightNorms>] {
     taps.map { layer in
-      LayerWeightNorms(
-        attentionOutput: norms(layer.attentionOutput), mlpDown: norms(layer.mlpDown))
+      PerTap { norms(layer[$0]) }
     }
   }
 

@@ -27,7 +27,6 @@ import Testing
   @Test func biasesCount() {
     var shape = testShape(hiddenSize: 10, headDimension: 4, layers: [(4, 2, 7)])
     let without = shape.parameterCount
-    #expect(shape.biasParameterCount(layer: 0) == 0)
     shape.biases = Biases(
       queryKeyValue: true, attentionOutput: true, gateUp: true, mlpDown: true)
     #expect(shape.parameterCount == without + (4 + 2 + 2) * 4 + 10 + 14 + 10)

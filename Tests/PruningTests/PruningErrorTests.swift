@@ -115,7 +115,7 @@ import Testing
 
   @Test func scoringNeedsStatisticsThatFit() {
     let norms = WeightNorms(squareSum: [1, 2], absoluteMean: [1, 1])
-    let layer = LayerWeightNorms(attentionOutput: norms, mlpDown: norms)
+    let layer = PerTap(attentionOutput: norms, mlpDown: norms)
     func error(_ metric: Metric, tokens: Int, samples: Int = 1, channels: Int = 2) -> PruningError?
     {
       let moments = ChannelMoments(
@@ -123,7 +123,7 @@ import Testing
         m2: Array(repeating: 1, count: channels))
       do throws(PruningError) {
         _ = try LayerScores(
-          metric: metric, moments: LayerMoments(attentionOutput: moments, mlpDown: moments),
+          metric: metric, moments: PerTap(attentionOutput: moments, mlpDown: moments),
           norms: layer, sampleCount: samples, layer: 5)
         return nil
       } catch {

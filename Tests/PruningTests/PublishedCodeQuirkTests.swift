@@ -55,7 +55,8 @@ import Testing
   /// neurons, one with grouped queries less per head than 512/3.
   @Test func costsAreExactForAnyHeadDimensionAndGrouping() {
     func cost(_ headDimension: Int, heads: Int, groups: Int) -> Int {
-      testShape(headDimension: headDimension, layers: [(heads, groups, 8)]).groupCost(layer: 0)
+      testShape(headDimension: headDimension, layers: [(heads, groups, 8)]).unitCost(
+        layer: 0, tap: .attentionOutput)
     }
     #expect(cost(128, heads: 32, groups: 32) == 512)
     #expect(cost(64, heads: 32, groups: 32) == 256)

@@ -97,7 +97,7 @@ import Testing
   @Test func aGroupWeighsWhatItsParametersDo() throws {
     // 4 query heads share a key and a value head: 2·4·2 + 2·2 = 20, against 3 of a neuron.
     let shape = testShape(headDimension: 2, layers: [(8, 2, 10)])
-    #expect(shape.groupCost(layer: 0) == 20)
+    #expect(shape.unitCost(layer: 0, tap: .attentionOutput) == 20)
     let groups = repeated([1, 9], count: 8)
     let layer = LayerScores(attentionOutput: groups, mlpDown: (1...10).map { 100 + Double($0) })
     // Standardized, group 0 is worse than eight neurons and better than two. Without it and them

@@ -11,7 +11,8 @@ import Testing
 
   /// Parameters ÷ hidden size of the model, and of one group.
   private var total: Double { Double(shape.decoderParameterCount / shape.hiddenSize) }
-  private var groupCost: Int { shape.groupCost(layer: 0) }
+  private var neuronCost: Int { shape.unitCost(layer: 0, tap: .mlpDown) }
+  private var groupCost: Int { shape.unitCost(layer: 0, tap: .attentionOutput) }
 
   /// Layers that differ in spread and level, so that structures decide differently.
   private func scores(seed: UInt64, _ shape: ModelShape? = nil) -> [LayerScores] {
@@ -39,7 +40,7 @@ import Testing
 
   private func kept(_ result: SearchResult) -> Double {
     zip(result.keptGroups, result.keptNeurons).reduce(0) {
-      $0 + Double(groupCost * $1.0 + ModelShape.neuronCost * $1.1)
+      $0 + Double(groupCost * $1.0 + neuronCost * $1.1)
     }
   }
 
@@ -71,10 +72,10 @@ import Testing
       let step: Int
       if widths.isUniform {
         #expect(Set(result.keptGroups).count == 1 && Set(result.keptNeurons).count == 1)
-        step = 6 * ModelShape.neuronCost * widths.neuronMultiple
+        step = 6 * neuronCost * widths.neuronMultiple
       } else {
         step = max(
-          ModelShape.neuronCost * widths.neuronMultiple, groupCost * widths.groupMultiple)
+          neuronCost * widths.neuronMultiple, groupCost * widths.groupMultiple)
       }
       if widths.headsDivideHiddenSize { #expect(64 % (result.keptGroups[0] * 2) == 0) }
       let miss = abs(kept(result) - total * (1 - ratio))

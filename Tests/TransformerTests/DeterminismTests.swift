@@ -1,5 +1,7 @@
 import FlapCore
 import Kernels
+import Measurement
+import Statistics
 import Testing
 import Transformer
 
@@ -16,14 +18,14 @@ struct DeterminismTests {
     }
   }
 
-  @Test("nor on the block that a leaf is in", arguments: ComputeType.allCases)
-  func blocks(compute: ComputeType) throws {
+  @Test("nor on the micro-batch that a leaf is in", arguments: ComputeType.allCases)
+  func microBatches(compute: ComputeType) throws {
     let golden = try GoldenModel("gqa-llama3-bf16")
     let leaves = (0..<3).map { golden.leaf($0..<$0 + 1) }
-    let together = try golden.model(compute, leaves: 3).negativeLogLikelihood(block: leaves) {}
+    let together = try losses(golden.model(compute, leaves: 3), leaves)
     let model = golden.model(compute)
     for (leaf, expected) in zip(leaves, together) {
-      #expect(try model.negativeLogLikelihood(block: [leaf]) {} == [expected])
+      #expect(try losses(model, [leaf]) == [expected])
     }
   }
 
@@ -32,11 +34,13 @@ struct DeterminismTests {
     arguments: [(2, 2), (3, 2), (5, 4), (4, 1), (2, 8)])
   func lanes(threads: Int, lanes: Int) throws {
     let golden = try GoldenModel("gqa-llama3-bf16")
-    let block = [0..<2, 1..<3, 0..<1, 2..<3, 0..<3].map { golden.leaf($0) }
+    let microBatch = [0..<2, 1..<3, 0..<1, 2..<3, 0..<3].map { golden.leaf($0) }
     func taps(_ model: Llama) throws -> [Seen] {
       var seen: [Seen] = []
-      try model.forward(block: block) {
-        seen.append(Seen(layer: $0.layer, tap: $0.tap, leaf: $0.leafIndex, means: $0.moments.mean))
+      let gatherer = MomentsGatherer(model.observerLimits)
+      try model.forward(microBatch, observers: [gatherer]) {
+        seen.append(
+          Seen(layer: $0.layer, tap: $0.tap, leaf: $0.leaf, moments: gatherer.take($0)))
       }
       return seen
     }
@@ -51,7 +55,12 @@ struct DeterminismTests {
     let layer: Int
     let tap: Tap
     let leaf: Int
-    let means: [Double]
+    let moments: ChannelMoments
+  }
+
+  private func losses(_ model: Llama, _ leaves: [Leaf]) throws -> [LeafLoss] {
+    try model.forward(leaves)
+    return try model.losses(of: leaves) {}
   }
 
   @Test("nor on what the scratch held before")
@@ -80,7 +89,7 @@ struct DeterminismTests {
     let golden = try GoldenModel("mha-f32")
     let leaf = Leaf(tokens: [1, 90], sampleCount: 1, tokensPerSample: 2)
     #expect(throws: TransformerError.tokenOutsideVocabulary(token: 90, vocabularySize: 90)) {
-      try golden.model(.float32).forward(block: [leaf]) { _ in }
+      try golden.model(.float32).forward([leaf])
     }
   }
 
@@ -90,7 +99,7 @@ struct DeterminismTests {
     let golden = try GoldenModel("mha-f32")
     var taps = 0
     #expect(throws: Stop.self) {
-      try golden.model(.float32).forward(block: [golden.leaf]) { _ in
+      try golden.model(.float32).forward([golden.leaf]) { _ in
         taps += 1
         if taps == 2 { throw Stop() }
       }

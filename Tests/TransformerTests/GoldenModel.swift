@@ -41,9 +41,9 @@ struct GoldenModel {
   ) -> Llama {
     Llama(
       checkpoint: checkpoint, compute: compute, threadCount: threads, laneCount: lanes,
-      limits: BlockLimits(
+      limits: MicroBatchLimits(
         tokensPerSample: GoldenModel.tokensPerSample, samplesPerLeaf: GoldenModel.sampleCount,
-        leavesPerBlock: leaves))
+        leavesPerMicroBatch: leaves))
   }
 }
 

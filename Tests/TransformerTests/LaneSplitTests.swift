@@ -10,7 +10,7 @@ struct LaneSplitTests {
   {
     try LaneSplit(
       threadCount: threads, laneCount: nil, shape: shape(hidden),
-      limits: BlockLimits(tokensPerSample: tokens, samplesPerLeaf: 1, leavesPerBlock: leaves)
+      limits: MicroBatchLimits(tokensPerSample: tokens, samplesPerLeaf: 1, leavesPerMicroBatch: leaves)
     ).laneCount
   }
 
@@ -33,7 +33,7 @@ struct LaneSplitTests {
   func limits() throws {
     #expect(try lanes(16, hidden: 384, leaves: 3) == 3)
     #expect(try lanes(1, hidden: 384) == 1)
-    let limits = BlockLimits(tokensPerSample: 8, samplesPerLeaf: 1, leavesPerBlock: 16)
+    let limits = MicroBatchLimits(tokensPerSample: 8, samplesPerLeaf: 1, leavesPerMicroBatch: 16)
     for (asked, given) in [(1, 1), (3, 3), (9, 4)] {
       let split = try LaneSplit(threadCount: 4, laneCount: asked, shape: shape(384), limits: limits)
       #expect(split.laneCount == given)

@@ -16,11 +16,19 @@ import Wire
   }
 
   /// Two leaves of one sample of two tokens.
-  private static func block(_ changes: [UInt8], tokens: [[UInt8]]) -> [[UInt8]] {
-    let block =
+  private static func unit(
+    _ changes: [UInt8], tokens: [[UInt8]], kinds: [String] = ["moments"]
+  ) -> [[UInt8]] {
+    let unit =
       Bytes.number(1, 1) + Bytes.number(2, 0) + Bytes.data(3, [1, 1]) + Bytes.number(4, 2)
       + changes
-    return [Bytes.data(4, Bytes.attempt() + Bytes.data(2, block))] + tokens
+    let samples = kinds.flatMap { Bytes.text(1, $0) } + Bytes.data(2, unit)
+    return [Bytes.data(4, Bytes.attempt() + Bytes.data(2, samples))] + tokens
+  }
+
+  private static func weights(_ layer: UInt64, kinds: [String]) -> [[UInt8]] {
+    let weights = kinds.flatMap { Bytes.text(1, $0) } + Bytes.number(2, layer)
+    return [Bytes.data(4, Bytes.attempt() + Bytes.data(3, weights))]
   }
 
   private static let tokens = [[UInt8](repeating: 1, count: 16)]
@@ -29,8 +37,8 @@ import Wire
     [
       Bytes.data(
         8,
-        Bytes.text(1, "/out") + Bytes.number(2, 1) + Bytes.data(4, Samples.digest.bytes)
-          + Bytes.number(5, 2) + changes), [1, 2],
+        Bytes.text(1, "/out") + Bytes.number(2, 1) + Bytes.data(3, Samples.digest.bytes)
+          + Bytes.number(4, 2) + changes), [1, 2],
     ]
   }
 
@@ -66,61 +74,74 @@ import Wire
     Case("no work", [Bytes.data(4, Bytes.attempt())], .missing(field: "work")),
     Case(
       "a layer beyond all models",
-      [Bytes.data(4, Bytes.attempt() + Bytes.number(4, UInt64(Limits.layerCount)))],
+      weights(UInt64(Limits.layerCount), kinds: ["weight-norms"]),
       .invalid(field: "layer", reason: "4096")),
+    Case("no kind", weights(0, kinds: []), .missing(field: "kind of statistic")),
     Case(
-      "a shard with a frame", [Bytes.data(4, Bytes.attempt() + Bytes.number(5, 1)), [1]],
+      "a kind that is no name", weights(0, kinds: ["../x"]),
+      .invalid(field: "kind of statistic", reason: "../x")),
+    Case(
+      "a kind twice", unit([], tokens: tokens, kinds: ["loss", "loss"]),
+      .invalid(field: "kind of statistic", reason: "loss")),
+    Case(
+      "more kinds than there are", weights(0, kinds: (0..<65).map { "k\($0)" }),
+      .missing(field: "kind of statistic")),
+    Case(
+      "a shard with a frame", [Bytes.data(4, Bytes.attempt() + Bytes.number(4, 1)), [1]],
       .frameCount(found: 2)),
     Case(
-      "a level without end", block(Bytes.number(1, 64), tokens: tokens),
+      "a level without end", unit(Bytes.number(1, 64), tokens: tokens),
       .invalid(field: "level of a node", reason: "64")),
     Case(
-      "an index that overflows", block(Bytes.number(2, 1 << 60), tokens: tokens),
+      "an index that overflows", unit(Bytes.number(2, 1 << 60), tokens: tokens),
       .invalid(field: "index of a node", reason: "1152921504606846976 of level 1")),
     Case(
-      "more leaves than the node has", block(Bytes.number(1, 0), tokens: tokens),
+      "more leaves than the node has", unit(Bytes.number(1, 0), tokens: tokens),
       .invalid(field: "count of leaves", reason: "2 in node 0 of level 0")),
     Case(
-      "a third leaf of two", block(Bytes.data(3, [2]), tokens: tokens),
+      "a third leaf of two", unit(Bytes.data(3, [2]), tokens: tokens),
       .invalid(field: "count of leaves", reason: "3 in node 0 of level 1")),
     Case(
       "a leaf of no samples",
-      block(Bytes.number(1, 2) + Bytes.data(3, [0]), tokens: tokens),
+      unit(Bytes.number(1, 2) + Bytes.data(3, [0]), tokens: tokens),
       .invalid(field: "count of samples per leaf", reason: "unequal or empty leaves")),
     Case(
       "leaves of no samples at all",
       [
         Bytes.data(
-          4, Bytes.attempt() + Bytes.data(2, Bytes.data(3, [0]) + Bytes.number(4, 2)))
+          4,
+          Bytes.attempt()
+            + Bytes.data(
+              2, Bytes.text(1, "loss") + Bytes.data(2, Bytes.data(3, [0]) + Bytes.number(4, 2))))
       ],
       .invalid(field: "count of samples per leaf", reason: "unequal or empty leaves")),
     Case(
       "a last leaf above the others",
-      block(Bytes.number(1, 2) + Bytes.data(3, [2]), tokens: tokens),
+      unit(Bytes.number(1, 2) + Bytes.data(3, [2]), tokens: tokens),
       .invalid(field: "count of samples per leaf", reason: "unequal or empty leaves")),
     Case(
-      "samples of no tokens", block(Bytes.number(4, 0), tokens: tokens),
+      "samples of no tokens", unit(Bytes.number(4, 0), tokens: tokens),
       .invalid(field: "count of tokens per sample", reason: "0")),
     Case(
-      "too few tokens", block([], tokens: [[UInt8](repeating: 1, count: 12)]),
+      "too few tokens", unit([], tokens: [[UInt8](repeating: 1, count: 12)]),
       .rawByteCount(of: "token ids", expected: 16, found: 12)),
     Case(
-      "a broken token", block([], tokens: tokens + [[1]]),
+      "a broken token", unit([], tokens: tokens + [[1]]),
       .rawByteCount(of: "token ids", expected: 16, found: 17)),
     Case(
-      "tokens beyond all messages", block(Bytes.number(4, 0xFFFF_FFFF), tokens: tokens),
+      "tokens beyond all messages", unit(Bytes.number(4, 0xFFFF_FFFF), tokens: tokens),
       .invalid(field: "count of tokens", reason: "8589934590")),
     Case(
-      "a negative token", block([], tokens: [[UInt8](repeating: 255, count: 16)]),
+      "a negative token", unit([], tokens: [[UInt8](repeating: 255, count: 16)]),
       .invalid(field: "token id", reason: "negative")),
     Case(
       "shards of nothing", plan(Bytes.number(2, 0)),
       .invalid(field: "largest size of a shard", reason: "0")),
     Case(
-      "a short plan", plan(Bytes.number(5, 3)),
+      "a short plan", plan(Bytes.number(4, 3)),
       .rawByteCount(of: "plan", expected: 3, found: 2)),
     Case(
-      "a plan beyond memory", plan(Bytes.number(5, 1 << 52)),
+      "a plan beyond memory", plan(Bytes.number(4, 1 << 52)),
       .rawByteCount(of: "plan", expected: 1 << 52, found: 2)),
   ]
 
@@ -133,7 +154,7 @@ import Wire
     let bytes = Self.tokens[0]
     #expect(
       try WireCodec.decodeCoordinatorMessage(
-        Self.block([], tokens: [Array(bytes[..<5]), [], Array(bytes[5...])]))
-        == WireCodec.decodeCoordinatorMessage(Self.block([], tokens: [bytes])))
+        Self.unit([], tokens: [Array(bytes[..<5]), [], Array(bytes[5...])]))
+        == WireCodec.decodeCoordinatorMessage(Self.unit([], tokens: [bytes])))
   }
 }

@@ -1,5 +1,6 @@
 import Coordination
 import FlapCore
+import Statistics
 import Testing
 import Wire
 
@@ -20,7 +21,7 @@ import Wire
 
   @Test func tokensAreLittleEndianAfterTheHeader() {
     let frames = WireCodec.encode(
-      .assign(Assignment(attempt: Samples.attempt, work: .calibrate(Samples.smallBlock), serial: 1))
+      .assign(Assignment(attempt: Samples.attempt, work: .measureSamples([ChannelMoments.kind], Samples.smallUnit), serial: 1))
     )
     #expect(frames.count == 2)
     #expect(Array(frames[1].prefix(8)) == [0, 0, 0, 0, 0x00, 0x3B, 0x58, 0x08])

@@ -40,16 +40,15 @@ enum Samples {
     .welcome(
       Welcome(
         runID: "run", compute: .bfloat16, tokensPerSample: 2048, samplesPerLeaf: 1,
-        leavesPerBlock: 16, heartbeatInterval: .milliseconds(1500), lease: .seconds(10))),
+        leavesPerUnit: 16, heartbeatInterval: .milliseconds(1500), lease: .seconds(10))),
     .reject(Rejection(reason: "another model", isFinal: true)),
     .leaseRenewed,
-    .assign(Assignment(attempt: attempt, work: .calibrate(smallBlock), serial: 7)),
-    .assign(Assignment(attempt: attempt, work: .evaluate(largeBlock), serial: 7)),
-    .assign(
-      Assignment(attempt: attempt, work: .evaluate(largeBlock, plan: digest), serial: 8)),
-    .assign(Assignment(attempt: attempt, work: .measureWeights(layer: 0), serial: 7)),
-    .assign(Assignment(attempt: attempt, work: .measureWeights(layer: 79), serial: 7)),
-    .assign(Assignment(attempt: attempt, work: .writeShard(index: 0), serial: 7)),
+    assign(.measureSamples([ChannelMoments.kind], smallUnit)),
+    assign(.measureSamples([LossSum.kind, StatisticKind("unheard-of")], largeUnit)),
+    assign(.measureSamples([LossSum.kind], largeUnit, plan: digest)),
+    assign(.measureWeights([WeightNorms.kind], layer: 0)),
+    assign(.measureWeights([WeightNorms.kind], layer: 79)),
+    assign(.writeShard(index: 0)),
     .credit(attempt, chunks: 8),
     .reportAcknowledged(attempt),
     .cancel(attempt),
@@ -59,18 +58,22 @@ enum Samples {
     .shutdown,
   ]
 
-  static let smallBlock = TokenBlock(
+  private static func assign(_ work: Work) -> CoordinatorMessage {
+    .assign(Assignment(attempt: attempt, work: work, serial: 7))
+  }
+
+  static let smallUnit = WorkUnit(
     node: TreeNode(level: 2, index: 5), samplesPerLeaf: [2, 2, 1], tokensPerSample: 3,
     tokens: (0..<15).map { Int32($0) * 140_000_000 })
 
   /// Of two and a half raw frames, cut within a sample.
-  static let largeBlock = TokenBlock(
+  static let largeUnit = WorkUnit(
     node: TreeNode(level: 8, index: 0), samplesPerLeaf: Array(repeating: 5, count: 256),
     tokensPerSample: 512, tokens: (0..<655_360).map { Int32($0) })
 
   static func plan(payload: [UInt8]) -> PlanBroadcast {
     PlanBroadcast(
-      outputDirectory: "/out/Größe", maximumShardBytes: 5 << 30, compensates: true,
+      outputDirectory: "/out/Größe", maximumShardBytes: 5 << 30, isUniform: true,
       digest: digest, payload: payload)
   }
 

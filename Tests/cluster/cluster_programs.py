@@ -25,7 +25,7 @@ def options(tokens, output, model=MODEL):
     """Many small tasks of the same bits on every machine: f32, one sample a leaf and a task."""
     return [
         "--model", model, "--calibration", tokens, "--output", output, "--ratio", "0.2",
-        "--compute", "f32", "--tokens-per-leaf", "128", "--leaves-per-block", "1",
+        "--compute", "f32", "--tokens-per-leaf", "128", "--leaves-per-unit", "1",
     ]  # fmt: skip
 
 

@@ -70,11 +70,6 @@ size_t flap_attention_scratch(flap_format format, size_t head_dim);
 void flap_channel_moments(const float *x, size_t stride, size_t rows, size_t channels, double *mean,
                           double *m2);
 
-// a ← a merged with b, per channel (Chan, Golub and LeVeque 1983); an empty side leaves the other
-// as it is. No operation is fused: the same bits on every CPU.
-void flap_merge_moments(size_t count_a, double *mean_a, double *m2_a, size_t count_b,
-                        const double *mean_b, const double *m2_b, size_t channels);
-
 // log Σ exp of rows that come in blocks of columns [rows, columns]: log(sums[r]) + maxima[r] after
 // the last block, the sums in f64. Before the first, maxima are −∞ and sums 0.
 void flap_log_sum_exp_block(const float *x, size_t stride, size_t rows, size_t columns,
