@@ -62,7 +62,7 @@ struct CoordinatorMachineTests {
   func damagedReport() {
     var machine = running()
     _ = deliver(result, to: &machine)
-    let effects = machine.handle(.damaged(first.attempt), at: .start)
+    let effects = machine.handle(.refused(first.attempt, reason: "damaged"), at: .start)
     #expect(effects.contains(.send(.cancel(first.attempt), to: worker)))
     #expect(assignments(effects).map(\.attempt) == [TaskAttempt(task: task, attempt: 2)])
     #expect(machine.violations().isEmpty)
@@ -72,10 +72,10 @@ struct CoordinatorMachineTests {
   func missedPlan() {
     let digest = VirtualWork.digest(of: [1])
     let plan = PlanBroadcast(
-      outputDirectory: nil, maximumShardBytes: 1, compensates: false, digest: digest, payload: [1])
+      outputDirectory: nil, maximumShardBytes: 1, digest: digest, payload: [1])
     for isPruned in [true, false] {
-      guard case .evaluate(let block, _) = Work.numbered(0) else { return }
-      let work = Work.evaluate(block, plan: isPruned ? digest : nil)
+      guard case .measureSamples(let kinds, let unit, _) = Work.numbered(0) else { return }
+      let work = Work.measureSamples(kinds, unit, plan: isPruned ? digest : nil)
       var machine = CoordinatorMachine(settings: .forTests)
       _ = machine.handle(.received(.hello(.forTests), from: worker), at: .start)
       let sent = machine.handle(.plan(plan), at: .start)

@@ -1,3 +1,4 @@
+import Checkpoint
 import Coordination
 import Export
 import FlapCore

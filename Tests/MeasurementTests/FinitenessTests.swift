@@ -10,11 +10,12 @@ struct FinitenessTests {
     "layer, tap, channel and the run's sample", arguments: [[ChannelMoments.kind], [LossSum.kind]],
     [ComputeType.float32, .bfloat16])
   func named(kinds: [StatisticKind], compute: ComputeType) throws {
-    // Neuron 3 of layer 1 is infinite for token 9 alone.
+    // Token 9 is nearly all in channel 0 of the stream, whose norm is then √32; other tokens have
+    // less there. So neuron 3 of layer 1 exceeds f32 for token 9 alone.
     let small = try SmallModel { name, values in
-      if name == "model.embed_tokens.weight" { values[9 * 32] = 1e30 }
-      if name == "model.layers.1.mlp.up_proj.weight" { values[3 * 32] = 3e38 }
-      if name == "model.layers.1.post_attention_layernorm.weight" { values[0] = 1e10 }
+      if name == "model.embed_tokens.weight" { values[9 * 32] = 1e10 }
+      if name == "model.layers.1.post_attention_layernorm.weight" { values[0] = 1 }
+      if name == "model.layers.1.mlp.up_proj.weight" { values[3 * 32] = 0.8e38 }
     }
     let model = Llama(
       checkpoint: small.checkpoint, compute: compute, threadCount: 1,
