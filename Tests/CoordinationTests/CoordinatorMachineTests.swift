@@ -55,7 +55,11 @@ struct CoordinatorMachineTests {
     let digest = VirtualWork.digest(of: result)
     #expect(effects == [.store(first.attempt, .received(byteCount: result.count, digest))])
     let after = machine.handle(.stored(first.attempt), at: .start)
-    #expect(after == [.send(.reportAcknowledged(first.attempt), to: worker), .completed])
+    #expect(
+      after == [
+        .log(.taskStored(AttemptLabel(first.attempt, first.work.name))),
+        .send(.reportAcknowledged(first.attempt), to: worker), .completed,
+      ])
   }
 
   @Test("a report that does not match its digest is tried again")
@@ -74,7 +78,10 @@ struct CoordinatorMachineTests {
     let plan = PlanBroadcast(
       outputDirectory: nil, maximumShardBytes: 1, digest: digest, payload: [1])
     for isPruned in [true, false] {
-      guard case .measureSamples(let kinds, let unit, _) = Work.numbered(0) else { return }
+      guard case .measureSamples(let kinds, let unit, _) = Work.numbered(0) else {
+        Issue.record("the numbered work is no evaluation")
+        return
+      }
       let work = Work.measureSamples(kinds, unit, plan: isPruned ? digest : nil)
       var machine = CoordinatorMachine(settings: .forTests)
       _ = machine.handle(.received(.hello(.forTests), from: worker), at: .start)
@@ -168,17 +175,20 @@ struct CoordinatorMachineTests {
     }
   }
 
-  @Test("a task that takes three workers down ends the run and says so")
-  func poison() {
-    var machine = CoordinatorMachine(settings: .forTests)
+  @Test("a task that takes so many workers down ends the run and says so", arguments: [2, 3])
+  func poison(limit: Int) {
+    var settings = CoordinatorSettings.forTests
+    settings.lostWorkerLimit = limit
+    var machine = CoordinatorMachine(settings: settings)
     _ = machine.handle(.submit([.init(id: task, work: .numbered(0))]), at: .start)
     var last: [CoordinatorMachine.Effect] = []
-    for index in 0..<3 {
+    for index in 0..<limit {
+      #expect(failure(last) == nil)
       let id = WorkerID(bytes: [UInt8(97 + index)])
       _ = machine.handle(.received(.hello(.forTests), from: id), at: .start)
       last = machine.handle(.lost(id, reason: "killed by signal 9"), at: .start)
     }
-    #expect(failure(last)?.description.contains("took three workers down") == true)
+    #expect(failure(last)?.description.contains("took \(limit) workers down") == true)
   }
 
   @Test("bad input ends the run at once; a passing failure only after four tries")
@@ -217,8 +227,11 @@ struct CoordinatorMachineTests {
     _ = machine.handle(.stored(done), at: .start)
     #expect(rejection(joinBad(2)) == nil)
     let effects = machine.handle(.lost(WorkerID(bytes: [2]), reason: "killed"), at: .start)
-    #expect(effects.contains(.log(.hostExcluded("host"))))
-    #expect(rejection(joinBad(3))?.isFinal == true)
+    let exclusion = HostExclusion(host: "host", failedTaskCount: 2)
+    #expect(effects.contains(.log(.hostExcluded(exclusion))))
+    let refused = rejection(joinBad(3))
+    #expect(refused?.isFinal == true)
+    #expect(refused?.reason == "host is left out: 2 different tasks failed there")
     // With nobody else left it is better than nothing.
     _ = machine.handle(.lost(other, reason: "killed"), at: .start)
     #expect(rejection(joinBad(4)) == nil)
@@ -308,7 +321,11 @@ struct CoordinatorMachineTests {
     let attempt = assignments(begun)[0].attempt
     _ = finish(attempt, by: worker, &machine, .start)
     let effects = machine.handle(.stored(attempt), at: .start)
-    #expect(effects == [.send(.reportAcknowledged(attempt), to: worker), .drained])
+    #expect(
+      effects == [
+        .log(.taskStored(AttemptLabel(attempt, assignments(begun)[0].work.name))),
+        .send(.reportAcknowledged(attempt), to: worker), .drained,
+      ])
   }
 
   @Test("answers that were lost are said again")

@@ -108,7 +108,7 @@ struct ClusterOptionTests {
         "--leaves-per-unit", "1", "--resume",
       ]
     _ = try Programs.coordinator(arguments) { process in
-      let journal = folder.path("out.run/journal/norms-0")
+      let journal = folder.path("out.run/journal/weight-norms-0")
       while process.isRunning, !FileManager.default.fileExists(atPath: journal) { usleep(1000) }
       kill(process.processIdentifier, SIGKILL)
     }

@@ -15,8 +15,8 @@ struct ResumeTests {
     ]
     let killed = try Programs.coordinator(arguments) { process in
       // Until the first results are on disk.
-      let norms = folder.path("out/flap/journal/norms-0")
-      let node = folder.path("out/flap/journal/node-3-0")
+      let norms = folder.path("out/flap/journal/weight-norms-0")
+      let node = folder.path("out/flap/journal/moments-3-0")
       while process.isRunning, !FileManager.default.fileExists(atPath: norms),
         !FileManager.default.fileExists(atPath: node)
       { usleep(1000) }

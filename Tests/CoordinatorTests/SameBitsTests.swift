@@ -63,15 +63,24 @@ struct SameBitsTests {
     let expected = try prune(folder, "reference", SameBitsTests.disturbed)
     let undisturbed = ContinuousClock.now - start
     var generator = SeededGenerator(seed: 1)
-    for round in 0..<8 {
+    let roundCount = 8
+    var killedCount = 0
+    for round in 0..<roundCount {
       let delay = undisturbed * Double.random(in: 0.02...0.98, using: &generator)
       let digests = try prune(folder, "killed-\(round)", SameBitsTests.disturbed) { process in
         usleep(UInt32(delay / .microseconds(1)))
-        guard let victim = Programs.children(of: process.processIdentifier).first else { return }
-        Foundation.kill(victim, SIGKILL)
+        // Early there is no worker yet, and a quick run may be over.
+        while process.isRunning {
+          if let victim = Programs.children(of: process.processIdentifier).first {
+            killedCount += Foundation.kill(victim, SIGKILL) == 0 ? 1 : 0
+            return
+          }
+          usleep(1000)
+        }
       }
       #expect(digests == expected, "killed after \(delay)")
     }
+    #expect(killedCount >= roundCount / 2, "workers do die")
   }
 
   @Test("a worker that stops without dying is given up, and its work done by the other")

@@ -88,14 +88,17 @@ struct SSHCommandTests {
       Shell.words(output) == values + ["--connect-file", "-", "--model", "/odd 'm' $x"])
   }
 
-  @Test("the system's ssh understands the command, and the user's options win")
+  private static let ssh = "/usr/bin/ssh"
+
+  @Test(
+    "the system's ssh understands the command, and the user's options win",
+    .enabled(if: FileManager.default.isExecutableFile(atPath: ssh), "there is no ssh here"))
   func clientReadsIt() throws {
-    let ssh = "/usr/bin/ssh"
-    guard FileManager.default.isExecutableFile(atPath: ssh) else { return }
     let command = SSHCommand(options: ["ConnectTimeout=60"]).launchCommand(
       host: HostEntry(user: "bob", host: "::1", port: 2222), worker: worker, standardInput: [])
     let output = try Shell.output(
-      of: "", program: ssh, arguments: ["-F", "/dev/null", "-G"] + command.arguments)
+      of: "", program: SSHCommandTests.ssh,
+      arguments: ["-F", "/dev/null", "-G"] + command.arguments)
     let settings = Set(String(decoding: output, as: UTF8.self).split(separator: "\n"))
     let expected: [Substring] = [
       "user bob", "hostname ::1", "port 2222", "connecttimeout 60", "batchmode yes",

@@ -2,30 +2,11 @@ import FlapCore
 
 /// Who joins, who stays and who is given up.
 extension CoordinatorMachine {
-  /// Why a worker is removed.
-  enum Departure {
-    /// Its process ended or its lease did.
-    case died(String)
-    /// It beats but its work does not move.
-    case hung(String)
-    /// It broke the protocol.
-    case misbehaved(String)
-    /// It said goodbye.
-    case left(String)
-
-    var reason: String {
-      switch self {
-      case .died(let reason), .hung(let reason), .misbehaved(let reason), .left(let reason):
-        reason
-      }
-    }
-  }
-
   mutating func join(
     _ id: WorkerID, _ hello: Hello, _ now: Instant, _ effects: inout [Effect]
   ) {
     if workers.hasDeparted(id) { return fence(id, &effects) }
-    if workers[id] == nil {
+    if workers.find(id) == nil {
       if let refusal = refusal(of: hello) {
         effects.append(.send(.reject(refusal), to: id))
         effects.append(.log(.workerRefused(id, host: hello.host, reason: refusal.reason)))
@@ -39,20 +20,20 @@ extension CoordinatorMachine {
       effects.append(.log(.workerJoined(id, host: hello.host, processID: hello.processID)))
     }
     // A hello that is said again is answered again: the first answer may have been lost.
-    workers[id]!.lastHeard = now
+    workers[id].lastHeard = now
     effects.append(.send(.welcome(settings.welcome), to: id))
     if let plan { effects.append(.send(.plan(plan), to: id)) }
   }
 
   /// Given up earlier, yet alive: its task is another's now.
   func fence(_ id: WorkerID, _ effects: inout [Effect]) {
-    let rejection = Rejection(reason: "the coordinator gave this worker up", isFinal: isOver)
+    let rejection = Rejection(reason: "the coordinator gave this worker up", isFinal: mode == .over)
     effects.append(.send(.reject(rejection), to: id))
   }
 
   private func refusal(of hello: Hello) -> Rejection? {
     func final(_ reason: String) -> Rejection { Rejection(reason: reason, isFinal: true) }
-    if isOver || isDraining { return final("the run is over") }
+    if mode != .working { return final("the run is over") }
     if hello.protocolVersion != Hello.protocolVersion {
       return final(
         "flap-worker \(hello.softwareVersion) on \(hello.host) speaks protocol "
@@ -72,7 +53,7 @@ extension CoordinatorMachine {
           + "\(first.host) (\(first.kernelFingerprint)): use hosts of one kind, or drop --strict")
     }
     if hosts.isExcluded(hello.host), !workers.isEmpty {
-      return final("\(hello.host) is left out: two different tasks failed there")
+      return final("\(exclusion(of: hello.host))")
     }
     return nil
   }
@@ -82,43 +63,49 @@ extension CoordinatorMachine {
       let silence = now - worker.lastHeard
       if silence >= settings.deadAfter {
         remove(worker.id, .died("no heartbeat for \(Int(silence.seconds)) s"), now, &effects)
-      } else if let limit = progressLimit(of: worker), now - worker.job!.lastProgress >= limit {
-        let pause = Int((now - worker.job!.lastProgress).seconds)
+      } else if let job = worker.job, let limit = progressLimit(of: job),
+        now - job.lastProgress >= limit
+      {
+        let pause = Int((now - job.lastProgress).seconds)
         remove(worker.id, .hung("no progress for \(pause) s"), now, &effects)
       }
     }
   }
 
-  /// Forgets a worker and puts its unfinished task back at the front of the queue.
+  /// Forgets a worker, if it is here; its unfinished task goes back to the front of the queue.
   mutating func remove(
     _ id: WorkerID, _ departure: Departure, _ now: Instant, _ effects: inout [Effect]
   ) {
     guard let worker = workers.remove(id) else { return }
-    switch departure {
-    case .left: break
-    case .died, .hung, .misbehaved:
+    if !departure.isVoluntary {
       counters.losses += 1
       effects.append(.removed(id))
       // It may be alive behind a slow link: it must not go on with work that is another's now.
       effects.append(
         .send(.reject(Rejection(reason: departure.reason, isFinal: false)), to: id))
-      effects.append(.log(.workerLost(id, host: worker.hello.host, reason: departure.reason)))
+      effects.append(
+        .log(
+          .workerLost(
+            id, host: worker.hello.host, reason: departure.reason,
+            holding: worker.job.map { label(of: $0.attempt) })))
     }
     guard let job = worker.job else { return }
+    dropReport(of: job, &effects)
     let task = job.attempt.task
-    dropReport(job, &effects)
-    tasks[task]!.holders.removeAll { $0 == id }
-    guard tasks[task]!.state != .storing(job.attempt) else { return }
-    if case .left = departure {
-    } else if tasks[task]!.state == .running {
-      tasks[task]!.lostWorkerCount += 1
+    if departure.isVoluntary {
+      return noteRequeued(job.attempt, tasks[task].release(by: id), &effects)
+    }
+    let aftermath = tasks[task].lose(id)
+    if aftermath != .isStored {
       blame(worker.hello.host, for: task, &effects)
-      if tasks[task]!.lostWorkerCount >= settings.lostWorkerLimit {
-        let name = tasks[task]!.work.name
-        fail(.poisonTask(task, name, reason: departure.reason), &effects)
+      if tasks[task].lostWorkerCount >= settings.lostWorkerLimit {
+        let failure = RunFailure.poisonTask(
+          task, tasks[task].work.name, workerCount: settings.lostWorkerLimit,
+          reason: departure.reason)
+        fail(failure, &effects)
       }
     }
-    requeue(job.attempt, &effects)
+    noteRequeued(job.attempt, aftermath, &effects)
   }
 
   /// Notes that a task failed on a host; a host that fails different tasks is left out, unless
@@ -126,27 +113,16 @@ extension CoordinatorMachine {
   mutating func blame(_ host: String, for task: TaskID, _ effects: inout [Effect]) {
     let isNew = hosts.note(failureOf: task, on: host, limit: settings.failedTasksPerHost)
     guard isNew, workers.all.contains(where: { !hosts.isExcluded($0.hello.host) }) else { return }
-    effects.append(.log(.hostExcluded(host)))
+    let exclusion = exclusion(of: host)
+    effects.append(.log(.hostExcluded(exclusion)))
     for worker in workers.all where worker.hello.host == host && worker.job == nil {
       _ = workers.remove(worker.id)
-      let reason = "\(host) is left out: two different tasks failed there"
-      effects.append(.send(.reject(Rejection(reason: reason, isFinal: true)), to: worker.id))
+      let rejection = Rejection(reason: "\(exclusion)", isFinal: true)
+      effects.append(.send(.reject(rejection), to: worker.id))
     }
   }
 
-  /// The attempt came to nothing: its task waits again, unless it is in other hands or done.
-  mutating func requeue(_ attempt: TaskAttempt, _ effects: inout [Effect]) {
-    guard tasks[attempt.task]!.state == .running, tasks[attempt.task]!.holders.isEmpty else {
-      return
-    }
-    tasks[attempt.task]!.state = .pending
-    pending.insert(attempt.task, at: 0)
-    counters.retries += 1
-    effects.append(.log(.taskRequeued(attempt, tasks[attempt.task]!.work.name)))
+  private func exclusion(of host: String) -> HostExclusion {
+    HostExclusion(host: host, failedTaskCount: settings.failedTasksPerHost)
   }
-}
-
-extension Digest {
-  /// Enough digits for a person to compare.
-  var prefix: String { String(hexadecimal.prefix(12)) }
 }

@@ -67,21 +67,16 @@ public struct CoordinatorMachine: Sendable {
   public let settings: CoordinatorSettings
   var workers = WorkerTable()
   var hosts = HostTable()
-  var tasks: [TaskID: TaskRecord] = [:]
-  /// Tasks that wait for a worker; the next one is at the front.
-  var pending: [TaskID] = []
-  /// Tasks of the phase, and those of them that are not done.
+  var tasks = TaskTable()
+  /// Tasks that were submitted last, together.
   var phaseTaskCount = 0
-  var unfinishedCount = 0
   var paces = PaceBook()
   var budget: ReceiveBudget
   var plan: PlanBroadcast?
   var lastSerial: UInt64 = 0
   /// Since when no worker is there although there is work.
   var aloneSince: Instant?
-  /// Set once; nothing is assigned afterwards.
-  var isOver = false
-  var isDraining = false
+  var mode = RunMode.working
   /// What happened so far, for those who watch.
   public internal(set) var counters = RunCounters()
 
@@ -116,14 +111,9 @@ public struct CoordinatorMachine: Sendable {
   // MARK: Run
 
   private mutating func submit(_ submitted: [Task], _ effects: inout [Effect]) {
-    for task in submitted {
-      precondition(tasks[task.id] == nil, "a task is submitted once")
-      tasks[task.id] = TaskRecord(work: task.work)
-      pending.append(task.id)
-    }
+    for task in submitted { tasks.submit(task) }
     phaseTaskCount = submitted.count
-    unfinishedCount += submitted.count
-    if submitted.isEmpty && unfinishedCount == 0 { effects.append(.completed) }
+    if submitted.isEmpty && tasks.unfinishedCount == 0 { effects.append(.completed) }
   }
 
   private mutating func adopt(_ plan: PlanBroadcast, _ effects: inout [Effect]) {
@@ -132,27 +122,25 @@ public struct CoordinatorMachine: Sendable {
   }
 
   private mutating func drain(_ effects: inout [Effect]) {
-    guard !isDraining, !isOver else { return }
-    isDraining = true
+    guard mode == .working else { return }
+    mode = .draining
     for worker in workers.all { effects.append(.send(.drain, to: worker.id)) }
   }
 
   private mutating func noteDrained(_ effects: inout [Effect]) {
-    guard isDraining, !isOver, unfinishedCount > 0 else { return }
-    let isBusy = tasks.values.contains { $0.state.isInWork }
-    guard !isBusy else { return }
-    isOver = true
+    guard mode == .draining, tasks.unfinishedCount > 0, tasks.inWorkCount == 0 else { return }
+    mode = .over
     effects.append(.drained)
   }
 
   private mutating func shutDown(_ effects: inout [Effect]) {
-    isOver = true
+    mode = .over
     for worker in workers.all { effects.append(.send(.shutdown, to: worker.id)) }
   }
 
   mutating func fail(_ failure: RunFailure, _ effects: inout [Effect]) {
-    guard !isOver else { return }
-    isOver = true
+    guard mode != .over else { return }
+    mode = .over
     effects.append(.failed(failure))
   }
 }

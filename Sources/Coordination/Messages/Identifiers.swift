@@ -15,7 +15,7 @@ public struct WorkerID: Hashable, Sendable, CustomStringConvertible {
 ///
 /// A coordinator that starts again numbers from elsewhere (``init(run:number:)``): what workers of
 /// its earlier life still say is about tasks that it does not know.
-public struct TaskID: Hashable, Sendable, Comparable {
+public struct TaskID: Hashable, Sendable, Comparable, CustomStringConvertible {
   public let rawValue: UInt64
 
   public init(_ rawValue: UInt64) { self.rawValue = rawValue }
@@ -23,11 +23,14 @@ public struct TaskID: Hashable, Sendable, Comparable {
   /// - Parameter run: chosen at random by each coordinator process.
   public init(run: UInt32, number: Int) { rawValue = UInt64(run) << 32 + UInt64(number) }
 
+  /// Its number within the coordinator process.
+  public var description: String { "\(UInt32(truncatingIfNeeded: rawValue))" }
+
   public static func < (left: TaskID, right: TaskID) -> Bool { left.rawValue < right.rawValue }
 }
 
 /// One try at a task. Attempts of a task are numbered from 1.
-public struct TaskAttempt: Hashable, Sendable {
+public struct TaskAttempt: Hashable, Sendable, CustomStringConvertible {
   public let task: TaskID
   public let attempt: Int
 
@@ -35,6 +38,9 @@ public struct TaskAttempt: Hashable, Sendable {
     self.task = task
     self.attempt = attempt
   }
+
+  /// "12.2", as every line of a log about it says.
+  public var description: String { "\(task).\(attempt)" }
 
   /// Keeps apart the temporary files of attempts, also of different lives of a coordinator.
   public var fileSuffix: String { "\(task.rawValue)-\(attempt)" }

@@ -33,4 +33,11 @@ struct ReceiveBudget: Sendable {
       waiting.removeAll { $0.attempt == attempt }
     }
   }
+
+  /// Reports that came or wait.
+  var count: Int { admitted.count + waiting.count }
+
+  func isAdmitted(_ attempt: TaskAttempt) -> Bool { admitted[attempt] != nil }
+
+  func isWaiting(_ attempt: TaskAttempt) -> Bool { waiting.contains { $0.attempt == attempt } }
 }

@@ -1,0 +1,16 @@
+public import FlapCore
+
+/// The result of a task, complete.
+public enum TaskResult: Hashable, Sendable {
+  /// The bytes that were received; what they mean depends on the task's kind of work.
+  case received(byteCount: Int, Digest)
+  /// A shard that the worker has put into the output folder.
+  case written(ShardCommitted)
+
+  public var digest: Digest {
+    switch self {
+    case .received(_, let digest): digest
+    case .written(let shard): shard.digest
+    }
+  }
+}
