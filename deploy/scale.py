@@ -180,7 +180,7 @@ def measure(arguments, folder, model, shape, is_insecure):
         arguments.programs / "flap-coord", "calibrate", "--model", model, "--calibration", tokens,
         "--output", output, "--launcher", "none", "--listen", f"127.0.0.1:{free_port()}",
         "--connect-file", ticket, "--tokens-per-leaf", str(arguments.tokens_per_sample),
-        "--leaves-per-block", "1", "--compute", "f32", "--json"]
+        "--leaves-per-unit", "1", "--compute", "f32", "--json"]
     command += ["--insecure"] if is_insecure else []
     command += ["--verbose"] if arguments.verbose else ["--quiet"]
     command = arguments.prefix.split() + command

@@ -7,7 +7,7 @@ public struct ForwardOptions: Sendable {
   /// Token ids (`.npy`), taken one after another whatever the rows of the file.
   public var tokens: FilePath
   public var tokensPerSample: Int
-  /// Samples of one block.
+  /// Samples of one work unit.
   public var sampleCount: Int
   public var threadCount: Int
   public var compute: ComputeType

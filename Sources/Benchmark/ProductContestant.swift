@@ -13,7 +13,7 @@ public struct ProductContestant: Contestant {
   private let team: ThreadTeam
   private let input: ScratchBuffer
   private let weights: [(map: ColumnTiles, buffer: ScratchBuffer)]
-  private let blocks: [ScratchBuffer]
+  private let outputTiles: [ScratchBuffer]
 
   /// - Parameter rowCount: tokens that go through a product together.
   public init(
@@ -37,8 +37,8 @@ public struct ProductContestant: Contestant {
         compute, outputs: shape.outputs, channels: shape.inner, at: buffer.bytes)
       return (map, buffer)
     }
-    let blockBytes = MatrixProduct.scratchByteCount(maps: 1)
-    blocks = (0..<threadCount).map { _ in ScratchBuffer(byteCount: blockBytes) }
+    let tileBytes = MatrixProduct.scratchByteCount(maps: 1)
+    outputTiles = (0..<threadCount).map { _ in ScratchBuffer(byteCount: tileBytes) }
   }
 
   private static func fill(_ buffer: ScratchBuffer, _ compute: ComputeType) {
@@ -59,7 +59,7 @@ public struct ProductContestant: Contestant {
     for (shape, weight) in zip(shapes, weights) {
       let x = RowTiles(compute, channels: shape.inner, at: input.bytes)
       MatrixProduct.run(
-        x, rows: rowCount, MatrixProduct.Strip.covering(weight.map), team: team, scratch: blocks
+        x, rows: rowCount, MatrixProduct.Strip.covering(weight.map), team: team, scratch: outputTiles
       ) { _ in }
       operations += shape.operations(rows: rowCount)
     }

@@ -21,7 +21,7 @@ public struct PlanFile: Sendable {
   public var modelDigest: Digest
   /// nil for a metric that needs no data.
   public var dataDigest: Digest?
-  /// Every layer keeps the same counts, for a class of transformers itself (``StockClass``).
+  /// Every layer keeps the same counts, for a class of transformers itself (``TransformersClass``).
   public var isUniform: Bool
 
   public init(

@@ -38,26 +38,26 @@ public enum PrunedConfiguration {
   /// `config.json` for a class of transformers itself: the sizes that every layer has left, and no
   /// remote code.
   ///
-  /// - Throws: ``StockClassError`` when the class does not take them.
-  public static func stockJSON(
+  /// - Throws: ``TransformersClassError`` when the class does not take them.
+  public static func transformersJSON(
     dense: ModelConfiguration, plan: PruningPlan, compensating: Bool
   ) throws -> [UInt8] {
-    let stock = try StockClass(modelType: dense.modelType)
+    let target = try TransformersClass(modelType: dense.modelType)
     let pruned = plan.prunedShape(of: dense.shape, compensating: compensating)
-    try stock.check(pruned)
-    let biases = try stock.biases(holding: pruned.biases)
+    try target.check(pruned)
+    let biases = try target.biases(holding: pruned.biases)
     guard
       var fields = try JSONSerialization.jsonObject(with: Data(dense.json)) as? [String: Any],
       let layer = pruned.layers.first
     else { preconditionFailure("the configuration was read before") }
     for key in ["auto_map", "flap_bias", "per_layer_config"] { fields[key] = nil }
-    fields["model_type"] = stock.modelType
-    fields["architectures"] = [stock.architecture]
+    fields["model_type"] = target.modelType
+    fields["architectures"] = [target.architecture]
     fields["head_dim"] = pruned.headDimension
     fields["num_attention_heads"] = layer.headCount
     fields["num_key_value_heads"] = layer.keyValueHeadCount
     fields["intermediate_size"] = layer.intermediateSize
-    if stock.takesCompensation {
+    if target.takesCompensation {
       fields["attention_bias"] = biases.attentionOutput
       fields["mlp_bias"] = biases.mlpDown
     }

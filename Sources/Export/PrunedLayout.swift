@@ -29,8 +29,8 @@ public struct PrunedLayout: Sendable {
   let denseShapes: [String: [Int]]
 
   /// - Parameter isUniform: whether it is to be loaded by a class of transformers itself
-  ///   (``StockClass``).
-  /// - Throws: ``CheckpointError`` when the dense checkpoint lacks a tensor; ``StockClassError``.
+  ///   (``TransformersClass``).
+  /// - Throws: ``CheckpointError`` when the dense checkpoint lacks a tensor; ``TransformersClassError``.
   /// - Precondition: the plan fits the checkpoint's shape.
   public init(
     dense: Checkpoint, plan: PruningPlan, isCompensated: Bool, maximumShardBytes: Int,
@@ -45,9 +45,9 @@ public struct PrunedLayout: Sendable {
     self.denseShapes = denseShapes
     var pruned = plan.prunedShape(of: shape, compensating: isCompensated)
     if isUniform {
-      let stock = try StockClass(modelType: dense.configuration.modelType)
-      try stock.check(pruned)
-      pruned.biases = try stock.biases(holding: pruned.biases)
+      let target = try TransformersClass(modelType: dense.configuration.modelType)
+      try target.check(pruned)
+      pruned.biases = try target.biases(holding: pruned.biases)
     }
     let tables = shape.layers.indices.map { shape.table(layer: $0) }
     var declarations: [TensorDeclaration] = []

@@ -2,7 +2,7 @@ internal import CKernels
 public import FlapCore
 
 /// Causal attention of one head over one sample (flash attention, arXiv 2205.14135) on
-/// operand tiles: queries, keys and values are packed block by block as they are computed, and no
+/// operand tiles: queries, keys and values are packed piece by piece as they are computed, and no
 /// matrix [tokens, tokens] is ever in memory (`flap_attention`).
 ///
 /// Operands, the softmax weights too, are of the products' format; sums and exponentials are f32.
@@ -28,7 +28,7 @@ public struct CausalAttention: Sendable {
     self.window = window
   }
 
-  /// Query blocks begin at multiples of this many tokens; how they are cut does not change bits.
+  /// Ranges of queries begin at multiples of this many tokens; how they are cut does not change bits.
   public static var queryGranule: Int { Tile.side }
 
   /// Bytes of one head's operand tiles over one sample, a multiple of ``Tile/byteCount``.
@@ -45,22 +45,22 @@ public struct CausalAttention: Sendable {
     ScratchBuffer.roundedByteCount(flap_attention_scratch(compute.format, headDimension))
   }
 
-  /// Writes some tokens of a head into its tiles. Blocks may be cut anywhere and packed at once
-  /// by several threads; beginnings at multiples of 16 are fast. The last token's call writes the
-  /// zeros beyond the sample.
+  /// Writes some tokens of a head into its tiles. A sample may be cut anywhere and its pieces packed
+  /// at once by several threads; beginnings at multiples of 16 are fast. The last token's call
+  /// writes the zeros beyond the sample.
   ///
   /// - Parameters:
-  ///   - x: f32 [block.count, headDimension], `stride` floats from row to row.
-  ///   - block: positions in the sample.
+  ///   - x: f32 [positions.count, headDimension], `stride` floats from row to row.
+  ///   - positions: in the sample.
   ///   - tiles: ``byteCount(of:)`` bytes, aligned to 64.
-  /// - Precondition: the block lies within the sample.
+  /// - Precondition: they lie within the sample.
   public func pack(
-    _ operand: Operand, _ x: UnsafePointer<Float>, stride: Int, block: Range<Int>,
+    _ operand: Operand, _ x: UnsafePointer<Float>, stride: Int, at positions: Range<Int>,
     to tiles: UnsafeMutableRawPointer
   ) {
-    precondition(block.lowerBound >= 0 && block.upperBound <= tokens)
+    precondition(positions.lowerBound >= 0 && positions.upperBound <= tokens)
     let format = compute.format
-    let (first, count) = (block.lowerBound, block.count)
+    let (first, count) = (positions.lowerBound, positions.count)
     switch operand {
     case .query:
       flap_attention_pack_query(format, x, stride, first, count, tokens, headDimension, tiles)

@@ -27,8 +27,8 @@ extension StructureSearch {
         budget.neuronCost * widths.neuronMultiple, largestGroup * widths.groupMultiple)
       let units = UnitScores(standardizing: scores, shape: shape)
       if structure == .adaptive {
-        selection = selectBlocks(
-          groupBlocks(units, budget) + neuronBlocks(units, budget), into: Selection(nothingOf: shape),
+        selection = selectSets(
+          groupSets(units, budget) + neuronSets(units, budget), into: Selection(nothingOf: shape),
           target: target)
       } else {
         selection = selectFillingUp(
@@ -42,33 +42,33 @@ extension StructureSearch {
     return selection
   }
 
-  // MARK: Blocks
+  // MARK: Sets of units
 
-  /// AL-AM over blocks: each layer's best blocks stay; of all others, in descending order of their
+  /// AL-AM over sets: each layer's best sets stay; of all others, in descending order of their
   /// mean standardized score, as many as bring the cost nearest to the target.
   ///
   /// What a smaller ratio keeps contains what a larger one keeps.
-  private func selectBlocks(
-    _ layers: [[UnitBlock]], into empty: Selection, target: Double
+  private func selectSets(
+    _ layers: [[UnitSet]], into empty: Selection, target: Double
   ) -> Selection {
     var selection = empty
     var kept = 0
-    var others: [UnitBlock] = []
-    for blocks in layers {
-      for (index, block) in blocks.enumerated() {
+    var others: [UnitSet] = []
+    for sets in layers {
+      for (index, set) in sets.enumerated() {
         if index == 0 {
-          selection.keep(block)
-          kept += block.cost
+          selection.keep(set)
+          kept += set.cost
         } else {
-          others.append(block)
+          others.append(set)
         }
       }
     }
     let order = ranked(others.map(\.score))
     var nearest = (Double(kept) - target).magnitude
     var count = 0
-    for (index, block) in order.enumerated() {
-      kept += others[block].cost
+    for (index, set) in order.enumerated() {
+      kept += others[set].cost
       let distance = (Double(kept) - target).magnitude
       if distance < nearest {
         nearest = distance
@@ -77,22 +77,22 @@ extension StructureSearch {
         break
       }
     }
-    for block in order.prefix(count) { selection.keep(others[block]) }
+    for set in order.prefix(count) { selection.keep(others[set]) }
     selection.threshold = count < order.count ? others[order[count]].score : nil
     return selection
   }
 
-  private func groupBlocks(_ scores: UnitScores, _ budget: UnitBudget) -> [[UnitBlock]] {
+  private func groupSets(_ scores: UnitScores, _ budget: UnitBudget) -> [[UnitSet]] {
     scores.groups.enumerated().map { layer, scores in
-      blocks(
+      unitSets(
         of: scores, size: widths.groupMultiple, layer: layer, isOfGroups: true,
         unitCost: budget.groupCosts[layer])
     }
   }
 
-  private func neuronBlocks(_ scores: UnitScores, _ budget: UnitBudget) -> [[UnitBlock]] {
+  private func neuronSets(_ scores: UnitScores, _ budget: UnitBudget) -> [[UnitSet]] {
     scores.neurons.enumerated().map { layer, scores in
-      blocks(
+      unitSets(
         of: scores, size: widths.neuronMultiple, layer: layer, isOfGroups: false,
         unitCost: budget.neuronCost)
     }
@@ -116,7 +116,7 @@ extension StructureSearch {
     }
     if structure == .adaptiveLayersManualModules {
       let rest = target - Double(selection.cost(budget))
-      return selectBlocks(neuronBlocks(scores, budget), into: selection, target: rest)
+      return selectSets(neuronSets(scores, budget), into: selection, target: rest)
     }
     var leftOver = 0.0
     for layer in shape.layers.indices {

@@ -57,7 +57,7 @@ extension ModelCard {
     guard let ggufFile else {
       return """
         llama.cpp reads GGUF files, not this folder; its architecture `deci` is the one that has
-        sizes per layer and these biases. Its stock converter does not know this folder's layers.
+        sizes per layer and these biases. Its own converter does not know this folder's layers.
 
         """
     }

@@ -1,6 +1,6 @@
 /// How calibration or evaluation samples become the leaves of the canonical tree.
 ///
-/// A leaf is a fixed block of whole samples of about `targetTokensPerLeaf` tokens: enough rows for
+/// A leaf is a fixed number of whole samples of about `targetTokensPerLeaf` tokens: enough rows for
 /// a matrix product to run well, few enough to share out. It depends on the run's data and options
 /// only, never on the workers, since the split into leaves decides the bits of the result.
 public struct LeafLayout: Hashable, Sendable {

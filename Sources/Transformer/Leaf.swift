@@ -1,4 +1,4 @@
-/// A fixed block of whole samples: what goes through a matrix product together.
+/// A fixed number of whole samples: what goes through a matrix product together.
 ///
 /// Each sample is an independent sequence that begins at position 0. All numbers that a leaf
 /// yields depend on the leaf alone: not on the micro-batch it is in, nor on the number of threads.

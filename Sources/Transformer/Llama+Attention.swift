@@ -84,7 +84,7 @@ extension Llama {
         let row = piece.row - tile.rows.lowerBound
         layout.head.pack(
           projection, tile.values() + row * tile.stride + (head - first) * d,
-          stride: tile.stride, block: piece.tokens,
+          stride: tile.stride, at: piece.tokens,
           to: bytes(projection, piece.sample, head, pass, layout))
       }
     }

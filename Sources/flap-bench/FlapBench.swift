@@ -27,12 +27,12 @@ struct ComputeOptions: ParsableArguments {
   }
 }
 
-struct BlockOptions: ParsableArguments {
+struct WorkUnitOptions: ParsableArguments {
   @OptionGroup var how: ComputeOptions
   @Option(help: "The checkpoint's folder.", completion: .directory) var model: String
   @Option(help: "Token ids (.npy).", completion: .file()) var tokens: String
   @Option(help: "Tokens of one sample.") var tokensPerSample: Int
-  @Option(help: "Samples of one block.") var samples: Int
+  @Option(help: "Samples of one work unit.") var samples: Int
 
   func validate() throws {
     guard (1...1 << 20).contains(tokensPerSample), (1...1 << 20).contains(samples) else {
@@ -51,10 +51,10 @@ struct Forward: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "A worker's forward pass with statistics.")
 
-  @OptionGroup var block: BlockOptions
+  @OptionGroup var unit: WorkUnitOptions
 
   func run() throws {
-    var loop = ContestantLoop(try ForwardContestant(block.forward))
+    var loop = ContestantLoop(try ForwardContestant(unit.forward))
     try loop.run()
   }
 }
@@ -141,9 +141,9 @@ struct First: ParsableCommand {
     commandName: "first-product",
     abstract: "Print when a worker that starts has its first products.")
 
-  @OptionGroup var block: BlockOptions
+  @OptionGroup var unit: WorkUnitOptions
 
-  func run() throws { try FirstProduct.run(block.forward) }
+  func run() throws { try FirstProduct.run(unit.forward) }
 }
 
 /// The format of the products' operands, as an argument.

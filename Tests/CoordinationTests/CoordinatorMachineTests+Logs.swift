@@ -31,11 +31,11 @@ extension CoordinatorMachineTests {
     #expect(
       log.map(\.description) == [
         "worker a joined (host, process 1)",
-        "[12.1] evaluation of block 0/5 goes to a on host",
-        "[12.1] evaluation of block 0/5 failed on host: disk full",
-        "[12.1] evaluation of block 0/5 came to nothing: it waits for a worker again",
-        "[12.2] evaluation of block 0/5 goes to a on host",
-        "[12.2] evaluation of block 0/5 is stored",
+        "[12.1] calibration of work unit 0/5 goes to a on host",
+        "[12.1] calibration of work unit 0/5 failed on host: disk full",
+        "[12.1] calibration of work unit 0/5 came to nothing: it waits for a worker again",
+        "[12.2] calibration of work unit 0/5 goes to a on host",
+        "[12.2] calibration of work unit 0/5 is stored",
       ])
     #expect(log.map(\.isWarning) == [false, false, true, true, false, false])
   }
@@ -50,7 +50,7 @@ extension CoordinatorMachineTests {
     #expect(effects.contains(.log(loss)))
     #expect(
       "\(loss)"
-        == "[0.1] evaluation of block 0/0 lost with worker a on host: killed by signal 9")
+        == "[0.1] calibration of work unit 0/0 lost with worker a on host: killed by signal 9")
   }
 
   @Test("whatever happens, a line about an attempt begins with its id", arguments: 0..<40)

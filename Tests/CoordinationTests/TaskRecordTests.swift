@@ -20,7 +20,7 @@ struct TaskRecordTests {
     #expect(task.fail(by: one) == .requeued)
     #expect(
       task.complaint(about: .acknowledged(1))
-        == "task 12 (evaluation of block 0/3): submitted; 12.1 assigned to w1; 12.1 offered by w1; "
+        == "task 12 (calibration of work unit 0/3): submitted; 12.1 assigned to w1; 12.1 offered by w1; "
         + "12.1 refused; 12.1 failed by w1; requeued; 12.1 cannot be acknowledged")
   }
 
@@ -32,7 +32,7 @@ struct TaskRecordTests {
       #expect(task.lose(one) == .requeued)
     }
     // 61 steps: the submission and three for each attempt.
-    let name = "task 12 (evaluation of block 0/3)"
+    let name = "task 12 (calibration of work unit 0/3)"
     #expect(task.told.hasPrefix("\(name): … (29 earlier); 12.10 lost with w1; requeued; 12.11"))
     #expect(task.told.hasSuffix("12.20 assigned to w1; 12.20 lost with w1; requeued"))
     #expect(task.lostWorkerCount == 20)
@@ -75,7 +75,7 @@ struct TaskRecordTests {
     _ = machine.handle(.received(.bye(reason: "x"), from: one), at: .start)
     #expect(
       machine.story(of: id)
-        == "task 12 (evaluation of block 0/3): submitted; 12.1 assigned to w1; 12.1 released by w1; "
+        == "task 12 (calibration of work unit 0/3): submitted; 12.1 assigned to w1; 12.1 released by w1; "
         + "requeued")
   }
 }

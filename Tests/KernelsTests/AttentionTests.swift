@@ -131,7 +131,7 @@ private struct Head {
         rows[operand]!.withUnsafeBufferPointer {
           attention.pack(
             operand, $0.baseAddress! + first * stride + headDimension, stride: stride,
-            block: first..<end, to: tiles.bytes)
+            at: first..<end, to: tiles.bytes)
         }
       }
       return tiles

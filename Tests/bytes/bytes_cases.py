@@ -215,11 +215,11 @@ def kinds_of_workers(space, compute):
                 None if count == 1 else f"{name} 1 workers")  # fmt: skip
 
     def add_kills(name, ratio, kill):
-        """Blocks of one leaf, so that there is much to hand out, to lose and to go on with."""
+        """Work units of one leaf, so that there is much to hand out, to lose and to go on with."""
 
         def make(folder):
             kill(space.command("prune", "--model", space.model.folder, "--ratio", ratio, *shards,
-                               "--local-workers", 2, "--threads", 1, "--leaves-per-block", 1,
+                               "--local-workers", 2, "--threads", 1, "--leaves-per-unit", 1,
                                "--output", folder / "output"), seed=f"{name} {compute}")  # fmt: skip
             return digests(folder)
 

@@ -23,7 +23,7 @@ ENTRANTS = ["flap", "torch", "onednn", "products", "peak"]
 # Relative difference of variances up to which two contestants computed the same: bf16 has
 # 8 bits, and PyTorch's residual stream is bf16, too.
 AGREEMENT = 0.05
-# Of anonymous memory, one block of 4 samples of 2048 tokens through the 7B shape.
+# Of anonymous memory, one work unit of 4 samples of 2048 tokens through the 7B shape.
 MEMORY_BAR_BYTES = 1.2e9
 
 
@@ -45,10 +45,10 @@ class Entry:
             self.lengths = [arguments.model_tokens]
         else:
             self.lengths = [2048, 128]
-        self.block_tokens = 256 if name == "tiny" else arguments.block_tokens
+        self.unit_tokens = 256 if name == "tiny" else arguments.unit_tokens
 
     def flap_command(self, subcommand, length):
-        samples = max(1, self.block_tokens // length)
+        samples = max(1, self.unit_tokens // length)
         tokens = models.token_file(self.folder, length, samples, self.arguments.cache)
         return [
             self.arguments.program, subcommand, "--model", self.folder, "--tokens", tokens,
@@ -69,7 +69,7 @@ class Entry:
                 made.append(Contestant(
                     f"torch {length}",
                     [sys.executable, script, *flap[2:], "--threads", threads], library_threads))
-        rows = min(self.block_tokens, 2048)
+        rows = min(self.unit_tokens, 2048)
         if "onednn" in arguments.contestants:
             library = [program, "library", "--model", self.folder, "--rows", rows, "--compute", compute]
             made.append(Contestant("oneDNN plain", library, library_threads))
@@ -129,7 +129,7 @@ class Entry:
             add(f"products ÷ {library['name']}", products, library)
         add(f"flap {longest} ÷ products", flap, products)
         add(f"flap {longest} ÷ peak", flap, peak)
-        if self.name == "7b" and flap is not None and self.block_tokens == 8192:
+        if self.name == "7b" and flap is not None and self.unit_tokens == 8192:
             found.append(report.judged(
                 {"what": "own memory, GB", "pairs": self.arguments.rounds,
                  **report.spread([flap["peakBytes"] / 1e9])}, MEMORY_BAR_BYTES / 1e9, at_least=False))
@@ -175,8 +175,8 @@ def parse():
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas")
     parser.add_argument("--contestants", default=",".join(ENTRANTS), help="those wanted, with commas")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3, help="of a turn, at least one block")
-    parser.add_argument("--block-tokens", type=int, default=8192, help="tokens of a worker's block")
+    parser.add_argument("--seconds", type=float, default=3, help="of a turn, at least one work unit")
+    parser.add_argument("--unit-tokens", type=int, default=8192, help="tokens of a work unit")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--compute", choices=["bf16", "f32"], default=default_compute())
     parser.add_argument("--scaling-shape", choices=models.SHAPES, default="1b")

@@ -50,7 +50,7 @@ def scaling(entry, arguments, note):
 
 
 def side_by_side(command, workers, seconds):
-    """All begin at the same time, after a block that warms them up."""
+    """All begin at the same time, after a work unit that warms them up."""
     made = [Contestant(f"worker {number}", command) for number in range(workers)]
     with Field(made) as contestants:
         for length in (0, seconds):

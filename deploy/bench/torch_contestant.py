@@ -50,7 +50,7 @@ class Calibration:
         self.peak_bytes = 0
 
     def run(self):
-        """One block. Returns Σ of the variances of all channels."""
+        """One work unit. Returns Σ of the variances of all channels."""
         states = [sample.clone() for sample in self.embedded]
         variance_sum = 0.0
         for layer in self.model.model.layers:

@@ -40,7 +40,7 @@ extension Work {
     switch self {
     case .measureSamples(let kinds, let unit, _):
       (kinds == [LossSum.kind] ? "evaluation" : "calibration")
-        + " of unit \(unit.node.level)/\(unit.node.index)"
+        + " of work unit \(unit.node.level)/\(unit.node.index)"
     case .measureWeights(_, let layer): "weight norms of layer \(layer)"
     case .writeShard(let index): "shard \(index)"
     }

@@ -73,15 +73,15 @@ public struct SearchOptions: Sendable {
   /// With the rules of the class that `--uniform` writes for.
   ///
   /// - Parameter modelType: nil where it is not known: then the strictest rules.
-  /// - Throws: ``StockClassError`` when there is no such class, or it has no place for the biases.
+  /// - Throws: ``TransformersClassError`` when there is no such class, or it has no place for the biases.
   func fitting(modelType: String?, _ shape: ModelShape) throws -> SearchOptions {
     guard isUniform else { return self }
     var options = self
-    let stockClass = try modelType.map { modelType throws(StockClassError) in
-      try StockClass(modelType: modelType)
+    let transformersClass = try modelType.map { modelType throws(TransformersClassError) in
+      try TransformersClass(modelType: modelType)
     }
-    _ = try stockClass?.biases(holding: shape.biases)
-    options.search.widths.headsDivideHiddenSize = stockClass?.wantsHeadsToDivideHiddenSize ?? true
+    _ = try transformersClass?.biases(holding: shape.biases)
+    options.search.widths.headsDivideHiddenSize = transformersClass?.wantsHeadsToDivideHiddenSize ?? true
     return options
   }
 }

@@ -47,7 +47,7 @@ struct CheckpointWriting {
     let dense = inputs.checkpoint.configuration
     let configuration: [UInt8]
     if isUniform {
-      configuration = try PrunedConfiguration.stockJSON(
+      configuration = try PrunedConfiguration.transformersJSON(
         dense: dense, plan: plan, compensating: compensates)
     } else {
       for file in RemoteCode.files(for: dense.family) {

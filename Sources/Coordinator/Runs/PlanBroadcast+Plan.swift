@@ -45,11 +45,11 @@ extension RunInputs {
   /// the biases of the compensation.
   func compensates(_ isAskedFor: Bool, isUniform: Bool, _ log: Logger) throws -> Bool {
     guard isAskedFor, isUniform else { return isAskedFor }
-    let stockClass = try StockClass(modelType: checkpoint.configuration.modelType)
-    if !stockClass.takesCompensation {
+    let transformersClass = try TransformersClass(modelType: checkpoint.configuration.modelType)
+    if !transformersClass.takesCompensation {
       log.notice(
-        "\(stockClass.architecture) has no biases on o_proj and down_proj: compensation left out")
+        "\(transformersClass.architecture) has no biases on o_proj and down_proj: compensation left out")
     }
-    return stockClass.takesCompensation
+    return transformersClass.takesCompensation
   }
 }

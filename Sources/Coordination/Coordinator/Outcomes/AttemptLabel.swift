@@ -1,4 +1,4 @@
-/// An attempt as every line about it names it: "[12.2] calibration of block 2/5".
+/// An attempt as every line about it names it: "[12.2] calibration of work unit 2/5".
 ///
 /// Who searches a log for the number between the brackets finds what became of the attempt.
 public struct AttemptLabel: Hashable, Sendable, CustomStringConvertible {

@@ -41,7 +41,7 @@ package struct TaskRecord: Sendable {
 
   // MARK: Text
 
-  /// "task 12 (calibration of block 1/2): submitted; 12.1 assigned to w1".
+  /// "task 12 (calibration of work unit 1/2): submitted; 12.1 assigned to w1".
   package var told: String { "task \(id) (\(work.name)): \(story.text(of: id))" }
 
   /// The story, and at its end what cannot come next.

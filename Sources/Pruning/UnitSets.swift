@@ -1,7 +1,7 @@
 import FlapCore
 
 /// Units of one layer and kind that stay or go together, so that counts are multiples.
-struct UnitBlock {
+struct UnitSet {
   var layer: Int
   var isOfGroups: Bool
   /// Mean of the units' scores.
@@ -11,17 +11,17 @@ struct UnitBlock {
   var cost: Int
 }
 
-/// The blocks of one layer and kind, best first: units in descending order of score, the earlier
-/// first of equals, cut into blocks of one size. Units that fill no block belong to none.
+/// The sets of one layer and kind, best first: units in descending order of score, the earlier
+/// first of equals, cut into sets of one size. Units that fill no set belong to none.
 ///
-/// The means of consecutive blocks never rise, so the best blocks are made of the best units.
-func blocks(
+/// The means of consecutive sets never rise, so the best sets are made of the best units.
+func unitSets(
   of scores: [Double], size: Int, layer: Int, isOfGroups: Bool, unitCost: Int
-) -> [UnitBlock] {
+) -> [UnitSet] {
   let ranked = ranked(scores)
   return (0..<scores.count / size).map { index in
     let units = ranked[index * size..<(index + 1) * size]
-    return UnitBlock(
+    return UnitSet(
       layer: layer, isOfGroups: isOfGroups,
       score: units.reduce(0) { $0 + scores[$1] } / Double(size), units: units,
       cost: unitCost * size)
@@ -51,12 +51,12 @@ extension Selection {
       })
   }
 
-  mutating func keep(_ block: UnitBlock) {
-    for unit in block.units {
-      if block.isOfGroups {
-        layers[block.layer].keptGroups[unit] = true
+  mutating func keep(_ set: UnitSet) {
+    for unit in set.units {
+      if set.isOfGroups {
+        layers[set.layer].keptGroups[unit] = true
       } else {
-        layers[block.layer].keptNeurons[unit] = true
+        layers[set.layer].keptNeurons[unit] = true
       }
     }
   }

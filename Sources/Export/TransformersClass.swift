@@ -2,7 +2,7 @@ public import FlapCore
 
 /// The class of transformers itself that loads a checkpoint whose layers all have the same sizes:
 /// the dense model's own (`modeling_llama.py` and its like in transformers 4.57 and 5).
-public struct StockClass: Hashable, Sendable {
+public struct TransformersClass: Hashable, Sendable {
   /// `model_type`.
   public let modelType: String
   /// `architectures`.
@@ -15,27 +15,27 @@ public struct StockClass: Hashable, Sendable {
   public let wantsHeadsToDivideHiddenSize: Bool
 
   static let all = [
-    StockClass(
+    TransformersClass(
       modelType: "llama", architecture: "LlamaForCausalLM", takesCompensation: true,
       wantsHeadsToDivideHiddenSize: true),
-    StockClass(
+    TransformersClass(
       modelType: "mistral", architecture: "MistralForCausalLM", takesCompensation: false,
       wantsHeadsToDivideHiddenSize: false),
-    StockClass(
+    TransformersClass(
       modelType: "qwen2", architecture: "Qwen2ForCausalLM", takesCompensation: false,
       wantsHeadsToDivideHiddenSize: false),
-    StockClass(
+    TransformersClass(
       modelType: "qwen3", architecture: "Qwen3ForCausalLM", takesCompensation: false,
       wantsHeadsToDivideHiddenSize: false),
   ]
 
 }
 
-extension StockClass {
+extension TransformersClass {
   /// The class of a model, also of one that was pruned before (`flap_…`).
-  public init(modelType: String) throws(StockClassError) {
+  public init(modelType: String) throws(TransformersClassError) {
     let family = modelType.hasPrefix("flap_") ? String(modelType.dropFirst(5)) : modelType
-    guard let known = StockClass.all.first(where: { $0.modelType == family }) else {
+    guard let known = TransformersClass.all.first(where: { $0.modelType == family }) else {
       throw .unknown(modelType: modelType)
     }
     self = known
@@ -46,7 +46,7 @@ extension StockClass {
   /// - Parameters:
   ///   - present: that the weights bring, the compensation's included.
   /// - Throws: when one of these has no place in the class.
-  public func biases(holding present: Biases) throws(StockClassError) -> Biases {
+  public func biases(holding present: Biases) throws(TransformersClassError) -> Biases {
     guard takesCompensation else {
       // What such a class has is fixed; it is the dense model's own.
       guard !present.mlpDown, !present.gateUp, !present.attentionOutput || present.queryKeyValue
@@ -62,7 +62,7 @@ extension StockClass {
   /// Checks what is left of a model against what the class takes.
   ///
   /// - Throws: the first reason why it does not.
-  func check(_ pruned: ModelShape) throws(StockClassError) {
+  func check(_ pruned: ModelShape) throws(TransformersClassError) {
     guard let first = pruned.layers.first else { return }
     for (index, layer) in pruned.layers.enumerated()
     where layer.headCount != first.headCount || layer.keyValueHeadCount != first.keyValueHeadCount
@@ -78,7 +78,7 @@ extension StockClass {
 }
 
 /// Why a checkpoint cannot be one of a class of transformers itself.
-public enum StockClassError: Error, Hashable, Sendable, CustomStringConvertible {
+public enum TransformersClassError: Error, Hashable, Sendable, CustomStringConvertible {
   case unknown(modelType: String)
   case noPlaceForBiases(architecture: String)
   case layersDiffer(layer: Int)
