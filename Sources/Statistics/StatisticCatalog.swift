@@ -30,6 +30,11 @@ public struct StatisticCatalog: Sendable {
     return type
   }
 
+  /// What a calibration measures: every kind that is taken from there.
+  public func kinds(from source: StatisticSource) -> [StatisticKind] {
+    types.filter { $0.source == source }.map { $0.kind }
+  }
+
   // MARK: What a report holds
 
   /// The keys of a report on samples, in its order: tap by tap the kinds in theirs, then what is of

@@ -9,27 +9,25 @@ internal import Storage
 internal import SystemPackage
 
 extension ClusterSession {
-  /// Has the workers measure what the ledger does not have yet: the weights of every layer and,
-  /// given samples, the activations. Reports are merged along the canonical tree.
+  /// Has the workers measure what the ledger does not have yet: every kind of statistic that is of
+  /// weights and, given samples, every kind that is of taps.
   mutating func measure(
     _ pass: SampledPass?, shape: ModelShape, _ ledger: inout RunLedger, _ console: Console
   ) throws -> ModelStatistics {
-    let units = pass.map { $0.units(in: ledger.missingNodes(of: ChannelMoments.kind)) } ?? []
-    let layers = shape.layers.indices.filter { !ledger.has(WeightNorms.kind, ofLayer: $0) }
-    let tokenCount = units.reduce(0) { $0 + $1.tokens.count }
+    let catalog = StatisticCatalog.standard
+    let sampleWork = pass.map { ledger.missingWork(of: catalog.kinds(from: .taps), $0) } ?? []
+    let weightWork = ledger.missingWork(of: catalog.kinds(from: .weights), shape)
     let meter =
       pass == nil
-      ? console.meter("weight norms", unit: "layers", total: Double(layers.count))
-      : console.meter("calibration", unit: "tokens", total: Double(tokenCount))
-    let work =
-      units.map { Work.measureSamples([ChannelMoments.kind], $0) }
-      + layers.map { Work.measureWeights([WeightNorms.kind], layer: $0) }
-    try perform(work, meter: meter) { work, attempt, result, inbox in
+      ? console.meter("weight norms", unit: "layers", total: Double(weightWork.count))
+      : console.meter("calibration", unit: "tokens", total: Double(sampleWork.tokenCount))
+    try perform(sampleWork + weightWork, meter: meter) { work, attempt, result, inbox in
       try ledger.keep(result, of: work, attempt, &inbox)
     }
     var statistics = ModelStatistics(sampleCount: pass?.tokens.sampleCount ?? 0)
-    if pass != nil { statistics[ChannelMoments.self] = try ledger.layers(of: ChannelMoments.self) }
-    statistics[WeightNorms.self] = try ledger.layers(of: WeightNorms.self)
+    for type in catalog.types where type.source == .weights || (type.source == .taps && pass != nil) {
+      try statistics.take(type, from: ledger)
+    }
     return statistics
   }
 
@@ -113,6 +111,26 @@ extension ClusterSession {
 }
 
 extension RunLedger {
+  /// Kinds that lack the same nodes are measured together.
+  fileprivate func missingWork(of kinds: [StatisticKind], _ pass: SampledPass) -> [Work] {
+    var work: [Work] = []
+    var rest = kinds
+    while let first = rest.first {
+      let missing = missingNodes(of: first)
+      let together = rest.filter { missingNodes(of: $0) == missing }
+      work += pass.units(in: missing).map { .measureSamples(together, $0) }
+      rest.removeAll(where: together.contains)
+    }
+    return work
+  }
+
+  fileprivate func missingWork(of kinds: [StatisticKind], _ shape: ModelShape) -> [Work] {
+    shape.layers.indices.compactMap { layer in
+      let missing = kinds.filter { !has($0, ofLayer: layer) }
+      return missing.isEmpty ? nil : .measureWeights(missing, layer: layer)
+    }
+  }
+
   /// Keeps the report that a worker has sent.
   fileprivate mutating func keep(
     _ result: TaskResult, of work: Work, _ attempt: TaskAttempt, _ inbox: inout ResultInbox
@@ -121,5 +139,22 @@ extension RunLedger {
       return .refused(reason: "its result is of another kind")
     }
     return try keep(&report, of: work, expecting: digest)
+  }
+}
+
+extension [Work] {
+  fileprivate var tokenCount: Int {
+    reduce(0) { sum, work in
+      guard case .measureSamples(_, let unit, _) = work else { return sum }
+      return sum + unit.tokens.count
+    }
+  }
+}
+
+extension ModelStatistics {
+  fileprivate mutating func take<Value: Statistic>(
+    _ type: Value.Type, from ledger: RunLedger
+  ) throws {
+    self[type] = try ledger.layers(of: type)
   }
 }

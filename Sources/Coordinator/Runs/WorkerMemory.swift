@@ -10,7 +10,7 @@ struct WorkerMemory: Comparable {
   let threadCount: Int
   /// Activations, operands and tiles of the forward pass.
   let scratchBytes: Int
-  /// Moments that are gathered, and on their way up the tree.
+  /// Statistics that are gathered, and on their way up the tree.
   let statisticsBytes: Int
   /// Program, libraries, their generated code and stacks.
   let runtimeBytes: Int
@@ -35,19 +35,20 @@ struct WorkerMemory: Comparable {
       shape: pass.shape, compute: pass.compute, split: split, limits: limits)
     scratchBytes = scratch.totalBytes
     statisticsBytes = SampleMeasurement.byteCount(
-      [ChannelMoments.kind], leafCount: pass.leavesPerUnit, shape: pass.shape,
+      StatisticCatalog.standard.kinds(from: .taps), leafCount: pass.leavesPerUnit, shape: pass.shape,
       scratch.observerLimits)
     runtimeBytes = WorkerMemory.processBytes + threadCount * WorkerMemory.perThreadBytes
   }
 }
 
 extension StatisticReport {
-  /// Bytes of the largest report of a run: the moments of all taps of some samples.
+  /// Bytes of the largest report of a run: all kinds, of some samples.
   static func largestByteCount(_ shape: ModelShape) -> Int {
     // The longest key that a node can have.
     let node = TreeNode(level: Int.bitWidth - 1, index: .max)
-    let keys = try? StatisticCatalog.standard.keys(
-      of: [ChannelMoments.kind, LossSum.kind], node: node, in: shape)
-    return keys.flatMap { try? byteCount(of: $0, .standard, in: shape) } ?? 0
+    let catalog = StatisticCatalog.standard
+    let keys = try? catalog.keys(
+      of: catalog.kinds(from: .taps) + catalog.kinds(from: .predictions), node: node, in: shape)
+    return keys.flatMap { try? byteCount(of: $0, catalog, in: shape) } ?? 0
   }
 }
