@@ -264,6 +264,46 @@ struct CoordinatorMachineTests {
     #expect(machine.violations().isEmpty)
   }
 
+  @Test("a straggler that only a host left out could try is no reason for a timer")
+  func stragglerWithoutCandidate() throws {
+    var machine = CoordinatorMachine(settings: .forTests)
+    var attempts: [WorkerID: TaskAttempt] = [:]
+    func tell(_ event: CoordinatorMachine.Event, at now: Instant = .start) {
+      for case .send(.assign(let assignment), let id) in machine.handle(event, at: now) {
+        attempts[id] = assignment.attempt
+      }
+    }
+    func fail(by id: WorkerID) throws {
+      let failure = TaskFailure(
+        attempt: try #require(attempts[id]), failureClass: .transient, reason: "x")
+      tell(.received(.taskFailed(failure), from: id))
+    }
+    func complete(by id: WorkerID, at now: Instant) throws {
+      let attempt = try #require(attempts[id])
+      _ = finish(attempt, by: id, &machine, now)
+      tell(.stored(attempt), at: now)
+    }
+    tell(.submit((0..<3).map { .init(id: TaskID(UInt64($0)), work: .numbered($0)) }))
+    tell(.received(.hello(.forTests), from: worker))
+    tell(.received(.hello(.forTests), from: other))
+    var good = Hello.forTests
+    good.host = "good"
+    let third = WorkerID(bytes: Array("c".utf8))
+    tell(.received(.hello(good), from: third))
+    // The host of the first two is left out; the first is busy and stays.
+    try fail(by: worker)
+    try fail(by: other)
+    #expect(machine.workerCount == 2)
+    let second = Instant.start + .seconds(1)
+    try complete(by: worker, at: second)
+    try complete(by: third, at: second)
+    // One second is usual for a task: after three the last one is a straggler.
+    let late = second + .seconds(4)
+    tell(.timer, at: late)
+    #expect(attempts[third]?.attempt == 2 && machine.counters.speculations == 0)
+    #expect(try #require(machine.nextTimer) > late)
+  }
+
   @Test("a second result with other bits is told, and ends a strict run", arguments: [true, false])
   func differentBits(isStrict: Bool) {
     var settings = CoordinatorSettings.forTests

@@ -1,10 +1,8 @@
 /// Who gets which task, and when a task is tried a second time beside the first.
 extension CoordinatorMachine {
   mutating func assignTasks(_ now: Instant, _ effects: inout [Effect]) {
-    guard mode == .working, tasks.unfinishedCount > 0, workers.idleCount > 0 else { return }
-    let hasChoice = workers.all.contains { !hosts.isExcluded($0.hello.host) }
-    for worker in workers.all where worker.job == nil {
-      if hasChoice, hosts.isExcluded(worker.hello.host) { continue }
+    guard mode == .working, tasks.unfinishedCount > 0 else { return }
+    for worker in candidates {
       if let next = tasks.next {
         assign(next, to: worker, now, &effects)
       } else if let straggler = straggler(for: worker, now) {
@@ -14,6 +12,14 @@ extension CoordinatorMachine {
         return
       }
     }
+  }
+
+  /// The idle workers that get tasks: those of a host that fails only when there is no other.
+  private var candidates: [WorkerRecord] {
+    guard workers.idleCount > 0 else { return [] }
+    let idle = workers.all.filter { $0.job == nil }
+    let hasChoice = workers.all.contains { !hosts.isExcluded($0.hello.host) }
+    return hasChoice ? idle.filter { !hosts.isExcluded($0.hello.host) } : idle
   }
 
   /// - Parameter earlier: the attempt of another worker that goes on.
@@ -68,7 +74,8 @@ extension CoordinatorMachine {
   public var nextTimer: Instant? {
     var next = aloneSince.map { $0 + settings.joinLimit }
     func consider(_ time: Instant) { next = min(next ?? time, time) }
-    let mayDouble = isAtPhaseEnd && workers.idleCount > 0 && mode == .working
+    // Without a worker to try it, a straggler is no reason to look again and again.
+    let mayDouble = mode == .working && isAtPhaseEnd && !candidates.isEmpty
     for worker in workers.all {
       consider(worker.lastHeard + settings.deadAfter)
       if let job = worker.job, let limit = progressLimit(of: job) {
