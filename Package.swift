@@ -186,7 +186,9 @@ let package = Package(
       of: "GGUF", ["Checkpoint", "Storage", "FlapCore", system], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),
     tests(of: "Report", ["Pruning", "FlapCore"]),
-    tests(of: "Export", ["Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
+    tests(
+      of: "Export",
+      ["Transformer", "Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
     tests(
       of: "Coordinator",
       [

@@ -11,9 +11,17 @@ public final class Checkpoint: Sendable {
   private let files: [String: SafetensorsFile]
 
   /// - Throws: ``ConfigurationError``, ``CheckpointError`` or a ``StorageError``.
-  public init(directory: FilePath) throws {
+  public convenience init(directory: FilePath) throws {
+    try self.init(
+      directory: directory,
+      configuration: try ModelConfiguration(path: directory.appending("config.json")))
+  }
+
+  /// - Parameter configuration: what the weights are read by, whatever `config.json` says.
+  /// - Throws: ``CheckpointError`` or a ``StorageError``.
+  public init(directory: FilePath, configuration: ModelConfiguration) throws {
     self.directory = directory
-    configuration = try ModelConfiguration(path: directory.appending("config.json"))
+    self.configuration = configuration
     let index = directory.appending("model.safetensors.index.json")
     let single = directory.appending("model.safetensors")
     if SmallFile.exists(index) {

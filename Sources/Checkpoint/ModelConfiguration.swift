@@ -6,7 +6,7 @@ public import SystemPackage
 /// A checkpoint's `config.json`: the model's shape, and the text for whoever writes it again.
 public struct ModelConfiguration: Sendable {
   public let family: ModelFamily
-  public let shape: ModelShape
+  public var shape: ModelShape
   /// The family's name; "flap_" before it says that layers have sizes of their own.
   public let modelType: String
   /// The whole file.
