@@ -59,7 +59,8 @@ public struct ProductContestant: Contestant {
     for (shape, weight) in zip(shapes, weights) {
       let x = RowTiles(compute, channels: shape.inner, at: input.bytes)
       MatrixProduct.run(
-        x, rows: rowCount, MatrixProduct.Strip.covering(weight.map), team: team, scratch: outputTiles
+        x, rows: rowCount, MatrixProduct.Strip.covering(weight.map), team: team,
+        scratch: outputTiles
       ) { _ in }
       operations += shape.operations(rows: rowCount)
     }

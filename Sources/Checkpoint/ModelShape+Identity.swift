@@ -5,9 +5,11 @@ extension ModelShape {
   /// digest, so the text of a shape never changes: what a later version adds to a shape is named
   /// only where it is not as in all models before.
   var identity: String {
-    let rotary = "FlapCore.RotaryEmbedding(theta: \(rotaryEmbedding.theta), scaling: "
+    let rotary =
+      "FlapCore.RotaryEmbedding(theta: \(rotaryEmbedding.theta), scaling: "
       + "FlapCore.RotaryEmbedding.Scaling.\(rotaryEmbedding.scaling.identity))"
-    let biases = "FlapCore.Biases(queryKeyValue: \(biases.queryKeyValue), attentionOutput: "
+    let biases =
+      "FlapCore.Biases(queryKeyValue: \(biases.queryKeyValue), attentionOutput: "
       + "\(biases.attentionOutput), gateUp: \(biases.gateUp), mlpDown: \(biases.mlpDown))"
     let layers = layers.map(\.identity).joined(separator: ", ")
     let fused = fusedMaps == FusedMaps() ? "" : "fusedMaps: \(fusedMaps.identity), "

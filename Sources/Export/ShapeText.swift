@@ -61,7 +61,8 @@ enum ShapeText {
   /// - Returns: nil where the text is no possible shape.
   static func decode(_ text: String) -> ModelShape? {
     guard let stored = try? JSONDecoder().decode(Stored.self, from: Data(text.utf8)),
-      stored.biases.count == 4, stored.fused?.count ?? 2 == 2, (1...Limits.layerCount).contains(stored.layers.count)
+      stored.biases.count == 4, stored.fused?.count ?? 2 == 2,
+      (1...Limits.layerCount).contains(stored.layers.count)
     else { return nil }
     let sizes =
       [stored.hidden, stored.headDimension, stored.vocabulary]

@@ -22,7 +22,7 @@ final class FinitenessObserver: TapObserver {
   func finish(_ passage: TapPassage) {
     guard suspicions.withLock({ $0.remove(passage.lane) }) != nil else { return }
     // What is not finite in f32 is not in an operand, either.
-    let tokens = 0..<passage.partCounts.reduce(0, +)
+    let tokens = 0..<passage.segmentCounts.reduce(0, +)
     for channel in 0..<passage.width {
       let token = tokens.first { !passage.value(token: $0, channel: channel).isFinite }
       guard let token else { continue }

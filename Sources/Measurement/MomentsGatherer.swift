@@ -2,20 +2,20 @@ internal import Kernels
 public import Statistics
 public import Transformer
 
-/// Gathers ``ChannelMoments``: in parts, by several threads at once. The parts are merged in their
+/// Gathers ``ChannelMoments``: in segments, by several threads at once. The segments are merged in their
 /// order, so the bits do not depend on who gathered them.
 public final class MomentsGatherer: TapGatherer, @unchecked Sendable {
   // Unchecked for the scratch: a lane writes to its own, and there no two threads to the same
-  // channels of a part.
+  // channels of a segment.
 
-  /// Of one lane: means and M2, f64 [parts, channels] each.
+  /// Of one lane: means and M2, f64 [segments, channels] each.
   private struct Partial {
     let means: ScratchBuffer
     let m2s: ScratchBuffer
 
     init(_ limits: ObserverLimits) {
-      means = ScratchBuffer(byteCount: limits.partChannels * 8)
-      m2s = ScratchBuffer(byteCount: limits.partChannels * 8)
+      means = ScratchBuffer(byteCount: limits.segmentChannels * 8)
+      m2s = ScratchBuffer(byteCount: limits.segmentChannels * 8)
     }
   }
 
@@ -24,17 +24,17 @@ public final class MomentsGatherer: TapGatherer, @unchecked Sendable {
   private let values = GatheredValues<ChannelMoments>()
 
   public init(_ limits: ObserverLimits) {
-    capacity = limits.partChannels
+    capacity = limits.segmentChannels
     lanes = (0..<limits.laneCount).map { _ in Partial(limits) }
   }
 
   public static func byteCount(_ limits: ObserverLimits) -> Int {
-    limits.laneCount * 2 * ScratchBuffer.roundedByteCount(limits.partChannels * 8)
+    limits.laneCount * 2 * ScratchBuffer.roundedByteCount(limits.segmentChannels * 8)
   }
 
   public func observe(_ piece: TapPiece) {
-    precondition((piece.part + 1) * piece.width <= capacity, "room was made for fewer parts")
-    let offset = piece.part * piece.width + piece.channels.lowerBound
+    precondition((piece.segment + 1) * piece.width <= capacity, "room was made for fewer segments")
+    let offset = piece.segment * piece.width + piece.channels.lowerBound
     let mean = doubles(lanes[piece.lane].means) + offset
     let m2 = doubles(lanes[piece.lane].m2s) + offset
     let count = piece.channels.count
@@ -60,12 +60,12 @@ public final class MomentsGatherer: TapGatherer, @unchecked Sendable {
     let mean = doubles(lanes[passage.lane].means)
     let m2 = doubles(lanes[passage.lane].m2s)
     var count = 0
-    for (part, partCount) in passage.partCounts.enumerated() {
-      defer { count += partCount }
-      guard part > 0 else { continue }
+    for (segment, segmentCount) in passage.segmentCounts.enumerated() {
+      defer { count += segmentCount }
+      guard segment > 0 else { continue }
       ChannelMoments.merge(
-        count, mean, m2, rightCount: partCount, mean + part * passage.width,
-        m2 + part * passage.width, channelCount: passage.width)
+        count, mean, m2, rightCount: segmentCount, mean + segment * passage.width,
+        m2 + segment * passage.width, channelCount: passage.width)
     }
     let moments = ChannelMoments(
       count: count, mean: Array(UnsafeBufferPointer(start: mean, count: passage.width)),

@@ -41,8 +41,8 @@ public enum StatisticSource: Hashable, Sendable {
 /// Something that is measured of a model: its bytes, when it is possible, what files call it.
 ///
 /// Whoever carries, keeps or asks for a statistic does it by ``StatisticKey``, for every kind alike.
-/// A kind is a conformance and a row of a ``StatisticCatalog``; the page "Adding kinds" in this
-/// module's documentation has the list of what belongs to one.
+/// A kind is a conformance and a row of a ``StatisticCatalog``; the page "Adding kinds" in
+/// FlapCore's documentation has the list of what belongs to one.
 public protocol Statistic: Hashable, Sendable {
   static var kind: StatisticKind { get }
   static var source: StatisticSource { get }

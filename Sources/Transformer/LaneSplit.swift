@@ -17,7 +17,8 @@ public struct LaneSplit: Hashable, Sendable {
     let rows = Double(RowLayout(limits).rowCount) / Double(MatrixProduct.taskRows)
     let strips = Double(shape.hiddenSize) / Double(MatrixProduct.tileOutputs)
     let threadsPerLane = max(1, Int(rows * strips / LaneSplit.tasksPerThread))
-    let wanted = min(laneCount ?? threadCount / threadsPerLane, threadCount, limits.leavesPerMicroBatch)
+    let wanted = min(
+      laneCount ?? threadCount / threadsPerLane, threadCount, limits.leavesPerMicroBatch)
     self.threadCount = threadCount
     self.laneCount = max(1, wanted)
   }

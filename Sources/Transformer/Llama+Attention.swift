@@ -10,7 +10,7 @@ extension Llama {
     project(pass, layout)
     let heads = attend(pass, layout)
     let counts = Array(repeating: pass.layout.tokensPerSample, count: pass.layout.sampleCount)
-    let passage = passage(pass, .attentionOutput, heads, partCounts: counts)
+    let passage = passage(pass, .attentionOutput, heads, segmentCounts: counts)
     addProduct(heads, pass.packed.output, pass.weights.maps.output, pass)
     return passage
   }
@@ -139,7 +139,7 @@ extension Llama {
           atRow: sample * pass.layout.rowsPerSample + start, channels: channels)
         lane.team.enter(.observers, thread: thread)
         show(
-          pass, .attentionOutput, part: sample, seenCount: start, tokenCount: queries.count,
+          pass, .attentionOutput, segment: sample, seenCount: start, tokenCount: queries.count,
           channels: channels, of: heads.channels, out, stride: layout.bundleStride, thread: thread)
         lane.team.enter(.attention, thread: thread)
       }

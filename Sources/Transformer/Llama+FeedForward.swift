@@ -5,13 +5,13 @@ extension Llama {
   /// x += W_down · (SiLU(W_gate · n) · (W_up · n)), n = norm(x)
   func feedForward(_ pass: LeafPass) -> TapPassage {
     let neurons = self.neurons(pass)
-    let passage = passage(pass, .mlpDown, neurons, partCounts: pass.layout.partCounts)
+    let passage = passage(pass, .mlpDown, neurons, segmentCounts: pass.layout.segmentCounts)
     addProduct(neurons, pass.packed.down, pass.weights.maps.down, pass)
     return passage
   }
 
   /// SiLU(W_gate · n) · (W_up · n) as tiles, [rows, intermediate], shown to the observers
-  /// in parts.
+  /// in segments.
   private func neurons(_ pass: LeafPass) -> RowTiles {
     let lane = pass.lane
     let normed = normalize(pass.index, pass.layout, pass.weights.mlpNorm, lane)
@@ -44,11 +44,11 @@ extension Llama {
   private func show(_ tile: MatrixProduct.OutputTile, _ pass: LeafPass, width: Int) {
     guard !pass.observers.isEmpty else { return }
     let layout = pass.layout
-    let part = tile.rows.lowerBound / MatrixProduct.taskRows
-    var seen = layout.tokenCount(in: part * MatrixProduct.taskRows..<tile.rows.lowerBound)
+    let segment = tile.rows.lowerBound / MatrixProduct.taskRows
+    var seen = layout.tokenCount(in: segment * MatrixProduct.taskRows..<tile.rows.lowerBound)
     layout.forPieces(in: tile.rows) { piece in
       show(
-        pass, .mlpDown, part: part, seenCount: seen, tokenCount: piece.tokens.count,
+        pass, .mlpDown, segment: segment, seenCount: seen, tokenCount: piece.tokens.count,
         channels: tile.outputs, of: width,
         tile.values() + (piece.row - tile.rows.lowerBound) * tile.stride, stride: tile.stride,
         thread: tile.thread)
@@ -59,12 +59,12 @@ extension Llama {
 
 extension RowLayout {
   /// Tasks that a product's rows make.
-  var partCount: Int { (rowCount + MatrixProduct.taskRows - 1) / MatrixProduct.taskRows }
+  var segmentCount: Int { (rowCount + MatrixProduct.taskRows - 1) / MatrixProduct.taskRows }
 
   /// Tokens in each of them.
-  var partCounts: [Int] {
-    (0..<partCount).map { part in
-      let first = part * MatrixProduct.taskRows
+  var segmentCounts: [Int] {
+    (0..<segmentCount).map { segment in
+      let first = segment * MatrixProduct.taskRows
       return tokenCount(in: first..<min(first + MatrixProduct.taskRows, rowCount))
     }
   }

@@ -38,7 +38,8 @@ public final class Llama {
       threadCount: threadCount, laneCount: laneCount, shape: shape, limits: limits)
     scratchPlan = ScratchPlan(shape: shape, compute: compute, split: split, limits: limits)
     scratch = Scratch(
-      plan: scratchPlan, compute: compute, split: split, leavesPerMicroBatch: limits.leavesPerMicroBatch)
+      plan: scratchPlan, compute: compute, split: split,
+      leavesPerMicroBatch: limits.leavesPerMicroBatch)
     lanes = Lanes(split, scratch: scratch)
     rotary = RotaryTable(
       shape.rotaryEmbedding, headDimension: shape.headDimension, positions: limits.tokensPerSample)
@@ -178,11 +179,12 @@ public final class Llama {
 
   /// Shows the observers a piece of a tap's input. For a thread of the pass's lane.
   func show(
-    _ pass: LeafPass, _ tap: Tap, part: Int, seenCount: Int, tokenCount: Int, channels: Range<Int>,
+    _ pass: LeafPass, _ tap: Tap, segment: Int, seenCount: Int, tokenCount: Int,
+    channels: Range<Int>,
     of width: Int, _ values: UnsafePointer<Float>, stride: Int, thread: Int
   ) {
     let piece = TapPiece(
-      layer: pass.layer, tap: tap, lane: pass.lane.index, thread: thread, part: part,
+      layer: pass.layer, tap: tap, lane: pass.lane.index, thread: thread, segment: segment,
       seenCount: seenCount, tokenCount: tokenCount, channels: channels, width: width,
       values: values, stride: stride)
     for observer in pass.observers { observer.observe(piece) }
@@ -190,10 +192,11 @@ public final class Llama {
 
   /// Tells the observers that they have seen a leaf at a tap.
   func passage(
-    _ pass: LeafPass, _ tap: Tap, _ operand: RowTiles, partCounts: [Int]
+    _ pass: LeafPass, _ tap: Tap, _ operand: RowTiles, segmentCounts: [Int]
   ) -> TapPassage {
     let passage = TapPassage(
-      layer: pass.layer, tap: tap, leaf: pass.index, lane: pass.lane.index, partCounts: partCounts,
+      layer: pass.layer, tap: tap, leaf: pass.index, lane: pass.lane.index,
+      segmentCounts: segmentCounts,
       width: operand.channels, layout: pass.layout, operand: operand)
     for observer in pass.observers { observer.finish(passage) }
     return passage

@@ -42,7 +42,7 @@ public struct ScratchPlan: Hashable, Sendable {
     values = pages(attention.byteCount(of: .value, heads: keyValueHeads))
     observerLimits = ObserverLimits(
       laneCount: split.laneCount,
-      partChannels: max(layout.sampleCount * headChannels, layout.partCount * neurons))
+      segmentChannels: max(layout.sampleCount * headChannels, layout.segmentCount * neurons))
     outputs = MatrixProduct.scratchByteCount(
       maps: 2, width: max(MatrixProduct.tileOutputs, attention.stripWidth))
     headOutputs = pages(AttentionLayout.queriesPerStep * attention.bundleStride * 4)

@@ -15,17 +15,17 @@ public protocol TapObserver: AnyObject, Sendable {
 
 /// Some tokens and channels of what flows through a tap.
 ///
-/// The tokens of a leaf are shown in parts. Those of one part and channel come in order, from one
-/// thread at a time; different parts come at once. Which tokens make a part, and how a part is cut
-/// into pieces, follows from the leaf and the model alone.
+/// The tokens of a leaf are shown in segments. Those of one segment and channel come in order, from
+/// one thread at a time; different segments come at once. Which tokens make a segment, and how it is
+/// cut into pieces, follows from the leaf and the model alone.
 public struct TapPiece {
   public let layer: Int
   public let tap: Tap
   /// Which of the lanes, and of its threads, shows it: for scratch that belongs to one.
   public let lane: Int
   public let thread: Int
-  public let part: Int
-  /// Tokens of this part that were shown before.
+  public let segment: Int
+  /// Tokens of this segment that were shown before.
   public let seenCount: Int
   public let tokenCount: Int
   /// Of the tap's.
@@ -45,8 +45,8 @@ public struct TapPassage {
   /// The leaf's position in its micro-batch.
   public let leaf: Int
   public let lane: Int
-  /// Tokens in each part.
-  public let partCounts: [Int]
+  /// Tokens in each segment.
+  public let segmentCounts: [Int]
   /// Channels of the tap.
   public let width: Int
   let layout: RowLayout
@@ -65,6 +65,6 @@ public struct TapPassage {
 /// The most that an observer is shown at once: what it allocates scratch for.
 public struct ObserverLimits: Hashable, Sendable {
   public let laneCount: Int
-  /// Channels of all parts of a leaf at a tap.
-  public let partChannels: Int
+  /// Channels of all segments of a leaf at a tap.
+  public let segmentChannels: Int
 }

@@ -19,7 +19,10 @@ struct IdentityTests {
           "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}, "rope_theta": 5e5
         """, "a1ec8490c866c1132b27cf8c23f7f038acf3b8a7bb8319b80017a376772003e3"
       ),
-      (", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}", "ceff9f4d34aac0378668f0015c06716b252c44c9ef373f05edaf534eb9d3149d"),
+      (
+        ", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}",
+        "ceff9f4d34aac0378668f0015c06716b252c44c9ef373f05edaf534eb9d3149d"
+      ),
     ])
   func digests(fields: String, digest: String) throws {
     let folder = try TemporaryFolder()

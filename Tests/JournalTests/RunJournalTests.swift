@@ -23,9 +23,20 @@ struct RunJournalTests {
   func committed() throws {
     func first() throws {
       let journal = try RunJournal(creating: path, for: identity)
-      _ = try journal.write("a") { try $0([1]); return true }
-      _ = try journal.write("b") { try $0([2]); try $0([3]); return true }
-      #expect(try !journal.write("c") { try $0([4]); return false })
+      _ = try journal.write("a") {
+        try $0([1])
+        return true
+      }
+      _ = try journal.write("b") {
+        try $0([2])
+        try $0([3])
+        return true
+      }
+      #expect(
+        try !journal.write("c") {
+          try $0([4])
+          return false
+        })
       try journal.commit([record("a", node)], removing: [])
       try journal.commit([record("b", weights)], removing: [node])
     }

@@ -111,7 +111,8 @@ struct AddedKindTests {
       #expect(ledger.isEmpty)
     }
     let cut = try keep(Array(honest.dropLast()), of: node, in: &ledger)
-    #expect(cut == .refused(reason: "its report cannot be read: range/1/mlp.down_proj/0/0 is cut off"))
+    #expect(
+      cut == .refused(reason: "its report cannot be read: range/1/mlp.down_proj/0/0 is cut off"))
     #expect(try keep(honest, of: node, in: &ledger) == .kept)
   }
 
@@ -119,7 +120,9 @@ struct AddedKindTests {
   func unknownKind() throws {
     let plain = SampleMeasurement(model())
     #expect(throws: MeasurementError.unknownKind(ChannelRange.kind)) {
-      try plain.run(kinds, leaves, of: tree.root, samplesPerLeaf: 2) {} emit: { _ in }
+      try plain.run(kinds, leaves, of: tree.root, samplesPerLeaf: 2) {
+      } emit: { _ in
+      }
     }
   }
 
@@ -140,7 +143,8 @@ struct AddedKindTests {
     var bytes: [UInt8] = []
     try measurement.run(
       kinds, Array(leaves[tree.leaves(of: node)]), of: node, samplesPerLeaf: 2
-    ) {} emit: { part in
+    ) {
+    } emit: { part in
       bytes += StatisticReport.encode(part)
     }
     return bytes

@@ -134,7 +134,8 @@ struct StatisticKindTests {
   }
 
   @Test(arguments: [
-    "", "/", "moments/", "Moments", "moments/0", "moments/0/mlp.up_proj", "moments/-1/mlp.down_proj",
+    "", "/", "moments/", "Moments", "moments/0", "moments/0/mlp.up_proj",
+    "moments/-1/mlp.down_proj",
     "moments/0/mlp.down_proj/1", "moments/0/mlp.down_proj/1/2/3", "moments/0/mlp.down_proj/64/0",
     "loss/1/-2", "loss/x/y", "a/very-long-name-of-a-kind-that-nobody-has/0/0",
   ]) func textsThatAreNoKeys(text: String) {

@@ -10,7 +10,8 @@ struct LaneSplitTests {
   {
     try LaneSplit(
       threadCount: threads, laneCount: nil, shape: shape(hidden),
-      limits: MicroBatchLimits(tokensPerSample: tokens, samplesPerLeaf: 1, leavesPerMicroBatch: leaves)
+      limits: MicroBatchLimits(
+        tokensPerSample: tokens, samplesPerLeaf: 1, leavesPerMicroBatch: leaves)
     ).laneCount
   }
 

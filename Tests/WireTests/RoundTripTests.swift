@@ -21,7 +21,10 @@ import Wire
 
   @Test func tokensAreLittleEndianAfterTheHeader() {
     let frames = WireCodec.encode(
-      .assign(Assignment(attempt: Samples.attempt, work: .measureSamples([ChannelMoments.kind], Samples.smallUnit), serial: 1))
+      .assign(
+        Assignment(
+          attempt: Samples.attempt, work: .measureSamples([ChannelMoments.kind], Samples.smallUnit),
+          serial: 1))
     )
     #expect(frames.count == 2)
     #expect(Array(frames[1].prefix(8)) == [0, 0, 0, 0, 0x00, 0x3B, 0x58, 0x08])

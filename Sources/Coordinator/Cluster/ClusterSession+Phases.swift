@@ -25,7 +25,8 @@ extension ClusterSession {
       try ledger.keep(result, of: work, attempt, &inbox)
     }
     var statistics = ModelStatistics(sampleCount: pass?.tokens.sampleCount ?? 0)
-    for type in catalog.types where type.source == .weights || (type.source == .taps && pass != nil) {
+    for type in catalog.types where type.source == .weights || (type.source == .taps && pass != nil)
+    {
       try statistics.take(type, from: ledger)
     }
     return statistics

@@ -81,7 +81,8 @@ public struct SearchOptions: Sendable {
       try TransformersClass(modelType: modelType)
     }
     _ = try transformersClass?.biases(holding: shape.biases)
-    options.search.widths.headsDivideHiddenSize = transformersClass?.wantsHeadsToDivideHiddenSize ?? true
+    options.search.widths.headsDivideHiddenSize =
+      transformersClass?.wantsHeadsToDivideHiddenSize ?? true
     return options
   }
 }

@@ -48,7 +48,8 @@ extension RunInputs {
     let transformersClass = try TransformersClass(modelType: checkpoint.configuration.modelType)
     if !transformersClass.takesCompensation {
       log.notice(
-        "\(transformersClass.architecture) has no biases on o_proj and down_proj: compensation left out")
+        "\(transformersClass.architecture) has no biases on o_proj and down_proj: compensation left out"
+      )
     }
     return transformersClass.takesCompensation
   }

@@ -35,7 +35,8 @@ struct WorkerMemory: Comparable {
       shape: pass.shape, compute: pass.compute, split: split, limits: limits)
     scratchBytes = scratch.totalBytes
     statisticsBytes = SampleMeasurement.byteCount(
-      StatisticCatalog.standard.kinds(from: .taps), leafCount: pass.leavesPerUnit, shape: pass.shape,
+      StatisticCatalog.standard.kinds(from: .taps), leafCount: pass.leavesPerUnit,
+      shape: pass.shape,
       scratch.observerLimits)
     runtimeBytes = WorkerMemory.processBytes + threadCount * WorkerMemory.perThreadBytes
   }
