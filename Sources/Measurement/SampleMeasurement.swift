@@ -27,9 +27,9 @@ public final class SampleMeasurement {
   ///   - leaves: all of the node's, which go through the model together.
   ///   - samplesPerLeaf: of every leaf of the run but perhaps the last; for messages.
   ///   - onStep: what it throws ends the pass.
-  ///   - emit: gets the parts in the order of a report (``StatisticCatalog/keys(of:node:in:)``), each
+  ///   - emit: gets the parts in the order of a report (`StatisticCatalog.keys(of:node:in:)`), each
   ///     as soon as it is there.
-  /// - Throws: ``TransformerError``, ``MeasurementError``, `CheckpointError`.
+  /// - Throws: `TransformerError`, ``MeasurementError``, `CheckpointError`.
   public func run(
     _ kinds: [StatisticKind], _ leaves: [Leaf], of node: TreeNode, samplesPerLeaf: Int,
     onStep: () throws -> Void, emit: (StatisticPart) throws -> Void

@@ -13,7 +13,7 @@ public struct WeightMeasurement {
   public static let stepCount = Tap.allCases.count
 
   /// - Parameter emit: gets the parts in the order of a report
-  ///   (``StatisticCatalog/keys(of:layer:)``).
+  ///   (`StatisticCatalog.keys(of:layer:)`).
   /// - Throws: ``MeasurementError``, `CheckpointError`.
   public func run(
     _ kinds: [StatisticKind], layer: Int, onStep: () throws -> Void,

@@ -3,8 +3,8 @@ public import Statistics
 
 /// What a run has computed, kept so that it is never computed again.
 ///
-/// A report is kept part by part, under each part's ``StatisticKey``. Values of tree nodes are
-/// merged with their siblings' as they come (``TreeFrontier/Climb``), and only what is left after
+/// A report is kept part by part, under each part's `StatisticKey`. Values of tree nodes are
+/// merged with their siblings' as they come (`TreeFrontier.Climb`), and only what is left after
 /// merging is kept: of W workers that are at it at once, at most W values of a tap are on disk and
 /// three in memory. A report is safe when ``keep(_:of:expecting:)`` returns: its file is written
 /// first, then one journal record for each part replaces those that it makes superfluous, all or
