@@ -30,7 +30,8 @@ public struct PrunedLayout: Sendable {
 
   /// - Parameter isUniform: whether it is to be loaded by a class of transformers itself
   ///   (``TransformersClass``).
-  /// - Throws: ``CheckpointError`` when the dense checkpoint lacks a tensor; ``TransformersClassError``.
+  /// - Throws: ``CheckpointError`` when the dense checkpoint lacks a tensor;
+  ///   ``TransformersClassError``.
   /// - Precondition: the plan fits the checkpoint's shape.
   public init(
     dense: Checkpoint, plan: PruningPlan, isCompensated: Bool, maximumShardBytes: Int,

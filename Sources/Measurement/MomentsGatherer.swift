@@ -2,8 +2,8 @@ internal import Kernels
 public import Statistics
 public import Transformer
 
-/// Gathers `ChannelMoments`: in segments, by several threads at once. The segments are merged in their
-/// order, so the bits do not depend on who gathered them.
+/// Gathers `ChannelMoments`: in segments, by several threads at once. The segments are merged in
+/// their order, so the bits do not depend on who gathered them.
 public final class MomentsGatherer: TapGatherer, @unchecked Sendable {
   // Unchecked for the scratch: a lane writes to its own, and there no two threads to the same
   // channels of a segment.

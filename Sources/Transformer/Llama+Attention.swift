@@ -107,8 +107,8 @@ extension Llama {
 
   // MARK: Heads
 
-  /// The outputs of all heads as tiles, [rows, heads · d], shown to the observers sample by sample; g query
-  /// heads share a key and value head.
+  /// The outputs of all heads as tiles, [rows, heads · d], shown to the observers sample by sample;
+  /// g query heads share a key and value head.
   private func attend(_ pass: LeafPass, _ layout: AttentionLayout) -> RowTiles {
     let (layer, lane) = (pass.weights.shape, pass.lane)
     let d = shape.headDimension

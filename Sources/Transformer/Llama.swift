@@ -6,8 +6,9 @@ public import Kernels
 /// (arXiv 2302.13971; names and details as in transformers' `modeling_llama.py`). What tells the
 /// families apart is in the shape: biases, norms of heads (Qwen3), windows of attention (Mistral).
 ///
-/// Samples go through the model layer by layer, a whole micro-batch of leaves at a time, so that a model
-/// larger than memory is read from disk once per micro-batch, and each layer's weights are packed once.
+/// Samples go through the model layer by layer, a whole micro-batch of leaves at a time, so that a
+/// model larger than memory is read from disk once per micro-batch, and each layer's weights are
+/// packed once.
 /// The residual stream and all sums are f32; the products' operands are bf16 or f32, and so are
 /// those of attention.
 public final class Llama {

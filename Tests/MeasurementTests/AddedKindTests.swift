@@ -10,8 +10,8 @@ import SystemPackage
 import Testing
 import Transformer
 
-/// A kind of statistic that this target adds goes the whole way, beside the program's own, and nothing
-/// but the two catalogs had to hear of it.
+/// A kind of statistic that this target adds goes the whole way, beside the program's own, and
+/// nothing but the two catalogs had to hear of it.
 struct AddedKindTests {
   let small: SmallModel
   let statistics = StatisticCatalog(StatisticCatalog.standard.types + [ChannelRange.self])

@@ -73,7 +73,8 @@ public struct SearchOptions: Sendable {
   /// With the rules of the class that `--uniform` writes for.
   ///
   /// - Parameter modelType: nil where it is not known: then the strictest rules.
-  /// - Throws: ``TransformersClassError`` when there is no such class, or it has no place for the biases.
+  /// - Throws: ``TransformersClassError`` when there is no such class, or it has no place for the
+  ///   biases.
   func fitting(modelType: String?, _ shape: ModelShape) throws -> SearchOptions {
     guard isUniform else { return self }
     var options = self

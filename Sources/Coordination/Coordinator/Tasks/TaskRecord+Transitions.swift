@@ -47,7 +47,8 @@ extension TaskRecord {
     return (offer, holders?.all ?? [])
   }
 
-  /// The result cannot be one, or is not what its digest says. Whoever delivered it, if present, still has the task.
+  /// The result cannot be one, or is not what its digest says. Whoever delivered it, if present,
+  /// still has the task.
   package mutating func refuse(_ attempt: TaskAttempt) -> Aftermath {
     let (_, holders) = endStoring(of: attempt, .refused(attempt.attempt))
     return resume(holders)
