@@ -124,8 +124,12 @@ private struct TemporaryFile: ~Copyable {
     self.destination = destination
     path = FilePath(destination.string + ".tmp." + attempt)
     do {
+      // What a killed writer left, or somebody has put there, is neither written to nor followed:
+      // what is written could be read, or end, elsewhere.
+      guard unlink(path.string) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
       descriptor = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: permissions)
+        path, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
+        permissions: permissions)
     } catch {
       throw StorageError(.notWritable, path, error as? Errno)
     }

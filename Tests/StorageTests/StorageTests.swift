@@ -53,6 +53,32 @@ struct StorageTests {
     #expect(names == ["file"])
   }
 
+  @Test("a link or an open file where the temporary one belongs gets nothing; a secret stays one")
+  func planted() throws {
+    let secret = FilePath(folder.path("keys"))
+    let other = try folder.write([9], to: "other")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path("keys.tmp.0"), withDestinationPath: other)
+    try AtomicFile.write([1, 2, 3], to: secret, permissions: .ownerReadWrite)
+    #expect(try SmallFile.read(FilePath(other), limit: 9) == [9])
+
+    // As a killed writer of another program leaves it, or somebody who waits for what comes.
+    try folder.write([8], to: "keys.tmp.0")
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o666], ofItemAtPath: folder.path("keys.tmp.0"))
+    let reader = try FileDescriptor.open(FilePath(folder.path("keys.tmp.0")), .readOnly)
+    defer { try? reader.close() }
+    try AtomicFile.write([4, 5], to: secret, permissions: .ownerReadWrite)
+    #expect(try SmallFile.read(secret, limit: 9) == [4, 5])
+    var seen = [UInt8](repeating: 0, count: 9)
+    let count = try seen.withUnsafeMutableBytes {
+      try reader.read(fromAbsoluteOffset: 0, into: $0)
+    }
+    #expect(seen[..<count] == [8])
+    let attributes = try FileManager.default.attributesOfItem(atPath: secret.string)
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
+  }
+
   @Test("without a commit nothing stays")
   func abandoned() throws {
     func begin() throws {
