@@ -44,7 +44,7 @@ def test_every_contestant_has_a_rate_per_round(results):
         flap = contestants[name]
         assert flap["peakBytes"] > 0
         # The phases and what the threads wait are all of their time.
-        assert {"products", "attention", "norms", "activation", "statistics", "packing", "idle"} <= set(flap["phaseShares"])
+        assert {"products", "attention", "norms", "activation", "observers", "packing", "idle"} <= set(flap["phaseShares"])
         assert sum(flap["phaseShares"].values()) == pytest.approx(1)
         assert all(0 <= share <= 1 for share in flap["phaseShares"].values())
 
