@@ -1,5 +1,5 @@
 public import FlapCore
-internal import Foundation
+internal import FoundationEssentials
 internal import Storage
 public import SystemPackage
 

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 
 /// Which tensor of a checkpoint goes into which shard: in order, each shard as full as fits.
 public struct CheckpointLayout: Sendable {
@@ -27,9 +27,14 @@ public struct CheckpointLayout: Sendable {
     shards = groups.enumerated().map { index, tensors in
       let name =
         count == 1
-        ? "model.safetensors" : String(format: "model-%05d-of-%05d.safetensors", index + 1, count)
+        ? "model.safetensors"
+        : "model-\(Self.fiveDigits(index + 1))-of-\(Self.fiveDigits(count)).safetensors"
       return Shard(fileName: name, tensors: tensors)
     }
+  }
+
+  private static func fiveDigits(_ number: Int) -> String {
+    String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)"
   }
 
   public var byteCount: Int { shards.reduce(0) { $0 + $1.byteCount } }

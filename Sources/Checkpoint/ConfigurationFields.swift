@@ -1,5 +1,4 @@
 internal import FlapCore
-internal import Foundation
 
 /// A field of `config.json` that is missing, of the wrong kind, or not supported.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -15,18 +14,18 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
 
 /// Typed access to a JSON object, with errors that say which field is wrong.
 struct ConfigurationFields {
-  private let object: [String: Any]
+  private let object: [String: JSONValue]
   private let path: String
   private let prefix: String
 
   init(json: [UInt8], path: String) throws(ConfigurationError) {
-    guard let object = try? JSONSerialization.jsonObject(with: Data(json)) as? [String: Any] else {
+    guard case .object(let object)? = try? JSONValue(parsing: json) else {
       throw ConfigurationError(path: path, field: "", reason: "is not a JSON object")
     }
     self.init(object: object, path: path, prefix: "")
   }
 
-  private init(object: [String: Any], path: String, prefix: String) {
+  private init(object: [String: JSONValue], path: String, prefix: String) {
     self.object = object
     self.path = path
     self.prefix = prefix
@@ -36,12 +35,12 @@ struct ConfigurationFields {
   func has(_ field: String) -> Bool { value(field) != nil }
 
   /// There, and null: to some fields that is a value.
-  func isNull(_ field: String) -> Bool { object[field] is NSNull }
+  func isNull(_ field: String) -> Bool { object[field] == .null }
 
   /// - Throws: unless the field is absent, null or an object.
   func nested(_ field: String) throws(ConfigurationError) -> ConfigurationFields? {
     guard let value = value(field) else { return nil }
-    guard let object = value as? [String: Any] else { throw error(field, "is not an object") }
+    guard case .object(let object) = value else { throw error(field, "is not an object") }
     return ConfigurationFields(object: object, path: path, prefix: "\(prefix)\(field).")
   }
 
@@ -59,28 +58,32 @@ struct ConfigurationFields {
 
   func texts(_ field: String) throws(ConfigurationError) -> [String]? {
     guard let value = value(field) else { return nil }
-    guard let texts = value as? [String] else { throw error(field, "is not a list of strings") }
-    return texts
+    guard case .list(let values) = value else { throw error(field, "is not a list of strings") }
+    return try values.map { value throws(ConfigurationError) in
+      guard case .text(let text) = value else { throw error(field, "is not a list of strings") }
+      return text
+    }
   }
 
   func text(_ field: String) throws(ConfigurationError) -> String? {
     guard let value = value(field) else { return nil }
-    guard let text = value as? String else { throw error(field, "is not a string") }
+    guard case .text(let text) = value else { throw error(field, "is not a string") }
     return text
   }
 
   func flag(_ field: String) throws(ConfigurationError) -> Bool? {
     guard let value = value(field) else { return nil }
-    guard let flag = value as? Bool else { throw error(field, "is neither true nor false") }
+    guard case .flag(let flag) = value else { throw error(field, "is neither true nor false") }
     return flag
   }
 
   func number(_ field: String) throws(ConfigurationError) -> Double? {
     guard let value = value(field) else { return nil }
-    guard let number = value as? Double, number.isFinite else {
-      throw error(field, "is not a number")
+    switch value {
+    case .whole(let whole): return Double(whole)
+    case .number(let number) where number.isFinite: return number
+    default: throw error(field, "is not a number")
     }
-    return number
   }
 
   func positive(_ field: String) throws(ConfigurationError) -> Double {
@@ -119,8 +122,8 @@ struct ConfigurationFields {
   }
 
   /// nil where the field is absent or null.
-  private func value(_ field: String) -> Any? {
-    guard let value = object[field], !(value is NSNull) else { return nil }
+  private func value(_ field: String) -> JSONValue? {
+    guard let value = object[field], value != .null else { return nil }
     return value
   }
 }

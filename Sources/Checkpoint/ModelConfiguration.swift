@@ -1,5 +1,4 @@
 public import FlapCore
-internal import Foundation
 internal import Storage
 public import SystemPackage
 

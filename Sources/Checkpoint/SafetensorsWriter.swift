@@ -1,5 +1,4 @@
 internal import FlapCore
-internal import Foundation
 public import Storage
 public import SystemPackage
 
@@ -75,7 +74,8 @@ public struct SafetensorsWriter: ~Copyable {
       case "\n": quoted += "\\n"
       case "\r": quoted += "\\r"
       case "\t": quoted += "\\t"
-      case _ where scalar.value < 0x20: quoted += String(format: "\\u%04x", scalar.value)
+      case _ where scalar.value < 0x20:
+        quoted += "\\u00" + (scalar.value < 0x10 ? "0" : "") + String(scalar.value, radix: 16)
       default: quoted.unicodeScalars.append(scalar)
       }
     }

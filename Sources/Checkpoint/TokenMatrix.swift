@@ -1,5 +1,4 @@
 public import FlapCore
-internal import Foundation
 internal import Storage
 public import SystemPackage
 
@@ -135,7 +134,7 @@ private struct NumPyArray {
 
   /// The numbers between the brackets of `'shape':(3,4)`.
   private static func shape(_ header: String) -> [Int]? {
-    guard let start = header.range(of: "'shape':("),
+    guard let start = header.firstRange(of: "'shape':("),
       let end = header[start.upperBound...].firstIndex(of: ")")
     else { return nil }
     let parts = header[start.upperBound..<end].split(separator: ",")

@@ -1,6 +1,5 @@
 public import Checkpoint
 public import FlapCore
-internal import Foundation
 
 /// `config.json` of a pruned checkpoint: the dense one's, with the sizes that each layer has left
 /// and the names under which transformers finds the remote code.
@@ -12,27 +11,25 @@ public enum PrunedConfiguration {
   ) throws -> [UInt8] {
     let shape = dense.shape
     let pruned = plan.prunedShape(of: shape, compensating: compensating)
-    guard
-      var fields = try JSONSerialization.jsonObject(with: Data(dense.json)) as? [String: Any]
-    else { preconditionFailure("the configuration was read before") }
+    guard case .object(var fields) = try JSONValue(parsing: dense.json) else {
+      preconditionFailure("the configuration was read before")
+    }
     let prefix = "Flap\(dense.family.className)"
-    fields["model_type"] = ModelFamily.prunedPrefix + dense.family.modelType
-    fields["architectures"] = ["\(prefix)ForCausalLM"]
-    fields["auto_map"] = [
-      "AutoConfig": "configuration_flap.\(prefix)Config",
-      "AutoModel": "modeling_flap.\(prefix)Model",
-      "AutoModelForCausalLM": "modeling_flap.\(prefix)ForCausalLM",
-    ]
-    fields["head_dim"] = shape.headDimension
-    let keyValueHeads = fields["num_key_value_heads"] as? Int ?? fields["num_attention_heads"]
-    fields["num_key_value_heads"] = keyValueHeads
+    fields["model_type"] = .text(ModelFamily.prunedPrefix + dense.family.modelType)
+    fields["architectures"] = .list([.text("\(prefix)ForCausalLM")])
+    fields["auto_map"] = .object([
+      "AutoConfig": .text("configuration_flap.\(prefix)Config"),
+      "AutoModel": .text("modeling_flap.\(prefix)Model"),
+      "AutoModelForCausalLM": .text("modeling_flap.\(prefix)ForCausalLM"),
+    ])
+    fields["head_dim"] = .whole(shape.headDimension)
+    if fields["num_key_value_heads"] ?? .null == .null {
+      fields["num_key_value_heads"] = fields["num_attention_heads"]
+    }
     // `attention_bias` and `mlp_bias` stay what they are: they speak of q, k, v, gate and up too.
-    let hadBias = fields["flap_bias"] as? Bool ?? false
-    fields["flap_bias"] = compensating || hadBias
-    fields["per_layer_config"] = perLayer(pruned, global: fields)
-    let data = try JSONSerialization.data(
-      withJSONObject: fields, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-    return Array(data) + [UInt8(ascii: "\n")]
+    fields["flap_bias"] = .flag(compensating || fields["flap_bias"] == .flag(true))
+    fields["per_layer_config"] = .object(perLayer(pruned, global: fields))
+    return try JSONValue.object(fields).formatted()
   }
 
   /// `config.json` for a class of transformers itself: the sizes that every layer has left, and no
@@ -47,38 +44,36 @@ public enum PrunedConfiguration {
     try target.check(pruned)
     let biases = try target.biases(holding: pruned.biases)
     guard
-      var fields = try JSONSerialization.jsonObject(with: Data(dense.json)) as? [String: Any],
+      case .object(var fields) = try JSONValue(parsing: dense.json),
       let layer = pruned.layers.first
     else { preconditionFailure("the configuration was read before") }
     for key in ["auto_map", "flap_bias", "per_layer_config"] { fields[key] = nil }
-    fields["model_type"] = target.modelType
-    fields["architectures"] = [target.architecture]
-    fields["head_dim"] = pruned.headDimension
-    fields["num_attention_heads"] = layer.headCount
-    fields["num_key_value_heads"] = layer.keyValueHeadCount
-    fields["intermediate_size"] = layer.intermediateSize
+    fields["model_type"] = .text(target.modelType)
+    fields["architectures"] = .list([.text(target.architecture)])
+    fields["head_dim"] = .whole(pruned.headDimension)
+    fields["num_attention_heads"] = .whole(layer.headCount)
+    fields["num_key_value_heads"] = .whole(layer.keyValueHeadCount)
+    fields["intermediate_size"] = .whole(layer.intermediateSize)
     if target.takesCompensation {
-      fields["attention_bias"] = biases.attentionOutput
-      fields["mlp_bias"] = biases.mlpDown
+      fields["attention_bias"] = .flag(biases.attentionOutput)
+      fields["mlp_bias"] = .flag(biases.mlpDown)
     }
-    let data = try JSONSerialization.data(
-      withJSONObject: fields, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-    return Array(data) + [UInt8(ascii: "\n")]
+    return try JSONValue.object(fields).formatted()
   }
 
   /// The layers whose sizes differ from the global ones.
-  private static func perLayer(_ pruned: ModelShape, global: [String: Any]) -> [String: [String:
-    Int]]
-  {
-    var layers: [String: [String: Int]] = [:]
+  private static func perLayer(
+    _ pruned: ModelShape, global: [String: JSONValue]
+  ) -> [String: JSONValue] {
+    var layers: [String: JSONValue] = [:]
     for (index, layer) in pruned.layers.enumerated() {
-      let sizes = [
-        "num_attention_heads": layer.headCount,
-        "num_key_value_heads": layer.keyValueHeadCount,
-        "intermediate_size": layer.intermediateSize,
+      let sizes: [String: JSONValue] = [
+        "num_attention_heads": .whole(layer.headCount),
+        "num_key_value_heads": .whole(layer.keyValueHeadCount),
+        "intermediate_size": .whole(layer.intermediateSize),
       ]
-      if sizes.contains(where: { global[$0.key] as? Int != $0.value }) {
-        layers["\(index)"] = sizes
+      if sizes.contains(where: { global[$0.key] != $0.value }) {
+        layers["\(index)"] = .object(sizes)
       }
     }
     return layers

@@ -1,5 +1,5 @@
 internal import FlapCore
-internal import Foundation
+internal import FoundationEssentials
 
 /// A model's shape as JSON in the metadata of result files.
 enum ShapeText {

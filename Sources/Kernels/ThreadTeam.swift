@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Synchronization
 
 /// Threads that share out numbered tasks; the caller is one of them.
@@ -18,9 +17,7 @@ public final class ThreadTeam: Sendable {
     clock = PhaseClock(threadCount: threadCount)
     for index in 1..<threadCount {
       // The threads hold the board, not the team, so that the team can end them.
-      let thread = Thread { [board] in board.serve(thread: index) }
-      thread.name = "team-\(index)"
-      thread.start()
+      SystemThread.start(name: "team-\(index)") { [board] in board.serve(thread: index) }
     }
   }
 
@@ -84,7 +81,7 @@ private final class Job: @unchecked Sendable {
 /// Where a team's threads find their work.
 private final class Board: @unchecked Sendable {
   // Unchecked: everything mutable is only touched with `condition` locked.
-  private let condition = NSCondition()
+  private let condition = Condition()
   private var job: Job?
   /// Counts the jobs posted, so that no thread takes one twice.
   private var generation = 0

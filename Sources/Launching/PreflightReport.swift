@@ -1,5 +1,5 @@
 internal import FlapCore
-internal import Foundation
+internal import FoundationEssentials
 
 /// What `flap-worker --preflight` finds on its host, printed as one line `flap-preflight {json}`.
 public struct PreflightReport: Codable, Hashable, Sendable {
@@ -69,7 +69,7 @@ public struct PreflightReport: Codable, Hashable, Sendable {
   }
 
   private static func report(_ line: String) -> PreflightReport? {
-    guard line.utf8.count <= lineByteLimit, let start = line.range(of: prefix),
+    guard line.utf8.count <= lineByteLimit, let start = line.firstRange(of: prefix),
       isLabel(line[..<start.lowerBound])
     else { return nil }
     let json = Data(line[start.upperBound...].utf8)

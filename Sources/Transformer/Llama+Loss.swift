@@ -1,6 +1,6 @@
 internal import Checkpoint
 internal import FlapCore
-internal import Foundation
+internal import Glibc
 internal import Kernels
 
 /// The summed negative log-likelihood of the tokens that have a predecessor in their sample.

@@ -1,5 +1,5 @@
 internal import FlapCore
-internal import Foundation
+internal import Glibc
 
 /// Cosines and sines of the rotary embedding, [positions, headDimension / 2] each.
 ///

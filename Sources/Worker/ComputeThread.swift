@@ -1,6 +1,7 @@
 internal import Coordination
 internal import Dispatch
-internal import Foundation
+internal import Glibc
+internal import Kernels
 internal import Synchronization
 internal import Transport
 
@@ -29,10 +30,9 @@ final class ComputeThread: Sendable {
   /// - Parameter makeRunner: called on the new thread; what it makes never leaves it.
   init(wakeUp: WakeUp, makeRunner: @escaping @Sendable (TaskProgress) -> TaskRunner) {
     self.wakeUp = wakeUp
-    let thread = Thread { [self] in run(makeRunner(progress)) }
-    thread.name = "compute"
-    thread.stackSize = 8 << 20
-    thread.start()
+    SystemThread.start(name: "compute", stackBytes: 8 << 20) { [self] in
+      run(makeRunner(progress))
+    }
   }
 
   func post(_ order: Order) {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Logging
 import SystemPackage
 import Transport
@@ -68,7 +67,7 @@ struct FlapWorker: ParsableCommand {
       guard !preflight else { return WorkerProgram.preflight(options) }
       try WorkerProgram.run(options, log: Logger(label: "flap-worker"))
     } catch {
-      FileHandle.standardError.write(Data("flap-worker: \(error)\n".utf8))
+      _ = try? FileDescriptor.standardError.writeAll("flap-worker: \(error)\n".utf8)
       let isFinal = (error as? WorkerEnded)?.isFinal ?? true
       throw isFinal ? ExitCode(3) : ExitCode.failure
     }
