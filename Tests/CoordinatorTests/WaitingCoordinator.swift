@@ -29,7 +29,8 @@ final class WaitingCoordinator {
   ]
 
   /// Returns once it listens.
-  init() throws {
+  /// - Parameter environment: what its environment has besides this one's.
+  init(environment: [String: String] = [:]) throws {
     folder = try TemporaryFolder()
     output = folder.path("statistics.safetensors")
     ticketPath = folder.path("ticket")
@@ -40,6 +41,7 @@ final class WaitingCoordinator {
         "--output", output, "--launcher", "none", "--listen", "127.0.0.1", "--connect-file",
         ticketPath,
       ]
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardOutput = FileHandle.nullDevice
     process.standardError = error
     error.fileHandleForReading.readabilityHandler = { [log] handle in

@@ -37,9 +37,8 @@ extension VirtualCluster {
   mutating func startCoordinator() {
     epoch += 1
     disk.restart()
-    let digest: ([UInt8]) -> Digest =
-      bug == .mergesBeforeDigest
-      ? { _ in VirtualWork.digest(of: []) } : { VirtualWork.digest(of: $0) }
+    let isCareless = bug == .mergesBeforeDigest
+    let digest: @Sendable ([UInt8]) -> Digest = { VirtualWork.digest(of: isCareless ? [] : $0) }
     do {
       let ledger = try RunLedger(
         storage: disk, records: Array(disk.records.values),

@@ -1,7 +1,9 @@
 public import Coordination
 
 /// A disk and a journal that outlive their coordinator, and fail as the simulation wants.
-public final class VirtualDisk: LedgerStorage {
+public final class VirtualDisk: LedgerStorage, @unchecked Sendable {
+  // Unchecked: a simulation is one thread.
+
   /// The coordinator died in the middle of an operation.
   struct PowerCut: Error {}
   /// There was no space.

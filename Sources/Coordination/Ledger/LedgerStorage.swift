@@ -1,5 +1,6 @@
 public import FlapCore
 public import Statistics
+internal import Synchronization
 
 /// Names a result that a run keeps.
 public enum LedgerKey: Hashable, Sendable {
@@ -26,7 +27,7 @@ public struct LedgerRecord: Hashable, Sendable {
 }
 
 /// Where a ``RunLedger`` keeps things: a disk and a journal, or what stands in for them.
-public protocol LedgerStorage: AnyObject {
+public protocol LedgerStorage: AnyObject, Sendable {
   typealias Append = (_ bytes: [UInt8]) throws -> Void
 
   /// Writes a file; when this returns true, it survives a power cut.
@@ -43,22 +44,24 @@ public protocol LedgerStorage: AnyObject {
 
 /// Keeps results in memory, for work that is cheaper to do again than to save.
 public final class MemoryLedgerStorage: LedgerStorage {
-  private var files: [String: [UInt8]] = [:]
+  private let files = Mutex<[String: [UInt8]]>([:])
 
   public init() {}
 
   public func write(_ fileName: String, _ body: (Append) throws -> Bool) rethrows -> Bool {
     var written: [UInt8] = []
     guard try body({ written += $0 }) else { return false }
-    files[fileName] = written
+    files.withLock { [written] in $0[fileName] = written }
     return true
   }
 
   public func read(_ fileName: String, _ bytes: Range<Int>) -> [UInt8] {
-    guard let file = files[fileName], bytes.upperBound <= file.count else { return [] }
+    guard let file = files.withLock({ $0[fileName] }), bytes.upperBound <= file.count else {
+      return []
+    }
     return Array(file[bytes])
   }
 
   public func commit(_ records: [LedgerRecord], removing: [LedgerKey]) {}
-  public func remove(_ fileName: String) { files[fileName] = nil }
+  public func remove(_ fileName: String) { files.withLock { $0[fileName] = nil } }
 }

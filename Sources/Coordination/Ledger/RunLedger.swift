@@ -10,7 +10,7 @@ public import Statistics
 /// first, then one journal record for each part replaces those that it makes superfluous, all or
 /// nothing, then their files go. A crash between any two of these steps loses nothing that was safe
 /// and leaves at most files that nobody names.
-public struct RunLedger {
+public struct RunLedger: Sendable {
   /// What became of a report.
   public enum Verdict: Hashable, Sendable {
     case kept
@@ -21,7 +21,7 @@ public struct RunLedger {
   private let storage: any LedgerStorage
   private let shape: ModelShape
   private let catalog: StatisticCatalog
-  private let digest: (_ bytes: [UInt8]) -> Digest
+  private let digest: @Sendable (_ bytes: [UInt8]) -> Digest
   private let tree: CanonicalTree?
   private var records: [LedgerKey: LedgerRecord] = [:]
   /// Which samples are counted, by kind.
@@ -35,7 +35,7 @@ public struct RunLedger {
   public init(
     storage: any LedgerStorage, records: [LedgerRecord] = [], tree: CanonicalTree?,
     shape: ModelShape, catalog: StatisticCatalog = .standard,
-    digest: @escaping (_ bytes: [UInt8]) -> Digest
+    digest: @escaping @Sendable (_ bytes: [UInt8]) -> Digest
   ) throws(LedgerError) {
     self.storage = storage
     self.shape = shape

@@ -21,8 +21,8 @@ extension ClusterSession {
       pass == nil
       ? console.meter("weight norms", unit: "layers", total: Double(weightWork.count))
       : console.meter("calibration", unit: "tokens", total: Double(sampleWork.tokenCount))
-    try perform(sampleWork + weightWork, meter: meter) { work, attempt, result, inbox in
-      try ledger.keep(result, of: work, attempt, &inbox)
+    try perform(sampleWork + weightWork, meter: meter, &ledger) { ledger, delivery in
+      try ledger.keep(report: delivery)
     }
     var statistics = ModelStatistics(sampleCount: pass?.tokens.sampleCount ?? 0)
     for type in catalog.types where type.source == .weights || (type.source == .taps && pass != nil)
@@ -46,8 +46,8 @@ extension ClusterSession {
     let work = pass.units(in: ledger.missingNodes(of: LossSum.kind)).map {
       Work.measureSamples([LossSum.kind], $0, plan: plan?.digest)
     }
-    try perform(work, meter: meter) { work, attempt, result, inbox in
-      try ledger.keep(result, of: work, attempt, &inbox)
+    try perform(work, meter: meter, &ledger) { ledger, delivery in
+      try ledger.keep(report: delivery)
     }
     return try ledger.value(of: LossSum.self, at: nil)
   }
@@ -68,18 +68,20 @@ extension ClusterSession {
     let meter = console.meter("writing", unit: "bytes", total: Double(byteCount))
     inbox.shardPath = { folder.appending(layout.shards[$0].fileName) }
     try broadcast(plan)
-    try perform(missing.map(Work.writeShard), meter: meter) { work, attempt, result, inbox in
-      guard case .writeShard(let index) = work else {
+    try perform(missing.map(Work.writeShard), meter: meter, &ledger) { ledger, delivery in
+      guard case .writeShard(let index) = delivery.work else {
         preconditionFailure("only shards were asked for")
       }
       let fileName = layout.shards[index].fileName
-      switch result {
+      switch delivery.result {
       case .written(let shard):
         guard shard.fileName == fileName else { throw ClusterError.unexpectedResult(fileName) }
         try ledger.keep(
           shard: index, fileName: fileName, byteCount: shard.byteCount, digest: shard.digest)
       case .received(_, let digest):
-        guard let file = try inbox.commitShard(attempt, expecting: digest) else {
+        guard case .shard(let shard) = delivery.received,
+          let file = try shard.commit(expecting: digest)
+        else {
           return .refused(reason: "its shard was damaged on the way")
         }
         try ledger.keep(
@@ -133,13 +135,14 @@ extension RunLedger {
   }
 
   /// Keeps the report that a worker has sent.
-  fileprivate mutating func keep(
-    _ result: TaskResult, of work: Work, _ attempt: TaskAttempt, _ inbox: inout ResultInbox
-  ) throws -> Verdict {
-    guard case .received(_, let digest) = result, var report = inbox.takeReport(attempt) else {
+  fileprivate mutating func keep(report delivery: StoringThread.Delivery) throws -> Verdict {
+    guard case .received(_, let digest) = delivery.result,
+      case .report(let file) = delivery.received
+    else {
       return .refused(reason: "its result is of another kind")
     }
-    return try keep(&report, of: work, expecting: digest)
+    var report = ReportReader(file)
+    return try keep(&report, of: delivery.work, expecting: digest)
   }
 }
 

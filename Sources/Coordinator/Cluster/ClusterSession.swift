@@ -12,15 +12,16 @@ internal import Wire
 /// The workers of one run, from their start to their end.
 ///
 /// The session owns the socket and the processes; it asks ``CoordinatorMachine`` what to do and
-/// does it. A run performs its phases one after another with ``perform(_:meter:keep:)``.
+/// does it. A run performs its phases one after another with ``perform(_:meter:_:keep:)``.
 struct ClusterSession: ~Copyable {
-  /// Makes a complete result safe.
-  typealias Keep = (Work, TaskAttempt, TaskResult, inout ResultInbox) throws -> RunLedger.Verdict
-
   private var machine: CoordinatorMachine
   private var entrance: Entrance
   private var fleet: Fleet
   var inbox = ResultInbox()
+  /// Only during a phase.
+  private var storing: StoringThread?
+  /// Signalled when something was stored.
+  private let wakeUp: WakeUp
   private let log: Logger
   private let interruption: Interruption
   private var watch: RunWatch
@@ -56,6 +57,7 @@ struct ClusterSession: ~Copyable {
     for warning in plan.warnings { log.warning("\(warning)") }
     let interruption = Interruption()
     let runID = String(UInt64.random(in: .min ... .max), radix: 16)
+    let wakeUp = try WakeUp()
     var entrance = try Entrance(plan, runID: runID)
     try entrance.writeConnectFile(plan.options.connectFile)
     log.log(
@@ -73,6 +75,7 @@ struct ClusterSession: ~Copyable {
     self.watch = watch
     self.fleet = fleet
     self.entrance = entrance
+    self.wakeUp = wakeUp
   }
 
   /// Runs a part of the run and ends the workers at once when it fails, so that none of them
@@ -82,18 +85,29 @@ struct ClusterSession: ~Copyable {
       return try body(&self)
     } catch {
       // Those that this program did not start hear it, too.
-      try? handle(.shutdown) { _, _, _, _ in .refused(reason: "nothing was asked for") }
+      try? handle(.shutdown)
       fleet.closeInputs()
       fleet.killAll()
       throw error
     }
   }
 
-  /// Has the workers do some work; hands every result to `keep`, in the order of arrival.
+  /// Has the workers do some work; hands every result to `keep`, on the storing thread and in the
+  /// order of arrival. Whether it returns or throws: all that was handed over is stored, or failed to
+  /// be.
   ///
   /// - Throws: what `keep` throws, the run's failure, or ``ClusterError/interrupted``.
-  mutating func perform(_ work: [Work], meter: consuming ProgressMeter, keep: Keep) throws {
+  mutating func perform(
+    _ work: [Work], meter: consuming ProgressMeter, _ ledger: inout RunLedger,
+    keep: @escaping StoringThread.Keep
+  ) throws {
     var meter = meter
+    let storing = StoringThread(ledger, wakeUp: wakeUp, keep: keep)
+    self.storing = storing
+    defer {
+      ledger = storing.finish()
+      self.storing = nil
+    }
     let start = Instant.now
     let submitted = work.enumerated().map {
       CoordinatorMachine.Task(
@@ -101,9 +115,9 @@ struct ClusterSession: ~Copyable {
     }
     for task in submitted { tasks[task.id] = task.work }
     isCompleted = false
-    try handle(.submit(submitted), keep)
+    try handle(.submit(submitted))
     while !isCompleted {
-      try takeTurn(keep)
+      try takeTurn()
       let progress = machine.progress
       let done = progress.completedTasks - Double(progress.taskCount - work.count)
       let fraction = done / Double(max(work.count, 1))
@@ -119,12 +133,12 @@ struct ClusterSession: ~Copyable {
 
   /// Tells every worker, also those that join later, what to write.
   mutating func broadcast(_ plan: PlanBroadcast) throws {
-    try handle(.plan(plan)) { _, _, _, _ in .refused(reason: "nothing was asked for") }
+    try handle(.plan(plan))
   }
 
   /// Tells the workers to leave and waits for them; those that do not go are ended.
   mutating func end() throws {
-    try handle(.shutdown) { _, _, _, _ in .refused(reason: "nothing was asked for") }
+    try handle(.shutdown)
     let deadline = Instant.now + .seconds(5)
     while fleet.runningCount > 0, .now < deadline {
       for case .output(let member, let line) in fleet.poll() {
@@ -138,23 +152,40 @@ struct ClusterSession: ~Copyable {
 
   // MARK: One turn of the loop
 
-  private mutating func takeTurn(_ keep: Keep) throws {
+  private mutating func takeTurn() throws {
     _ = try Poller.wait(
-      for: entrance.socket, descriptors: fleet.descriptors, timeout: untilTimer())
-    try noticeInterruption(keep)
+      for: entrance.socket, descriptors: fleet.descriptors + [wakeUp.descriptor],
+      timeout: untilTimer())
+    try takeAnswers()
+    try noticeInterruption()
     while let message = try entrance.socket.receive() {
-      if let event = event(for: message) { try handle(event, keep) }
+      if let event = event(for: message) { try handle(event) }
       if failure != nil { break }
     }
     if nextWatch <= .now {
       nextWatch = .now + ClusterSession.watchInterval
-      try watchProcesses(keep)
+      try watchProcesses()
       for refusal in entrance.takeRefusals() { log.warning("\(refusal)") }
       try entrance.checkLock()
     }
-    if let due = machine.nextTimer, due <= .now { try handle(.timer, keep) }
+    if let due = machine.nextTimer, due <= .now { try handle(.timer) }
     peakWorkerBytes = max(peakWorkerBytes, machine.peakResidentBytes)
     if let failure { throw failure }
+  }
+
+  /// What became of the results that were handed over.
+  private mutating func takeAnswers() throws {
+    wakeUp.drain()
+    for answer in storing?.takeAnswers() ?? [] {
+      switch answer {
+      case .kept(let delivery):
+        tally.noteResult(of: delivery.attempt, delivery.work, at: .now)
+        try handle(.stored(delivery.attempt))
+      case .refused(let delivery, let reason):
+        try handle(.refused(delivery.attempt, reason: reason))
+      case .failed(let error): throw error
+      }
+    }
   }
 
   private func untilTimer() -> Duration {
@@ -163,12 +194,12 @@ struct ClusterSession: ~Copyable {
   }
 
   /// The first Ctrl-C lets work at hand be finished; a second one ends the process where it is.
-  private mutating func noticeInterruption(_ keep: Keep) throws {
+  private mutating func noticeInterruption() throws {
     guard interruption.isRequested else { return }
     guard let drain else {
       log.notice("interrupted: draining, running tasks are finished; Ctrl-C again stops at once")
       drain = (.now + ClusterSession.drainLimit, false)
-      return try handle(.drain, keep)
+      return try handle(.drain)
     }
     if drain.isOver || drain.deadline <= .now { throw ClusterError.interrupted }
   }
@@ -196,14 +227,14 @@ struct ClusterSession: ~Copyable {
     }
   }
 
-  private mutating func watchProcesses(_ keep: Keep) throws {
+  private mutating func watchProcesses() throws {
     for event in fleet.poll() {
       switch event {
       case .output(let member, let line): watch.tell(line, of: fleet.label(member))
       case .ended(let member, let ending):
         let label = fleet.label(member)
         if let worker = workersByMember.removeValue(forKey: member) {
-          try handle(.lost(worker, reason: "\(label) \(ending)"), keep)
+          try handle(.lost(worker, reason: "\(label) \(ending)"))
         } else if drain == nil {
           log.warning("\(label): \(ending) before joining")
         }
@@ -220,33 +251,30 @@ struct ClusterSession: ~Copyable {
     }
   }
 
-  private mutating func handle(_ event: CoordinatorMachine.Event, _ keep: Keep) throws {
-    var events = [event]
-    while !events.isEmpty {
-      for effect in machine.handle(events.removeFirst(), at: .now) {
-        switch effect {
-        case .send(let message, let worker):
-          if case .assign(let assignment) = message {
-            tally.noteAssignment(of: assignment.attempt, to: worker, at: .now)
-          }
-          try send(message, to: worker)
-        case .append(let attempt, let bytes):
-          try inbox.append(bytes, to: attempt, of: work(of: attempt))
-        case .discard(let attempt): inbox.discard(attempt)
-        case .store(let attempt, let result):
-          let work = work(of: attempt)
-          switch try keep(work, attempt, result, &inbox) {
-          case .kept:
-            tally.noteResult(of: attempt, work, at: .now)
-            events.append(.stored(attempt))
-          case .refused(let reason): events.append(.refused(attempt, reason: reason))
-          }
-        case .removed(let worker): endProcess(of: worker)
-        case .completed: isCompleted = true
-        case .drained: drain?.isOver = true
-        case .failed(let failure): self.failure = failure
-        case .log(let event): log.log(level: event.isWarning ? .warning : .debug, "\(event)")
+  private mutating func handle(_ event: CoordinatorMachine.Event) throws {
+    for effect in machine.handle(event, at: .now) {
+      switch effect {
+      case .send(let message, let worker):
+        if case .assign(let assignment) = message {
+          tally.noteAssignment(of: assignment.attempt, to: worker, at: .now)
         }
+        try send(message, to: worker)
+      case .append(let attempt, let bytes):
+        try inbox.append(bytes, to: attempt, of: work(of: attempt))
+      case .discard(let attempt): inbox.discard(attempt)
+      case .store(let attempt, let result):
+        guard let storing else {
+          preconditionFailure("results come while a phase lasts")
+        }
+        let delivery = StoringThread.Delivery(
+          attempt: attempt, work: work(of: attempt), result: result,
+          received: inbox.take(attempt))
+        storing.store(delivery)
+      case .removed(let worker): endProcess(of: worker)
+      case .completed: isCompleted = true
+      case .drained: drain?.isOver = true
+      case .failed(let failure): self.failure = failure
+      case .log(let event): log.log(level: event.isWarning ? .warning : .debug, "\(event)")
       }
     }
   }

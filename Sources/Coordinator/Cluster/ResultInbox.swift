@@ -3,18 +3,13 @@ internal import FlapCore
 internal import Host
 internal import Statistics
 internal import Storage
+internal import Synchronization
 internal import SystemPackage
 
 /// Results on their way in, all of them on disk: reports in files without a name, shards of a
 /// gathering run beside their place.
 struct ResultInbox {
   // References, so that files, which have one owner, can stand in a dictionary.
-  private final class ShardFile {
-    var file: AtomicFile?
-    init(_ file: consuming AtomicFile) { self.file = consume file }
-    func write(_ bytes: [UInt8]) throws { try file?.write(bytes) }
-  }
-
   private final class ReportFile {
     private var file: SpoolWriter?
     init(_ file: consuming SpoolWriter) { self.file = consume file }
@@ -24,7 +19,7 @@ struct ResultInbox {
 
   private enum Incoming {
     case report(ReportFile)
-    case shard(ShardFile)
+    case shard(ReceivedShard)
   }
 
   /// Where a shard belongs; nil where workers write shards themselves.
@@ -48,29 +43,46 @@ struct ResultInbox {
   private func begin(_ attempt: TaskAttempt, of work: Work) throws -> Incoming {
     if case .writeShard(let index) = work, let shardPath {
       let file = try AtomicFile(destination: shardPath(index), attempt: attempt.fileSuffix)
-      return .shard(ShardFile(file))
+      return .shard(ReceivedShard(file))
     }
     return .report(ReportFile(try SpoolWriter(in: folder)))
   }
 
   mutating func discard(_ attempt: TaskAttempt) { incoming[attempt] = nil }
 
-  /// The report that has come; nil where there is none.
-  mutating func takeReport(_ attempt: TaskAttempt) -> ReportReader? {
-    guard case .report(let report) = incoming.removeValue(forKey: attempt),
-      let file = report.finish()
-    else { return nil }
-    return ReportReader(byteCount: file.byteCount, digest: file.digest) {
-      try file.bytes(in: $0)
+  /// The result that has come; nil where nothing has.
+  mutating func take(_ attempt: TaskAttempt) -> ReceivedResult? {
+    switch incoming.removeValue(forKey: attempt) {
+    case .report(let report): report.finish().map(ReceivedResult.report)
+    case .shard(let shard): .shard(shard)
+    case nil: nil
     }
   }
+}
 
-  /// Puts a received shard in its place.
+/// What has come of a worker's result, complete, to be checked and made safe.
+enum ReceivedResult: Sendable {
+  case report(SpooledFile)
+  case shard(ReceivedShard)
+}
+
+extension ReportReader {
+  init(_ file: SpooledFile) {
+    self.init(byteCount: file.byteCount, digest: file.digest) { try file.bytes(in: $0) }
+  }
+}
+
+/// A shard beside its place. One thread writes it, and hands it to one that commits it.
+final class ReceivedShard: Sendable {
+  private let file: Mutex<AtomicFile?>
+
+  init(_ file: consuming sending AtomicFile) { self.file = Mutex(consume file) }
+
+  func write(_ bytes: [UInt8]) throws { try file.withLock { try $0?.write(bytes) } }
+
+  /// Puts it in its place.
   /// - Returns: nil when it is not what its digest says.
-  mutating func commitShard(_ attempt: TaskAttempt, expecting digest: Digest) throws
-    -> CommittedFile?
-  {
-    guard case .shard(let shard) = incoming.removeValue(forKey: attempt) else { return nil }
-    return try shard.file.take()?.commit(expecting: digest)
+  func commit(expecting digest: Digest) throws -> CommittedFile? {
+    try file.withLock { try $0.take()?.commit(expecting: digest) }
   }
 }

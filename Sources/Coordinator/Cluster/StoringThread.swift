@@ -1,0 +1,95 @@
+internal import Coordination
+internal import Dispatch
+internal import Foundation
+internal import Synchronization
+internal import Transport
+
+/// Makes complete results safe on a thread of its own, one after another in the order in which they
+/// were handed over, so that the loop that answers the workers never waits for a disk.
+///
+/// The ledger, and with it the journal, lives on this thread during a phase. What came of a result
+/// comes out through ``takeAnswers()`` after the wake-up was signalled.
+final class StoringThread: Sendable {
+  /// Checks a result and makes it safe.
+  typealias Keep = @Sendable (inout RunLedger, Delivery) throws -> RunLedger.Verdict
+
+  /// A complete result, to be stored.
+  struct Delivery: Sendable {
+    let attempt: TaskAttempt
+    let work: Work
+    let result: TaskResult
+    /// What came over the wire; nil of a shard that its worker wrote itself.
+    let received: ReceivedResult?
+  }
+
+  enum Answer: Sendable {
+    case kept(Delivery)
+    case refused(Delivery, reason: String)
+    /// Nothing more is stored after it.
+    case failed(any Error)
+  }
+
+  private enum Order: Sendable {
+    case store(Delivery)
+    case end
+  }
+
+  private let ledger: Mutex<RunLedger>
+  private let orders = Mutex<[Order]>([])
+  private let ordersWaiting = DispatchSemaphore(value: 0)
+  private let hasEnded = DispatchSemaphore(value: 0)
+  private let answers = Mutex<[Answer]>([])
+  private let wakeUp: WakeUp
+
+  init(_ ledger: RunLedger, wakeUp: WakeUp, keep: @escaping Keep) {
+    self.ledger = Mutex(ledger)
+    self.wakeUp = wakeUp
+    let thread = Thread { [self] in run(keep) }
+    thread.name = "storing"
+    thread.start()
+  }
+
+  func store(_ delivery: Delivery) { post(.store(delivery)) }
+
+  func takeAnswers() -> [Answer] {
+    answers.withLock { answers in
+      defer { answers = [] }
+      return answers
+    }
+  }
+
+  /// Waits until what was handed over is safe.
+  /// - Returns: the ledger, with all that was kept.
+  func finish() -> RunLedger {
+    post(.end)
+    hasEnded.wait()
+    return ledger.withLock { $0 }
+  }
+
+  private func post(_ order: Order) {
+    orders.withLock { $0.append(order) }
+    ordersWaiting.signal()
+  }
+
+  private func run(_ keep: Keep) {
+    var hasFailed = false
+    while true {
+      ordersWaiting.wait()
+      guard case .store(let delivery) = orders.withLock({ $0.removeFirst() }) else { break }
+      if hasFailed { continue }
+      let answer: Answer
+      do {
+        switch try ledger.withLock({ try keep(&$0, delivery) }) {
+        case .kept: answer = .kept(delivery)
+        case .refused(let reason): answer = .refused(delivery, reason: reason)
+        }
+      } catch {
+        answer = .failed(error)
+        hasFailed = true
+      }
+      answers.withLock { $0.append(answer) }
+      wakeUp.signal()
+    }
+    hasEnded.signal()
+  }
+}
