@@ -97,7 +97,11 @@ let package = Package(
         "Host", "Wire", "Transport", "Coordination", "Checkpoint", "Storage", "Statistics",
         "FlapCore", system,
       ]),
-    library("Launching", ["FlapCore", system]),
+    library(
+      "Launching", ["FlapCore", system],
+      resources: ["common", "receive_worker", "receive_file", "survey_model"].map {
+        .embedInCode("Shipping/Scripts/\($0).sh")
+      }),
     library("Journal", ["Coordination", "Storage", "Statistics", "FlapCore", sqlite, system]),
     library("Host", ["Coordination", system]),
 

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=(python3-venv)
-((EUID == 0)) && packages+=(openssh-server openssh-client iproute2 slurm-wlm munge chromium fonts-dejavu-core)
+((EUID == 0)) && packages+=(openssh-server openssh-client iproute2 busybox slurm-wlm munge chromium fonts-dejavu-core)
 deploy/setup.sh "${packages[@]}"
 
 swift format lint --strict -r Sources Tests Package.swift

@@ -22,7 +22,7 @@ public final class Checkpoint: Sendable {
   public init(directory: FilePath, configuration: ModelConfiguration) throws {
     self.directory = directory
     self.configuration = configuration
-    let index = directory.appending("model.safetensors.index.json")
+    let index = directory.appending(Checkpoint.indexName)
     let single = directory.appending("model.safetensors")
     if SmallFile.exists(index) {
       files = try Checkpoint.files(of: index, in: directory)
@@ -39,6 +39,13 @@ public final class Checkpoint: Sendable {
   /// Bytes of all tensors.
   public var byteCount: Int {
     files.reduce(0) { $0 + ($1.value.tensor($1.key)?.bytes.count ?? 0) }
+  }
+
+  /// What of its folder is read: configuration, index where there is one, shards.
+  public var fileNames: [String] {
+    let shards = Set(files.values.map { $0.path.lastComponent!.string }).sorted()
+    let index = Checkpoint.indexName
+    return ["config.json"] + (SmallFile.exists(directory.appending(index)) ? [index] : []) + shards
   }
 
   public func contains(_ name: String) -> Bool { files[name] != nil }
@@ -94,6 +101,8 @@ public final class Checkpoint: Sendable {
   }
 
   // MARK: Index
+
+  private static let indexName = "model.safetensors.index.json"
 
   private static func files(of index: FilePath, in directory: FilePath) throws
     -> [String: SafetensorsFile]

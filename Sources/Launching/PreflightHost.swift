@@ -5,6 +5,8 @@ struct PreflightHost {
   /// Made fit to be shown; empty when nothing was printed.
   let lastLine: String
   let outputLines: [String]
+  /// What else helps where there is no flap-worker.
+  let advice: String?
 
   /// What is wrong and what to do.
   func reason(for ending: PreflightVerdict.Ending) -> String {
@@ -32,9 +34,17 @@ struct PreflightHost {
     }
   }
 
+  /// Whether there is no program, or one that does not know what it is asked for.
+  func lacksWorker(after ending: PreflightVerdict.Ending) -> Bool {
+    switch ending {
+    case .exited(code: 126), .exited(code: 127), .exited(code: 64), .exited(code: 0): true
+    default: false
+    }
+  }
+
   private var missing: String {
     "\(program) is missing there\(quotation): install flap-worker there or name it with "
-      + "worker=/path"
+      + "worker=/path" + PreflightExpectation.appended(advice)
   }
 
   /// The client's own failures (ssh(1): 255 if an error occurred).

@@ -16,6 +16,10 @@ public struct PreflightVerdict: Hashable, Sendable {
 
   /// One line each: the host, what is wrong, what to do. Empty when all is well.
   public let failures: [String]
+  /// Whether no flap-worker of this version could be run there.
+  public let lacksWorker: Bool
+  /// Whether the model there cannot be read.
+  public let lacksModel: Bool
   /// What the hosts told; several with Slurm.
   public let reports: [PreflightReport]
 
@@ -30,7 +34,12 @@ public struct PreflightVerdict: Hashable, Sendable {
     reports = PreflightReport.reports(in: outputLines)
     let host = PreflightHost(
       launcher: launcher, workerProgram: workerProgram,
-      lastLine: PreflightVerdict.lastLine(outputLines), outputLines: outputLines)
+      lastLine: PreflightVerdict.lastLine(outputLines), outputLines: outputLines,
+      advice: expectation.workerAdvice)
+    lacksModel = reports.contains { $0.modelError != nil }
+    lacksWorker =
+      reports.isEmpty
+      ? host.lacksWorker(after: ending) : reports.contains(where: expectation.isOtherVersion)
     if launcher == .slurm {
       var failures = reports.flatMap { expectation.failures(of: $0, label: $0.host) }
       if reports.count < hostCount {

@@ -27,24 +27,31 @@ public struct SSHCommand: Hashable, Sendable {
   public func launchCommand(
     host: HostEntry, worker: WorkerCommandLine, standardInput: [UInt8]
   ) -> LaunchCommand {
+    let worker = worker.adjusted(to: host)
+    return launchCommand(
+      host: host, words: [worker.program] + worker.arguments(), standardInput: standardInput)
+  }
+
+  /// - Parameter words: a program there and its arguments.
+  func launchCommand(host: HostEntry, words: [String], standardInput: [UInt8]) -> LaunchCommand {
     var arguments = ["-T"] + (options + SSHCommand.ownOptions).flatMap { ["-o", $0] }
     if let port = host.port { arguments += ["-p", String(port)] }
     if let identityFile { arguments += ["-i", identityFile] }
     arguments.append((host.user.map { $0 + "@" } ?? "") + host.host)
-    arguments += ["--", SSHCommand.remoteCommand(host: host, worker: worker.adjusted(to: host))]
+    arguments += ["--", SSHCommand.remoteCommand(host: host, words)]
     return LaunchCommand(
       label: host.label, executable: program, arguments: arguments, standardInput: standardInput)
   }
 
   /// ssh hands one string to the user's shell there. `exec`: the shell becomes the worker, which
   /// then sees its input close and gets the signals that sshd sends.
-  private static func remoteCommand(host: HostEntry, worker: WorkerCommandLine) -> String {
+  private static func remoteCommand(host: HostEntry, _ command: [String]) -> String {
     var words = ["exec"]
     if !host.environment.isEmpty {
       words += ["env"] + host.environment.map { "\($0.name)=\($0.value)" }
       // env would take such a program for another variable.
-      if worker.program.contains("=") { words += ["sh", "-c", #"exec "$0" "$@""#] }
+      if command[0].contains("=") { words += ["sh", "-c", #"exec "$0" "$@""#] }
     }
-    return ShellQuoting.join(words + [worker.program] + worker.arguments())
+    return ShellQuoting.join(words + command)
   }
 }

@@ -47,9 +47,10 @@ public struct WorkerProcess: ~Copyable {
       self.output = output.readEnd
       outputDescriptor = output.readEnd.rawValue
       _ = fcntl(output.readEnd.rawValue, F_SETFL, O_NONBLOCK)
-      // A ticket is far smaller than a pipe's buffer: this does not wait. A process that is gone
-      // already is noticed as such.
-      _ = try? input.writeEnd.writeAll(command.standardInput)
+      // What stands first is far smaller than a pipe's buffer: it is written whole. A process that
+      // is gone already is noticed as such.
+      _ = fcntl(input.writeEnd.rawValue, F_SETFL, O_NONBLOCK)
+      write(command.standardInput[...])
     } catch {
       throw LaunchError(executable: command.executable, code: error.rawValue)
     }
@@ -91,6 +92,33 @@ public struct WorkerProcess: ~Copyable {
     }
     if ending != nil { lines.finish() }
     return lines.take()
+  }
+
+  /// Ready to write when ``write(_:)`` would take something; nil once it is closed.
+  public var inputDescriptor: Int32? { standardInput?.rawValue }
+
+  /// Writes to the standard input as much as goes without waiting.
+  ///
+  /// - Returns: how many bytes; 0 also where nobody reads any more.
+  @discardableResult
+  public func write(_ bytes: ArraySlice<UInt8>) -> Int {
+    guard let standardInput else { return 0 }
+    // A pipe without a reader raises SIGPIPE in the thread that writes: kept from it, then taken
+    // back, so that the process as a whole goes on as it was.
+    var pipeSignal = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&pipeSignal)
+    sigaddset(&pipeSignal, SIGPIPE)
+    pthread_sigmask(SIG_BLOCK, &pipeSignal, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    let count = bytes.withUnsafeBytes {
+      Glibc.write(standardInput.rawValue, $0.baseAddress, $0.count)
+    }
+    if count < 0, errno == EPIPE {
+      var noTime = timespec()
+      sigtimedwait(&pipeSignal, nil, &noTime)
+    }
+    return max(0, count)
   }
 
   /// Asks the worker to end: its standard input closes.

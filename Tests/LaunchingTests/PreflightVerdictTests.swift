@@ -101,6 +101,52 @@ struct PreflightVerdictTests {
     for phrase in says { #expect(line.contains(phrase), "\(line)") }
   }
 
+  private func verdict(
+    _ ending: Ending, _ reports: [PreflightReport], advice: String? = nil
+  ) -> PreflightVerdict {
+    var expectation = expectation
+    expectation.workerAdvice = advice
+    expectation.modelAdvice = advice
+    return PreflightVerdict(
+      label: "node1", launcher: .ssh, workerProgram: "/opt/flap-worker", ending: ending,
+      outputLines: reports.map(\.line), expectation: expectation)
+  }
+
+  @Test("what could be copied to a host is told apart from what else is wrong")
+  func lacks() {
+    let missing = verdict(.exited(code: 127), [])
+    #expect(missing.lacksWorker && !missing.lacksModel)
+    let other = verdict(.exited(code: 0), [PreflightReportTests.report(protocolVersion: 2)])
+    #expect(other.lacksWorker && !other.lacksModel)
+    let torn = verdict(.exited(code: 0), [PreflightReportTests.report(modelError: "torn")])
+    #expect(!torn.lacksWorker && torn.lacksModel)
+    // Another model is nobody's to be overwritten.
+    let digest = String(repeating: "0", count: 64)
+    for verdict in [
+      verdict(.exited(code: 255), []), verdict(.killed(signal: 9), []),
+      verdict(.timedOut(seconds: 1), []),
+      verdict(.exited(code: 0), [PreflightReportTests.report(digest: digest)]),
+      verdict(.exited(code: 0), [PreflightReportTests.report(endpointError: "refused")]),
+    ] {
+      #expect(!verdict.lacksWorker && !verdict.lacksModel)
+    }
+  }
+
+  @Test("what else helps stands at the end of the line")
+  func advice() {
+    for verdict in [
+      verdict(.exited(code: 127), [], advice: "try that"),
+      verdict(
+        .exited(code: 0), [PreflightReportTests.report(softwareVersion: "0.2.0")],
+        advice: "try that"),
+      verdict(
+        .exited(code: 0), [PreflightReportTests.report(modelError: "torn")], advice: "try that"),
+    ] {
+      #expect(verdict.failures.count == 1)
+      #expect(verdict.failures.first?.hasSuffix("=/path; try that") == true)
+    }
+  }
+
   @Test("all failures of a host are told at once")
   func together() {
     let report = PreflightReportTests.report(

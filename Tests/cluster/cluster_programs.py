@@ -120,11 +120,11 @@ class Metrics:
 class Run:
     """A running flap-coord; as a context it is gone at the end, whatever happens."""
 
-    def __init__(self, folder, *arguments, environment=None):
+    def __init__(self, folder, *arguments, environment=None, program=COORDINATOR):
         folder.mkdir(parents=True, exist_ok=True)
         self.metrics = Metrics(free_port())
         self.standard_output, self.standard_error = folder / "stdout", folder / "stderr"
-        command = [COORDINATOR, *arguments, "--metrics", f"127.0.0.1:{self.metrics.port}"]
+        command = [program, *arguments, "--metrics", f"127.0.0.1:{self.metrics.port}"]
         with self.standard_output.open("w") as output, self.standard_error.open("w") as error:
             self.process = subprocess.Popen(
                 [str(word) for word in command],

@@ -32,6 +32,9 @@ struct ClusterPlan {
     if options.localWorkerCount != nil, choice != .local {
       throw UsageError("--local-workers goes with --launcher local, not \(choice.rawValue)")
     }
+    if options.ships != nil || options.shipsModel, choice != .ssh {
+      throw UsageError("--ship, --no-ship and --ship-model go with the hosts of --workers")
+    }
     if options.isInsecure, options.keyFile != nil {
       throw UsageError("--key-file and --insecure exclude each other")
     }
@@ -67,6 +70,10 @@ struct ClusterPlan {
     case .slurm(let allocation): allocation.nodeCount
     case .none: ClusterPlan.unknownWorkerCount
     }
+  }
+
+  var ssh: SSHCommand {
+    SSHCommand(options: options.sshOptions, identityFile: options.sshIdentity)
   }
 
   var isLocal: Bool { if case .local = launcher { true } else { false } }

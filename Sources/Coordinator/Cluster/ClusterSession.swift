@@ -63,8 +63,9 @@ struct ClusterSession: ~Copyable {
     log.log(
       level: plan.isLocal ? .debug : .info,
       "listening on \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
-    let start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
-    try start.checkHosts(&entrance, interruption, log)
+    var start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
+    var shipping = try Shipping(plan, inputs.checkpoint)
+    try start.checkHosts(&entrance, &shipping, interruption, console)
     var fleet = Fleet(try start.commands(&entrance))
     let watch = try RunWatch(plan.options, console, logFolder: logFolder)
     try fleet.start()

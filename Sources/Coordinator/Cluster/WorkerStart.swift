@@ -10,6 +10,8 @@ struct WorkerStart {
   private let plan: ClusterPlan
   private let model: FilePath
   private let modelDigest: Digest
+  /// Where flap-worker lies on hosts to which it was copied.
+  private var shippedPrograms: [Fleet.Member: String] = [:]
 
   /// A host that does not answer within this time is not fit.
   private static let preflightLimit = Duration.seconds(60)
@@ -37,11 +39,9 @@ struct WorkerStart {
         LocalCommand.launchCommand(
           number: $0 + 1, worker: worker, standardInput: try ticket($0))
       }
-    case .ssh(let hosts):
-      let ssh = SSHCommand(
-        options: plan.options.sshOptions, identityFile: plan.options.sshIdentity)
+    case .ssh:
       return try hosts.enumerated().map { member, host in
-        ssh.launchCommand(host: host, worker: worker, standardInput: try ticket(member))
+        plan.ssh.launchCommand(host: host, worker: worker, standardInput: try ticket(member))
       }
     case .slurm(let allocation):
       let slurm = SlurmCommand(allocation: allocation, options: plan.options.srunOptions)
@@ -51,17 +51,22 @@ struct WorkerStart {
     }
   }
 
+  /// Those of a hosts file, as they are now.
+  private var hosts: [HostEntry] {
+    guard case .ssh(var hosts) = plan.launcher else { return [] }
+    for (member, program) in shippedPrograms { hosts[member].workerProgram = program }
+    return hosts
+  }
+
   /// For `--dry-run`: what would be run, without the keys.
   var description: [String] {
     get throws {
       let worker = try workerCommandLine()
       switch plan.launcher {
       case .local, .none: return []
-      case .ssh(let hosts):
-        let ssh = SSHCommand(
-          options: plan.options.sshOptions, identityFile: plan.options.sshIdentity)
+      case .ssh:
         return hosts.map {
-          "\(ssh.launchCommand(host: $0, worker: worker, standardInput: []))"
+          "\(plan.ssh.launchCommand(host: $0, worker: worker, standardInput: []))"
         }
       case .slurm(let allocation):
         let slurm = SlurmCommand(allocation: allocation, options: plan.options.srunOptions)
@@ -80,38 +85,64 @@ struct WorkerStart {
 
   // MARK: Preflight
 
-  /// Has every host look whether it could take part, all at once.
+  /// Has every host look whether it could take part, all at once, and copies what it lacks.
   ///
+  /// - Parameter shipping: nil where nothing can be copied.
   /// - Throws: ``ClusterError/unfitHosts(_:)`` with all that is wrong, everywhere.
-  func checkHosts(_ entrance: inout Entrance, _ interruption: Interruption, _ log: Logger) throws {
+  mutating func checkHosts(
+    _ entrance: inout Entrance, _ shipping: inout Shipping?, _ interruption: Interruption,
+    _ console: Console
+  ) throws {
     let launcher: PreflightVerdict.Launcher
-    let hostCount: Int
     switch plan.launcher {
     case .local, .none: return
-    case .ssh: (launcher, hostCount) = (.ssh, 1)
-    case .slurm(let allocation): (launcher, hostCount) = (.slurm, allocation.nodeCount)
+    case .ssh: launcher = .ssh
+    case .slurm: launcher = .slurm
     }
-    var worker = try workerCommandLine()
-    worker.isPreflight = true
-    let commands = try commands(worker, &entrance)
-    log.info("preflight: checking \(plan.workerCount) hosts")
-    let outcomes = try run(commands, entrance, interruption)
-    entrance.forgetProbes()
-    let expectation = PreflightExpectation(
-      protocolVersion: Hello.protocolVersion, modelDigest: modelDigest)
-    let failures = zip(commands.indices, outcomes).flatMap { member, outcome in
-      PreflightVerdict(
-        label: commands[member].label, launcher: launcher,
-        workerProgram: program(of: member, worker), ending: outcome.ending,
-        outputLines: outcome.lines, expectation: expectation, hostCount: hostCount
-      ).failures
+    try shipping?.shipToAll(console, interruption)
+    shippedPrograms = shipping?.programs ?? [:]
+    console.log.info("preflight: checking \(plan.workerCount) hosts")
+    var verdicts = try look(
+      at: nil, launcher, &entrance, shipping, interruption)
+    while let mended = try shipping?.mend(verdicts, console, interruption), !mended.isEmpty {
+      shippedPrograms = shipping?.programs ?? [:]
+      let again = try look(at: mended, launcher, &entrance, shipping, interruption)
+      for (member, verdict) in zip(mended, again) { verdicts[member] = verdict }
+    }
+    let failures = verdicts.enumerated().flatMap { member, verdict in
+      shipping?.failures[member].map { [$0] } ?? verdict.failures
     }
     guard failures.isEmpty else { throw ClusterError.unfitHosts(failures) }
   }
 
-  private func program(of member: Int, _ worker: WorkerCommandLine) -> String {
-    guard case .ssh(let hosts) = plan.launcher else { return worker.program }
-    return worker.adjusted(to: hosts[member]).program
+  /// - Parameter members: nil: all.
+  private func look(
+    at members: [Fleet.Member]?, _ launcher: PreflightVerdict.Launcher,
+    _ entrance: inout Entrance, _ shipping: Shipping?, _ interruption: Interruption
+  ) throws -> [PreflightVerdict] {
+    var worker = try workerCommandLine()
+    worker.isPreflight = true
+    let all = try commands(worker, &entrance)
+    let members = members ?? Array(all.indices)
+    let commands = members.map { all[$0] }
+    let outcomes = try run(commands, entrance, interruption)
+    entrance.forgetProbes()
+    var hostCount = 1
+    if case .slurm(let allocation) = plan.launcher { hostCount = allocation.nodeCount }
+    return zip(members, zip(commands, outcomes)).map { member, look in
+      let advice = shipping?.advice(for: member)
+      return PreflightVerdict(
+        label: look.0.label, launcher: launcher, workerProgram: program(of: member, worker),
+        ending: look.1.ending, outputLines: look.1.lines,
+        expectation: PreflightExpectation(
+          protocolVersion: Hello.protocolVersion, modelDigest: modelDigest,
+          workerAdvice: advice?.worker, modelAdvice: advice?.model),
+        hostCount: hostCount)
+    }
+  }
+
+  private func program(of member: Fleet.Member, _ worker: WorkerCommandLine) -> String {
+    hosts.isEmpty ? worker.program : worker.adjusted(to: hosts[member]).program
   }
 
   private struct Outcome {

@@ -31,6 +31,20 @@ public struct ClusterOptions: ParsableArguments, Sendable {
 
   @Option(help: "The private key for ssh.", completion: .file()) var sshIdentity: String?
 
+  /// nil: to the hosts without a flap-worker of this version.
+  @Flag(
+    name: .customLong("ship"), inversion: .prefixedNo,
+    help: """
+      Copy flap-worker over ssh to every host, or to none (default: to hosts without this version, \
+      from a bundle made by deploy/package.sh).
+      """)
+  var ships: Bool?
+
+  @Flag(
+    name: .customLong("ship-model"),
+    help: "Copy the checkpoint over ssh to hosts that lack it, or what they lack of it.")
+  var shipsModel = false
+
   @Option(
     name: .customLong("srun-option"), help: "An option for srun; may be given again.",
     completion: .file())

@@ -36,6 +36,10 @@ public struct Console: Sendable {
       label: label, unit: unit, total: total, screen: screen, isSilent: isQuiet, log: log)
   }
 
+  func transferMeter(_ label: String, isSilent: Bool = false) -> TransferMeter {
+    TransferMeter(label: label, screen: screen, isSilent: isSilent || isQuiet, log: log)
+  }
+
   /// JSON with sorted keys, so that equal results are equal bytes.
   static func encode<Value: Encodable>(_ value: Value, pretty: Bool) throws -> Data {
     let encoder = JSONEncoder()

@@ -138,6 +138,8 @@ struct DryRunSummary: Encodable {
   let decoderParameters: Int
   let workers: Int
   let threadsPerWorker: Int?
+  /// What would be copied to hosts that lack it.
+  let shipping: [String]
   /// What would be run to start them.
   let commands: [String]
   let compute: String?
@@ -157,7 +159,8 @@ struct DryRunSummary: Encodable {
   private let workersText: String
 
   private enum CodingKeys: String, CodingKey {
-    case model, parameters, decoderParameters, workers, threadsPerWorker, commands, compute, samples
+    case model, parameters, decoderParameters, workers, threadsPerWorker, shipping, commands,
+      compute, samples
     case tokens, leaves, units, workerBytes, scratchBytes, statisticsBytes, weightBytes
     case reportBytes
   }
@@ -174,6 +177,7 @@ struct DryRunSummary: Encodable {
     leaves = pass?.layout.leafCount ?? 0
     units = pass.map { $0.layout.tree.nodeCount(atLevel: $0.unitLevel) } ?? 0
     let memory = pass.map { cluster.workerMemory(of: $0) }
+    shipping = try Shipping(cluster, inputs.checkpoint)?.description ?? []
     commands = try WorkerStart(cluster, model: inputs.directory, digest: inputs.checkpoint.digest)
       .description
     workersText = cluster.description
@@ -203,6 +207,7 @@ struct DryRunSummary: Encodable {
           + "besides the mapped weights")
       lines.append("network    up to \(Format.bytes(reportBytes)) of results")
     }
+    lines += shipping.map { "copying    \($0)" }
     lines += commands.map { "command    \($0)" }
     return lines.joined(separator: "\n")
   }
