@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Everything that is checked before a change lands: format, generated code, the documentation's links,
 # the written checkpoints in two major versions of transformers, GGUF files in llama.cpp, the files of
-# deploy/, the report in a real browser, runs on real hosts (network namespaces with OpenSSH) and a
-# real Slurm, and the Swift suite. Hosts and Slurm need the super-user and are skipped without; so is
-# the browser where none is installed.
+# deploy/, the packages in an empty Debian, the report in a real browser, runs on real hosts (network
+# namespaces with OpenSSH) and a real Slurm, and the Swift suite. Debian, hosts and Slurm need the
+# super-user and are skipped without; so is the browser where none is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-packages=(python3-venv)
-((EUID == 0)) && packages+=(openssh-server openssh-client iproute2 busybox slurm-wlm munge chromium fonts-dejavu-core)
+packages=(python3-venv patchelf)
+if ((EUID == 0)); then
+  packages+=(openssh-server openssh-client iproute2 busybox slurm-wlm munge chromium fonts-dejavu-core)
+  packages+=(debootstrap mandoc)
+fi
 deploy/setup.sh "${packages[@]}"
 
 swift format lint --strict -r Sources Tests Package.swift

@@ -11,7 +11,7 @@ public enum JSONValue: Hashable, Sendable {
   case list([JSONValue])
   case object([String: JSONValue])
 
-  /// - Throws: when this is no JSON text.
+  /// - Throws: when this is no JSON text; a comma before a closing bracket is let pass.
   public init(parsing bytes: [UInt8]) throws {
     self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
   }

@@ -1,0 +1,2 @@
+class Trouble(Exception):
+    """Why there is no package: one line, with what to do."""
