@@ -1,80 +1,64 @@
-"""A bundle as deploy/package.sh lays it out, made from the build under test: programs, libraries, the list WORKER."""
+"""The bundle that deploy/package.sh makes of the build under test."""
 
 import hashlib
-import json
 import pathlib
 import re
-import shutil
 import subprocess
+import tarfile
 
-from cluster_programs import COORDINATOR, MODEL, WORKER
-
-# Of glibc: every host has its own.
-SYSTEM_LIBRARIES = re.compile(r"(ld-linux|lib(c|m|dl|rt|pthread|resolv|anl|util|nss_\w+)\.so)")
-
-# Finds the libraries beside it, as the RPATH of a packaged worker does.
-WRAPPER = """#!/bin/sh
-here=$(cd "${0%/*}" && pwd)
-LD_LIBRARY_PATH="$here/../lib" exec "$here/../libexec/flap-worker" "$@"
-"""
+from cluster_programs import PROGRAMS, ROOT, WORKER
 
 
 def libraries(program):
-    """The shared libraries that a program loads, but for those of glibc."""
+    """The shared libraries that a program loads here."""
     listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    paths = [pathlib.Path(path) for path in re.findall(r"=> (/\S+)", listing)]
-    return [path for path in paths if not SYSTEM_LIBRARIES.match(path.name)]
+    return [pathlib.Path(path) for path in re.findall(r"=> (/\S+)", listing)]
 
 
-def versions():
-    """Software and protocol of the build, as its worker tells them."""
-    output = subprocess.run(
-        [WORKER, "--preflight", "--connect", "tcp://127.0.0.1:1", "--model", MODEL],
-        capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
-    ).stdout  # fmt: skip
-    report = json.loads(output.partition("flap-preflight ")[2])
-    return report["softwareVersion"], report["protocolVersion"]
+def hidden_from_hosts():
+    """What a host without any of our files lacks: folders, and libraries among those of the system."""
+    found = libraries(WORKER)
+    swift = next(path.parent for path in found if path.name == "libswiftCore.so")
+    ours = [path.resolve() for path in found if re.match(r"lib(zmq|protobuf-c|pgm|norm|sodium)\b", path.name)]
+    return [ROOT, swift], ours
 
 
 class Bundle:
     def __init__(self, folder):
+        """A bundle that lies there."""
         self.folder = folder
-        for name in ("bin", "lib", "libexec"):
-            (folder / name).mkdir(parents=True)
-        shutil.copy(WORKER, folder / "libexec/flap-worker")
-        (folder / "bin/flap-worker").write_text(WRAPPER)
-        (folder / "bin/flap-worker").chmod(0o755)
-        for library in libraries(WORKER):
-            shutil.copy(library, folder / "lib" / library.name)
-        self.version, self.protocol = versions()
-        self.architecture = subprocess.run(["uname", "-m"], capture_output=True, text=True).stdout.strip()
-        self.write_list()
-        # No part of what hosts get.
-        shutil.copy(COORDINATOR, folder / "bin/flap-coord")
+        self.list = folder / "WORKER"
+        self.coordinator = folder / "bin/flap-coord"
 
-    @property
-    def coordinator(self):
-        return self.folder / "bin/flap-coord"
-
-    @property
-    def list(self):
-        return self.folder / "WORKER"
-
-    def write_list(self, **changes):
-        facts = {"version": self.version, "arch": self.architecture, "protocol": self.protocol, **changes}
-        lines = [f"{key} {value}" for key, value in facts.items()]
-        for path in sorted(path for path in self.folder.rglob("*") if path.is_file()):
-            if path != self.list and path.name != "flap-coord":
-                content = path.read_bytes()
-                digest = hashlib.sha256(content).hexdigest()
-                lines.append(f"{digest}  {path.stat().st_mode & 0o777:o}  {len(content)}  {path.relative_to(self.folder)}")
-        self.list.write_text("".join(f"{line}\n" for line in lines))
+    @staticmethod
+    def pack(folder):
+        subprocess.run(
+            [ROOT / "deploy/package.sh", "--programs", PROGRAMS, "--output", folder],
+            check=True, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        (archive,) = folder.glob("*.tar.gz")
+        with tarfile.open(archive) as contents:
+            contents.extractall(folder, filter="tar")
+        (list_,) = folder.glob("*/WORKER")
+        return Bundle(list_.parent)
 
     @property
     def identity(self):
         return hashlib.sha256(self.list.read_bytes()).hexdigest()
 
     @property
+    def files(self):
+        """(SHA-256, mode, bytes, path) of what a host gets besides the list."""
+        return re.findall(r"^([0-9a-f]{64})  (\d+)  (\d+)  (\S+)$", self.list.read_text(), flags=re.M)
+
+    @property
     def byte_count(self):
-        listed = re.findall(r"^[0-9a-f]{64}  \d+  (\d+)  ", self.list.read_text(), flags=re.M)
-        return self.list.stat().st_size + sum(map(int, listed))
+        return self.list.stat().st_size + sum(int(count) for _, _, count, _ in self.files)
+
+    @property
+    def version(self):
+        return re.match(r"version (.*)", self.list.read_text())[1]
+
+    def pretend(self, key, value):
+        """The list says another version, architecture or protocol."""
+        self.list.write_text(re.sub(rf"^{key} .*$", f"{key} {value}", self.list.read_text(), flags=re.M))
