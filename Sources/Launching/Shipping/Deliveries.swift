@@ -81,6 +81,8 @@ public struct Deliveries: ~Copyable {
     }
     guard let outcome = slot.delivery.outcome else { return }
     slot.process = nil
+    // Its file closes: there may be many more consignments than descriptors.
+    slot.reader = PieceReader(slot.consignment.pieces)
     slot.attempts += 1
     if case .failed(let failure) = outcome, failure.isDamage, slot.attempts == 1 {
       slot.delivery = Delivery(byteCount: slot.consignment.byteCount)
