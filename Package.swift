@@ -79,7 +79,8 @@ let package = Package(
     library(
       "Coordinator",
       [
-        "Launching", "Journal", "Host", "Report", "Export", "GGUF", "Wire", "Transport",
+        "Launching", "Journal", "Chronicle", "Host", "Report", "Export", "GGUF", "Wire",
+        "Transport",
         "Coordination", "Pruning", "Measurement", "Transformer", "Kernels", "TextData", "Tokenizer",
         "Checkpoint", "Storage", "Statistics", "FlapCore", argumentParser, http, sockets, logging,
         system,
@@ -103,6 +104,7 @@ let package = Package(
         .embedInCode("Shipping/Scripts/\($0).sh")
       }),
     library("Journal", ["Coordination", "Storage", "Statistics", "FlapCore", sqlite, system]),
+    library("Chronicle", ["Coordination", "Storage", system]),
     library("Host", ["Coordination", system]),
 
     // What people read.
@@ -184,6 +186,7 @@ let package = Package(
     tests(
       of: "Journal", ["Coordination", "Storage", "Statistics", "FlapCore", system],
       resources: [.copy("Golden")]),
+    tests(of: "Chronicle", ["Coordination", "Storage", "FlapCore", system]),
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "Statistics", "FlapCore"]),
     tests(

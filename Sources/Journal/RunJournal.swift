@@ -1,5 +1,6 @@
 public import Coordination
 internal import FlapCore
+internal import Foundation
 internal import GRDB
 internal import Statistics
 internal import Storage
@@ -21,6 +22,18 @@ public final class RunJournal: LedgerStorage {
   /// Whether `folder` holds the journal of a run that did not end.
   public static func exists(in folder: FilePath) -> Bool {
     SmallFile.exists(folder.appending(databaseName))
+  }
+
+  /// How many results the journal of a run holds; nil when that cannot be told.
+  ///
+  /// A copy is read: a reader's lock could make the run's own commit fail, and opening what a crash
+  /// has left would mend it, which only the run that goes on may do.
+  public static func resultCount(in folder: FilePath) -> Int? {
+    guard let copy = try? TemporaryCopies(of: folder, [databaseName, databaseName + "-journal"])
+    else { return nil }
+    return try? DatabaseQueue(path: copy.path.appending(databaseName).string).read {
+      try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM result")
+    }
   }
 
   /// Begins a journal. - Throws: ``JournalError`` or ``StorageError``.
@@ -171,4 +184,26 @@ public final class RunJournal: LedgerStorage {
       remove(name)
     }
   }
+}
+
+/// Copies of files in a folder of their own, which goes with them.
+private final class TemporaryCopies {
+  let path: FilePath
+
+  /// A journal of more results than any run has.
+  private static let byteLimit = 256 << 20
+
+  /// Files that are not there are left out.
+  init(of folder: FilePath, _ names: [String]) throws {
+    var template = Array((NSTemporaryDirectory() + "/flap-status-XXXXXX").utf8CString)
+    guard let made = mkdtemp(&template) else { throw Errno(rawValue: errno) }
+    path = FilePath(String(cString: made))
+    for name in names where SmallFile.exists(folder.appending(name)) {
+      let bytes = try SmallFile.read(
+        folder.appending(name), limit: TemporaryCopies.byteLimit)
+      try AtomicFile.write(bytes, to: path.appending(name))
+    }
+  }
+
+  deinit { Folder.remove(path) }
 }

@@ -1,8 +1,8 @@
 /// Foreign text, made fit for one line on a terminal.
-enum PlainText {
+public enum PlainText {
   /// Control and direction characters become blanks, the ends are trimmed, and what goes beyond
   /// `limit` Unicode scalars is cut.
-  static func line(_ text: String, limit: Int = 300) -> String {
+  public static func line(_ text: String, limit: Int = 300) -> String {
     var scalars = String.UnicodeScalarView()
     var count = 0
     for scalar in text.unicodeScalars {

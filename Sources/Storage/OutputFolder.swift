@@ -78,11 +78,27 @@ public struct OutputFolder: ~Copyable {
     } catch {
       throw StorageError(.notWritable, path, error as? Errno)
     }
-    guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
-      try? lock.close()
-      throw StorageError(.inUse, path)
+    // Who only looks (``isInUse(_:)``) holds it for a moment.
+    for _ in 0..<10 {
+      if flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 { return lock }
+      usleep(5000)
     }
-    return lock
+    try? lock.close()
+    throw StorageError(.inUse, path)
+  }
+
+  /// Whether a run is filling the folder now; nil when that cannot be told: another user's folder.
+  ///
+  /// The lock is tried as a reader (LOCK_SH), for a moment, for which ``init(_:marker:resuming:)``
+  /// waits.
+  public static func isInUse(_ path: FilePath) -> Bool? {
+    let lockPath = path.appending(lockName)
+    guard SmallFile.exists(lockPath) else { return false }
+    guard let file = try? FileDescriptor.open(lockPath, .readOnly, options: .closeOnExec) else {
+      return nil
+    }
+    defer { try? file.close() }
+    return flock(file.rawValue, LOCK_SH | LOCK_NB) != 0
   }
 
   private static func isLocked(_ path: FilePath) -> Bool {

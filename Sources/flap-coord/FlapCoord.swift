@@ -20,11 +20,15 @@ struct FlapCoord: ParsableCommand {
         flap-coord write --model DIR --statistics STATS --plan PLAN --output OUT
         flap-coord eval --model OUT --data test.npy
         flap-coord export --model OUT --output OUT.gguf
+
+      What a run is doing, from another terminal:
+
+        flap-coord status OUT
       """,
     version: CoordinatorProgram.version,
     subcommands: [
       Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Export.self,
-      Inspect.self, Keys.self,
+      Status.self, Inspect.self, Keys.self,
     ],
     defaultSubcommand: Prune.self)
 }

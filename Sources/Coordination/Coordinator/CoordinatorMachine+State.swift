@@ -18,7 +18,8 @@ extension CoordinatorMachine {
   public func views(at now: Instant) -> [WorkerView] {
     workers.all.map { worker in
       WorkerView(
-        id: worker.id, host: worker.hello.host, threadCount: worker.hello.threadCount,
+        id: worker.id, host: worker.hello.host, processID: worker.hello.processID,
+        threadCount: worker.hello.threadCount, attempt: worker.job?.attempt,
         task: worker.job.map { tasks[$0.attempt.task].work.name },
         fraction: worker.job?.fraction ?? 0, completedTaskCount: worker.completedTaskCount,
         residentBytes: worker.residentBytes, silence: now - worker.lastHeard)

@@ -1,4 +1,5 @@
 internal import Checkpoint
+internal import Chronicle
 internal import Coordination
 internal import FlapCore
 internal import Host
@@ -49,9 +50,10 @@ struct ClusterSession: ~Copyable {
   /// - Parameters:
   ///   - pass: what the workers will run the model over, if they will.
   ///   - logFolder: where the output of each host is kept; nil: nowhere.
+  ///   - chronicle: is told what happens.
   init(
     _ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, _ console: Console,
-    logFolder: FilePath? = nil
+    logFolder: FilePath? = nil, chronicle: Chronicle
   ) throws {
     let log = console.log
     for warning in plan.warnings { log.warning("\(warning)") }
@@ -67,7 +69,7 @@ struct ClusterSession: ~Copyable {
     var shipping = try Shipping(plan, inputs.checkpoint)
     try start.checkHosts(&entrance, &shipping, interruption, console)
     var fleet = Fleet(try start.commands(&entrance))
-    let watch = try RunWatch(plan.options, console, logFolder: logFolder)
+    let watch = try RunWatch(plan.options, console, logFolder: logFolder, chronicle)
     try fleet.start()
     machine = CoordinatorMachine(
       settings: CoordinatorSettings(inputs, pass, plan, runID: runID))
@@ -116,6 +118,7 @@ struct ClusterSession: ~Copyable {
     }
     for task in submitted { tasks[task.id] = task.work }
     isCompleted = false
+    watch.begin(meter, taskCount: work.count)
     try handle(.submit(submitted))
     while !isCompleted {
       try takeTurn()
@@ -125,6 +128,7 @@ struct ClusterSession: ~Copyable {
       watch.update(machine, phase: meter.label, fraction: fraction)
       meter.show(fraction: fraction, workers: machine.views(at: .now), machine.counters)
     }
+    watch.end(meter, seconds: (.now - start) / .seconds(1))
     tally.notePhase(meter.label, taskCount: work.count, from: start, to: .now)
     meter.finish()
   }
@@ -140,6 +144,7 @@ struct ClusterSession: ~Copyable {
   /// Tells the workers to leave and waits for them; those that do not go are ended.
   mutating func end() throws {
     try handle(.shutdown)
+    watch.note(.workersDismissed)
     let deadline = Instant.now + .seconds(5)
     while fleet.runningCount > 0, .now < deadline {
       for case .output(let member, let line) in fleet.poll() {
@@ -166,7 +171,10 @@ struct ClusterSession: ~Copyable {
     if nextWatch <= .now {
       nextWatch = .now + ClusterSession.watchInterval
       try watchProcesses()
-      for refusal in entrance.takeRefusals() { log.warning("\(refusal)") }
+      for refusal in entrance.takeRefusals() {
+        log.warning("\(refusal)")
+        watch.note(.connectionRefused, reason: refusal)
+      }
       try entrance.checkLock()
     }
     if let due = machine.nextTimer, due <= .now { try handle(.timer) }
@@ -200,6 +208,7 @@ struct ClusterSession: ~Copyable {
     guard let drain else {
       log.notice("interrupted: draining, running tasks are finished; Ctrl-C again stops at once")
       drain = (.now + ClusterSession.drainLimit, false)
+      watch.note(.draining)
       return try handle(.drain)
     }
     if drain.isOver || drain.deadline <= .now { throw ClusterError.interrupted }
@@ -238,8 +247,11 @@ struct ClusterSession: ~Copyable {
           try handle(.lost(worker, reason: "\(label) \(ending)"))
         } else if drain == nil {
           log.warning("\(label): \(ending) before joining")
+          watch.note(.workerEnded, host: label, reason: "\(ending) before joining")
         }
-      case .restarted(let member): log.notice("\(fleet.label(member)): restarted")
+      case .restarted(let member):
+        log.notice("\(fleet.label(member)): restarted")
+        watch.note(.workerRestarted, host: fleet.label(member))
       case .failed(let member, let ending):
         log.warning(
           "\(fleet.label(member)): \(ending), restart limit reached; retrying with back-off")
@@ -275,7 +287,7 @@ struct ClusterSession: ~Copyable {
       case .completed: isCompleted = true
       case .drained: drain?.isOver = true
       case .failed(let failure): self.failure = failure
-      case .log(let event): log.log(level: event.isWarning ? .warning : .debug, "\(event)")
+      case .log(let event): watch.note(event)
       }
     }
   }

@@ -1,3 +1,4 @@
+internal import Chronicle
 internal import Coordination
 internal import FlapCore
 internal import Journal
@@ -11,13 +12,16 @@ struct RunWorkspace: ~Copyable {
   private var folder: OutputFolder
   private let journal: RunJournal
   var ledger: RunLedger
+  /// What happens in the run, for those who watch.
+  let chronicle: Chronicle
 
   /// - Parameters:
   ///   - journalFolder: relative to the folder.
   ///   - tree: of the samples; nil for a run without a pass.
+  ///   - log: told when no events can be kept.
   init(
     _ path: FilePath, journalFolder: String, identity: RunIdentity, tree: CanonicalTree?,
-    shape: ModelShape, resuming: Bool
+    shape: ModelShape, resuming: Bool, log: Logger
   ) throws {
     let marker = journalFolder + "/" + RunJournal.databaseName
     let folder = try OutputFolder(path, marker: marker, resuming: resuming)
@@ -30,7 +34,12 @@ struct RunWorkspace: ~Copyable {
       storage: journal, records: try journal.records(), tree: tree, shape: shape,
       digest: { Digest(hashing: $0) })
     self.journal = journal
+    let isResumed = folder.isResumed
     self.folder = folder
+    chronicle = Chronicle(journalPath.removingLastComponent().appending(Chronicle.fileName)) {
+      log.warning("\($0)")
+    }
+    chronicle.noteStart(identity, resuming: isResumed ? ledger.count : nil)
   }
 
   var path: FilePath { folder.path }
@@ -48,6 +57,7 @@ struct RunWorkspace: ~Copyable {
     do {
       return try body(&self)
     } catch {
+      chronicle.noteEnd(error)
       if !ledger.isEmpty {
         folder.keep()
         console.log.notice("finished work is kept in \(path): continue with --resume")
@@ -58,6 +68,7 @@ struct RunWorkspace: ~Copyable {
 
   /// The run has come to its end: the folder stays, the journal goes.
   consuming func finish() throws {
+    chronicle.noteFinish()
     try journal.removeAll()
     folder.finish()
   }

@@ -1,13 +1,23 @@
+internal import Chronicle
 internal import Foundation
 
 /// Numbers for people.
 enum Format {
   static func seconds(_ seconds: Double) -> String {
     if seconds < 60 { return String(format: "%.1f s", seconds) }
-    let whole = Int(seconds)
+    let whole = Int(min(seconds, 1e12))
     return whole < 3600
       ? String(format: "%d:%02d min", whole / 60, whole % 60)
       : String(format: "%d:%02d h", whole / 3600, whole / 60 % 60)
+  }
+
+  /// "41 %, 15230 tokens/s, 2:10 min left"; when all is computed, that results are stored.
+  static func progress(_ progress: PhaseProgress, unit: String) -> String {
+    if progress.isStoring { return "all computed, storing results" }
+    var text = "\(progress.percent) %"
+    if let rate = progress.rate { text += ", \(Format.rate(rate)) \(unit)/s" }
+    if let left = progress.secondsLeft { text += ", \(Format.seconds(left)) left" }
+    return text
   }
 
   static func rate(_ perSecond: Double) -> String {

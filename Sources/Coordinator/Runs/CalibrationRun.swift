@@ -34,10 +34,11 @@ public struct CalibrationRun: Sendable {
     var workspace = try RunWorkspace(
       FilePath(output.string + ".run"), journalFolder: "journal",
       identity: RunIdentity(inputs, pass), tree: pass.layout.tree, shape: inputs.shape,
-      resuming: cluster.options.resumes)
+      resuming: cluster.options.resumes, log: console.log)
     let (statistics, peakWorkerBytes) = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
-        inputs, pass, cluster, console, logFolder: workspace.path.appending("logs"))
+        inputs, pass, cluster, console, logFolder: workspace.path.appending("logs"),
+        chronicle: workspace.chronicle)
       let statistics = try session.guarded { session in
         try session.measure(pass, shape: inputs.shape, &workspace.ledger, console)
       }

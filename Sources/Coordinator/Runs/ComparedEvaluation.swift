@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Checkpoint
+internal import Chronicle
 internal import FlapCore
 internal import Foundation
 internal import Report
@@ -41,13 +42,13 @@ struct ComparedEvaluation {
   /// - Parameter tally: gets the phases.
   func run(
     dense: RunInputs, pruned folder: FilePath, _ phases: inout [PruningReport.Phase],
-    _ console: Console
+    _ chronicle: Chronicle, _ console: Console
   ) throws -> PruningReport.Evaluation {
     let pruned = try RunInputs(model: folder)
     let prunedPass = try pruned.evaluationPass(over: data, forward, cluster, console)
     func loss(_ inputs: RunInputs, _ pass: SampledPass, _ name: String) throws -> LossSum {
       let start = ContinuousClock.now
-      let loss = try inputs.loss(over: pass, cluster, console)
+      let loss = try inputs.loss(over: pass, cluster, chronicle, console)
       let units = pass.layout.tree.nodeCount(atLevel: pass.unitLevel)
       phases.append(
         PruningReport.Phase(
@@ -76,8 +77,10 @@ extension RunInputs {
   }
 
   /// Has workers compute the mean negative log-likelihood of the samples.
-  func loss(over pass: SampledPass, _ cluster: ClusterPlan, _ console: Console) throws -> LossSum {
-    var session = try ClusterSession(self, pass, cluster, console)
+  func loss(
+    over pass: SampledPass, _ cluster: ClusterPlan, _ chronicle: Chronicle, _ console: Console
+  ) throws -> LossSum {
+    var session = try ClusterSession(self, pass, cluster, console, chronicle: chronicle)
     let loss = try session.guarded { session in
       try session.evaluate(pass, shape: shape, console)
     }

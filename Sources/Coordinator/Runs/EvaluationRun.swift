@@ -1,7 +1,9 @@
 internal import Checkpoint
+internal import Chronicle
 internal import Coordination
 internal import Export
 internal import FlapCore
+internal import Journal
 internal import Logging
 internal import Pruning
 internal import Statistics
@@ -31,7 +33,10 @@ public struct EvaluationRun: Sendable {
     let inputs = try RunInputs(model: model)
     let pass = try inputs.evaluationPass(over: data, forward, cluster, console)
     let candidates = try pruning.candidates(inputs, console.log)
-    var session = try ClusterSession(inputs, pass, cluster, console)
+    // There is no folder for events: only who asks hears of them.
+    let chronicle = Chronicle(nil)
+    chronicle.noteStart(RunIdentity(inputs, pass), resuming: nil)
+    var session = try ClusterSession(inputs, pass, cluster, console, chronicle: chronicle)
     let losses = try session.guarded { session in
       let dense = try session.evaluate(pass, shape: inputs.shape, console)
       var losses = [dense]

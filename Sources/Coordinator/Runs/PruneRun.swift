@@ -58,11 +58,12 @@ public struct PruneRun: Sendable {
     }
     var workspace = try RunWorkspace(
       output, journalFolder: "flap/journal", identity: identity, tree: pass?.layout.tree,
-      shape: inputs.shape, resuming: cluster.options.resumes)
+      shape: inputs.shape, resuming: cluster.options.resumes, log: console.log)
     let isResumed = workspace.isResumed
     let done = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
-        inputs, pass, cluster, console, logFolder: output.pushing("flap/logs"))
+        inputs, pass, cluster, console, logFolder: output.pushing("flap/logs"),
+        chronicle: workspace.chronicle)
       var done = try session.guarded { session in
         let statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
@@ -81,7 +82,7 @@ public struct PruneRun: Sendable {
       done.peakWorkerBytes = session.peakWorkerBytes
       done.account = session.account
       done.evaluation = try comparison?.run(
-        dense: inputs, pruned: output, &done.account.phases, console)
+        dense: inputs, pruned: output, &done.account.phases, workspace.chronicle, console)
       return done
     }
 

@@ -49,10 +49,11 @@ public struct WriteRun: Sendable {
     }
     var workspace = try RunWorkspace(
       output, journalFolder: "flap/journal", identity: identity, tree: nil, shape: inputs.shape,
-      resuming: cluster.options.resumes)
+      resuming: cluster.options.resumes, log: console.log)
     let shards = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
-        inputs, nil, cluster, console, logFolder: output.pushing("flap/logs"))
+        inputs, nil, cluster, console, logFolder: output.pushing("flap/logs"),
+        chronicle: workspace.chronicle)
       let shards = try session.guarded { session in
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,

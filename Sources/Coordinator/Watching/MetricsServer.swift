@@ -1,43 +1,34 @@
+internal import Chronicle
 internal import FlyingFox
 internal import FlyingSocks
 internal import Foundation
 internal import Synchronization
 
-/// Serves the metrics of a run over HTTP, from threads that the run never waits for.
+/// Serves the state of a run over HTTP, from threads that the run never waits for: `/metrics` for
+/// Prometheus, `/status` for `flap-coord status`.
 final class MetricsServer: Sendable {
   let address: String
   private let text: Text
   private let task: Task<Void, any Error>
 
   private final class Text: Sendable {
-    let current = Mutex("")
-    let lastUpdate = Mutex(ContinuousClock.now - .seconds(1))
+    let metrics = Mutex("")
+    let story = Mutex(RunStory())
   }
-
-  /// How old what is served may be.
-  private static let interval = Duration.milliseconds(500)
 
   /// - Parameter address: `ADDRESS:PORT`.
   /// - Throws: ``UsageError`` when it is not of that form or the port is in use.
   init(address: String) throws {
-    let listen: ListenAddress
-    do { listen = try ListenAddress(address) } catch {
-      throw UsageError("--metrics \(address): write ADDRESS:PORT, such as 127.0.0.1:9464")
-    }
-    guard let port = listen.port else {
-      throw UsageError("--metrics \(address): name a port, such as \(address):9464")
-    }
+    let (host, port) = try MetricsServer.place(of: address)
     self.address = address
     let text = Text()
     self.text = text
     let socketAddress: any SocketAddress
     do {
       socketAddress =
-        listen.host.hasPrefix("[")
-        ? try .inet6(ip6: String(listen.host.dropFirst().dropLast()), port: port)
-        : try .inet(ip4: listen.host, port: port)
+        host.contains(":") ? try .inet6(ip6: host, port: port) : try .inet(ip4: host, port: port)
     } catch {
-      throw UsageError("--metrics \(address): \(listen.host) is no IP address")
+      throw UsageError("--metrics \(address): \(host) is no IP address")
     }
     let outcome = Outcome()
     let server = HTTPServer(address: socketAddress, logger: .disabled)
@@ -45,7 +36,14 @@ final class MetricsServer: Sendable {
       await server.appendRoute("GET /metrics") { _ in
         HTTPResponse(
           statusCode: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
-          body: Data(text.current.withLock { $0 }.utf8))
+          body: Data(text.metrics.withLock { $0 }.utf8))
+      }
+      await server.appendRoute("GET /status") { _ in
+        var event = RunEvent(.continued, at: .now)
+        event.story = text.story.withLock { $0 }
+        return HTTPResponse(
+          statusCode: .ok, headers: [.contentType: "application/json"],
+          body: Data(event.line.utf8))
       }
       do { try await server.run() } catch { outcome.report("\(error)") }
     }
@@ -60,16 +58,23 @@ final class MetricsServer: Sendable {
 
   deinit { task.cancel() }
 
-  /// - Parameter make: called when what is served has become old.
-  func update(_ make: () -> String) {
-    let isDue = text.lastUpdate.withLock { last in
-      guard .now - last >= MetricsServer.interval else { return false }
-      last = .now
-      return true
+  /// - Returns: the address, an IPv6 one without its brackets.
+  static func place(of address: String) throws -> (host: String, port: UInt16) {
+    let listen: ListenAddress
+    do { listen = try ListenAddress(address) } catch {
+      throw UsageError("--metrics \(address): write ADDRESS:PORT, such as 127.0.0.1:9464")
     }
-    guard isDue else { return }
-    let made = make()
-    text.current.withLock { $0 = made }
+    guard let port = listen.port else {
+      throw UsageError("--metrics \(address): name a port, such as \(address):9464")
+    }
+    let isBracketed = listen.host.hasPrefix("[")
+    return (isBracketed ? String(listen.host.dropFirst().dropLast()) : listen.host, port)
+  }
+
+  /// What is served from now on.
+  func serve(_ metrics: String, _ story: RunStory) {
+    text.metrics.withLock { $0 = metrics }
+    text.story.withLock { $0 = story }
   }
 
   /// Whether the server came up, told from its task to the thread that starts it.

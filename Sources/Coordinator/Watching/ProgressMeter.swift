@@ -1,3 +1,4 @@
+internal import Chronicle
 internal import Coordination
 internal import Logging
 
@@ -5,9 +6,9 @@ internal import Logging
 /// per worker; elsewhere a line every few seconds.
 struct ProgressMeter {
   let label: String
-  private let unit: String
+  let unit: String
   /// Units (tokens, shards) of the whole phase.
-  private let total: Double
+  let total: Double
   private let start: ContinuousClock.Instant
   private var lastShown: ContinuousClock.Instant
   private let screen: Screen
@@ -62,11 +63,9 @@ struct ProgressMeter {
   private var elapsedSeconds: Double { (ContinuousClock.now - start) / .seconds(1) }
 
   private func line(fraction: Double) -> String {
-    let percent = Int(fraction * 100)
-    guard fraction > 0 else { return "\(label): \(percent) %" }
-    let rate = Format.rate(total * fraction / max(elapsedSeconds, 1e-9))
-    let left = Format.seconds(elapsedSeconds / fraction - elapsedSeconds)
-    return "\(label): \(percent) %, \(rate) \(unit)/s, \(left) left"
+    let progress = PhaseProgress(
+      total: total, fraction: fraction, elapsedSeconds: elapsedSeconds)
+    return "\(label): \(Format.progress(progress, unit: unit))"
   }
 
   private static func line(_ worker: WorkerView) -> String {

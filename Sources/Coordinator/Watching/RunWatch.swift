@@ -1,19 +1,29 @@
+internal import Chronicle
 internal import Coordination
+internal import Foundation
 internal import Host
 internal import Logging
 internal import SystemPackage
 
-/// What those who watch a run get: the output of its hosts, and metrics.
+/// What those who watch a run get: the output of its hosts, what happens, and metrics.
 struct RunWatch {
   private let log: Logger
   private var hostLogs: HostLogs?
   private let metrics: MetricsServer?
+  private let chronicle: Chronicle
+  private var nextUpdate = ContinuousClock.now
+
+  /// How old what is shown may be.
+  private static let interval = Duration.milliseconds(500)
 
   /// - Parameter logFolder: nil where the hosts' output is shown only.
-  init(_ options: ClusterOptions, _ console: Console, logFolder: FilePath?) throws {
+  init(_ options: ClusterOptions, _ console: Console, logFolder: FilePath?, _ chronicle: Chronicle)
+    throws
+  {
     log = console.log
     hostLogs = logFolder.map { HostLogs(folder: $0) }
     metrics = try options.metrics.map { try MetricsServer(address: $0) }
+    self.chronicle = chronicle
     if let metrics { log.info("metrics at http://\(metrics.address)/metrics") }
   }
 
@@ -23,10 +33,54 @@ struct RunWatch {
     hostLogs?.append(line, of: label)
   }
 
-  func update(_ machine: CoordinatorMachine, phase: String, fraction: Double) {
-    metrics?.update {
-      MetricsText.make(
-        phase: phase, fraction: fraction, machine.counters, machine.views(at: .now))
-    }
+  func note(_ event: Coordination.LogEvent) {
+    log.log(level: event.isWarning ? .warning : .debug, "\(event)")
+    chronicle.note(event, at: .now)
+  }
+
+  func note(_ kind: RunEvent.Kind, host: String? = nil, reason: String? = nil) {
+    var event = RunEvent(kind, at: .now)
+    (event.host, event.reason) = (host, reason)
+    chronicle.note(event)
+  }
+
+  func begin(_ meter: borrowing ProgressMeter, taskCount: Int) {
+    var event = RunEvent(.phaseBegun, at: .now)
+    (event.phase, event.unit, event.units) = (meter.label, meter.unit, meter.total)
+    event.tasks = taskCount
+    chronicle.note(event)
+  }
+
+  func end(_ meter: borrowing ProgressMeter, seconds: Double) {
+    var event = RunEvent(.phaseEnded, at: .now)
+    (event.phase, event.seconds) = (meter.label, seconds)
+    event.tasks = chronicle.story.phase?.tasks
+    chronicle.note(event)
+  }
+
+  mutating func update(_ machine: CoordinatorMachine, phase: String, fraction: Double) {
+    guard nextUpdate <= .now else { return }
+    nextUpdate = .now + RunWatch.interval
+    let views = machine.views(at: .now)
+    var event = RunEvent(.progress, at: .now)
+    (event.phase, event.fraction, event.done) = (phase, fraction, chronicle.story.phase?.done)
+    event.workers = views.map(RunStory.Worker.init)
+    chronicle.note(progress: event)
+    metrics?.serve(
+      MetricsText.make(phase: phase, fraction: fraction, machine.counters, views), chronicle.story)
+  }
+}
+
+extension RunStory.Worker {
+  init(_ view: WorkerView) {
+    self.init(
+      worker: "\(view.id)", host: view.host, process: view.processID,
+      done: view.completedTaskCount)
+    threads = view.threadCount
+    attempt = view.attempt.map { "\($0)" }
+    task = view.task
+    fraction = view.task == nil ? nil : view.fraction
+    bytes = view.residentBytes
+    silence = view.silence.seconds
   }
 }
