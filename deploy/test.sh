@@ -2,11 +2,12 @@
 # Everything that is checked before a change lands: format, generated code, the documentation's links,
 # the written checkpoints in two major versions of transformers, GGUF files in llama.cpp, the files of
 # deploy/, the packages in an empty Debian, the report in a real browser, runs on real hosts (network
-# namespaces with OpenSSH) and a real Slurm, and the Swift suite. Debian, hosts and Slurm need the
-# super-user and are skipped without; so is the browser where none is installed.
+# namespaces with OpenSSH) and a real Slurm, coordinators that are killed before any of their calls to
+# the file system, and the Swift suite. Debian, hosts and Slurm need the super-user and are skipped
+# without; so is the browser where none is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-packages=(python3-venv patchelf)
+packages=(python3-venv gcc patchelf)
 if ((EUID == 0)); then
   packages+=(openssh-server openssh-client iproute2 busybox slurm-wlm munge chromium fonts-dejavu-core)
   packages+=(debootstrap mandoc)
@@ -23,6 +24,6 @@ deploy/python.sh
 PYTHONPATH=.venv-transformers-5 .venv/bin/pytest -q Tests/transformers
 
 .venv/bin/pytest -q Tests/llamacpp
-.venv/bin/pytest -q -rs Tests/deploy Tests/report Tests/cluster
+.venv/bin/pytest -q -rs Tests/deploy Tests/report Tests/cluster Tests/crash
 
 swift test -c release

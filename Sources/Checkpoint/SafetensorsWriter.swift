@@ -6,26 +6,19 @@ public import SystemPackage
 ///
 /// The bytes depend on the declarations and the contents alone; the header is the compact JSON
 /// that the Python package writes for the same order.
-public struct SafetensorsWriter: ~Copyable {
-  private var file: AtomicFile
+public struct SafetensorsWriter<File: ByteOutput & ~Copyable>: ~Copyable {
+  private var file: File
   private let byteCount: Int
   private var written = 0
 
   public init(
-    destination: FilePath, attempt: String = "0", tensors: [TensorDeclaration],
+    to file: consuming File, tensors: [TensorDeclaration],
     metadata: [String: String] = ["format": "pt"]
   ) throws(StorageError) {
     byteCount = tensors.reduce(0) { $0 + $1.byteCount }
-    file = try SafetensorsWriter.begin(
-      destination, attempt, SafetensorsWriter.header(tensors, metadata))
-  }
-
-  private static func begin(_ destination: FilePath, _ attempt: String, _ header: [UInt8])
-    throws(StorageError) -> AtomicFile
-  {
-    var file = try AtomicFile(destination: destination, attempt: attempt)
-    try file.write(header)
-    return file
+    var file = file
+    try file.write(SafetensorsHeaderText.bytes(tensors, metadata))
+    self.file = file
   }
 
   /// Appends bytes of the next tensor, whole or in pieces.
@@ -35,15 +28,31 @@ public struct SafetensorsWriter: ~Copyable {
     try file.write(bytes)
   }
 
+  /// The complete file.
+  ///
   /// - Precondition: every declared byte was appended.
-  public consuming func commit() throws(StorageError) -> CommittedFile {
+  public consuming func finish() -> File {
     precondition(written == byteCount, "fewer bytes than were declared")
-    return try file.commit()
+    return file
+  }
+}
+
+extension SafetensorsWriter where File == AtomicFile {
+  public init(
+    destination: FilePath, attempt: String = "0", tensors: [TensorDeclaration],
+    metadata: [String: String] = ["format": "pt"]
+  ) throws(StorageError) {
+    try self.init(
+      to: AtomicFile(destination: destination, attempt: attempt), tensors: tensors,
+      metadata: metadata)
   }
 
-  private static func header(_ tensors: [TensorDeclaration], _ metadata: [String: String])
-    -> [UInt8]
-  {
+  /// - Precondition: every declared byte was appended.
+  public consuming func commit() throws(StorageError) -> CommittedFile { try finish().commit() }
+}
+
+private enum SafetensorsHeaderText {
+  static func bytes(_ tensors: [TensorDeclaration], _ metadata: [String: String]) -> [UInt8] {
     var entries: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }

@@ -9,52 +9,65 @@ extension PrunedCheckpoint {
   /// Bytes gathered before they are handed to the file.
   private static let gatherBytes = 1 << 20
 
+  /// Writes shard `index` to where its bytes are to go.
+  ///
+  /// - Parameter onStep: called ``stepCount(shard:)`` times; what it throws ends the writing.
+  /// - Returns: the file, complete.
+  /// - Throws: ``StorageError``, ``CheckpointError``.
+  public func writeShard<File: ByteOutput & ~Copyable>(
+    _ index: Int, to file: consuming File, onStep: () throws -> Void
+  ) throws -> File {
+    let writer = try SafetensorsWriter(to: file, tensors: layout.shards.shards[index].tensors)
+    var sink = ShardSink(writer)
+    for tensor in layout.shards.shards[index].tensors {
+      try write(tensor, to: &sink, onStep)
+    }
+    try onStep()
+    return sink.finish()
+  }
+
   /// Writes shard `index` into a folder, under its final name.
   ///
   /// - Parameters:
-  ///   - fileName: nil: the shard's own.
   ///   - attempt: keeps apart workers that try at the same time.
   ///   - onStep: called ``stepCount(shard:)`` times; what it throws ends the writing, and nothing
   ///     stays.
   /// - Throws: ``StorageError``, ``CheckpointError``.
   public func writeShard(
-    _ index: Int, into directory: FilePath, as fileName: String? = nil, attempt: String,
-    onStep: () throws -> Void
+    _ index: Int, into directory: FilePath, attempt: String, onStep: () throws -> Void
   ) throws -> CommittedFile {
-    let shard = layout.shards.shards[index]
-    return try withoutActuallyEscaping(onStep) { onStep in
-      let writer = try SafetensorsWriter(
-        destination: directory.appending(fileName ?? shard.fileName), attempt: attempt,
-        tensors: shard.tensors)
-      var sink = ShardSink(writer, onStep)
-      for tensor in shard.tensors { try write(tensor, to: &sink) }
-      return try sink.commit()
-    }
+    let file = try AtomicFile(
+      destination: directory.appending(layout.shards.shards[index].fileName), attempt: attempt)
+    return try writeShard(index, to: file, onStep: onStep).commit()
   }
 
   /// A step is some tens of megabytes, so that a large tensor on a slow disk is not taken for a
   /// standstill.
   public func stepCount(shard index: Int) -> Int {
-    layout.shards.shards[index].tensors.reduce(0) { $0 + $1.byteCount } / ShardSink.stepBytes + 1
+    layout.shards.shards[index].tensors.reduce(0) { $0 + $1.byteCount } / shardStepBytes + 1
   }
 
-  private func write(_ tensor: TensorDeclaration, to sink: inout ShardSink) throws {
+  private func write<File: ByteOutput & ~Copyable>(
+    _ tensor: TensorDeclaration, to sink: inout ShardSink<File>, _ onStep: () throws -> Void
+  ) throws {
     switch layout.recipes[tensor.name] {
     case nil: preconditionFailure("every tensor of the layout has a recipe")
-    case .copy: try sink.append(denseTensor(tensor.name).bytes)
+    case .copy: try sink.append(denseTensor(tensor.name).bytes, onStep)
     case .keep(let rows, let columns):
       let view = try denseTensor(tensor.name)
       for run in rows {
         guard let columns else {
-          try sink.append(view.rows(run).bytes)
+          try sink.append(view.rows(run).bytes, onStep)
           continue
         }
-        try writeColumns(columns, of: view.rows(run), to: &sink)
+        try writeColumns(columns, of: view.rows(run), to: &sink, onStep)
       }
     case .bias(let layer, let tap):
-      try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try sink.append($0) }
+      try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try sink.append($0, onStep) }
     case .zeros:
-      try [UInt8](repeating: 0, count: tensor.byteCount).withUnsafeBytes { try sink.append($0) }
+      try [UInt8](repeating: 0, count: tensor.byteCount).withUnsafeBytes {
+        try sink.append($0, onStep)
+      }
     }
   }
 
@@ -62,8 +75,9 @@ extension PrunedCheckpoint {
     try dense.tensor(name, shape: layout.denseShapes[name, default: []])
   }
 
-  private func writeColumns(
-    _ runs: [Range<Int>], of view: TensorView, to sink: inout ShardSink
+  private func writeColumns<File: ByteOutput & ~Copyable>(
+    _ runs: [Range<Int>], of view: TensorView, to sink: inout ShardSink<File>,
+    _ onStep: () throws -> Void
   ) throws {
     let size = view.elementType.byteCount
     let rowBytes = view.shape[1] * size
@@ -76,11 +90,11 @@ extension PrunedCheckpoint {
           contentsOf: view.bytes[start + run.lowerBound * size..<start + run.upperBound * size])
       }
       if gathered.count >= PrunedCheckpoint.gatherBytes {
-        try gathered.withUnsafeBytes { try sink.append($0) }
+        try gathered.withUnsafeBytes { try sink.append($0, onStep) }
         gathered.removeAll(keepingCapacity: true)
       }
     }
-    try gathered.withUnsafeBytes { try sink.append($0) }
+    try gathered.withUnsafeBytes { try sink.append($0, onStep) }
   }
 }
 
@@ -152,33 +166,25 @@ extension [UInt8] {
   }
 }
 
-/// The file of a shard, and how far it is.
-private struct ShardSink: ~Copyable {
-  static let stepBytes = 64 << 20
+private let shardStepBytes = 64 << 20
 
-  private var writer: SafetensorsWriter
-  private let onStep: () throws -> Void
+/// The file of a shard, and how far it is.
+private struct ShardSink<File: ByteOutput & ~Copyable>: ~Copyable {
+  private var writer: SafetensorsWriter<File>
   private var byteCount = 0
 
-  init(_ writer: consuming SafetensorsWriter, _ onStep: @escaping () throws -> Void) {
-    self.writer = writer
-    self.onStep = onStep
-  }
+  init(_ writer: consuming SafetensorsWriter<File>) { self.writer = writer }
 
-  mutating func append(_ bytes: UnsafeRawBufferPointer) throws {
+  mutating func append(_ bytes: UnsafeRawBufferPointer, _ onStep: () throws -> Void) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
-      let piece = rest.prefix(ShardSink.stepBytes - byteCount % ShardSink.stepBytes)
+      let piece = rest.prefix(shardStepBytes - byteCount % shardStepBytes)
       try writer.append(UnsafeRawBufferPointer(rebasing: piece))
       byteCount += piece.count
-      if byteCount % ShardSink.stepBytes == 0 { try onStep() }
+      if byteCount % shardStepBytes == 0 { try onStep() }
       rest = rest.dropFirst(piece.count)
     }
   }
 
-  consuming func commit() throws -> CommittedFile {
-    let file = try writer.commit()
-    try onStep()
-    return file
-  }
+  consuming func finish() -> File { writer.finish() }
 }

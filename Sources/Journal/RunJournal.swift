@@ -16,8 +16,9 @@ public final class RunJournal: LedgerStorage {
   private let database: DatabaseQueue
 
   public static let databaseName = "journal.sqlite"
-  /// Of the tables, in SQLite's `user_version`. Version 1, which had none there, kept whole reports.
-  private static let formatVersion = 2
+  /// Of the tables, in SQLite's `user_version`. Version 1, which had none there, kept whole
+  /// reports; the identities of version 2 held what decides no byte of a checkpoint.
+  private static let formatVersion = 3
 
   /// Whether `folder` holds the journal of a run that did not end.
   public static func exists(in folder: FilePath) -> Bool {
@@ -36,12 +37,36 @@ public final class RunJournal: LedgerStorage {
     }
   }
 
-  /// Begins a journal. - Throws: ``JournalError`` or ``StorageError``.
-  public init(creating folder: FilePath, for identity: RunIdentity) throws {
+  /// What `folder` is called until the journal in it is whole, and from its end on: by its name
+  /// it is there whole or not at all.
+  public static func scrap(of folder: FilePath) -> FilePath { FilePath(folder.string + ".tmp") }
+
+  /// Begins a journal.
+  ///
+  /// - Parameter fill: puts into it what is there already.
+  /// - Throws: ``JournalError`` or ``StorageError``, or what `fill` throws.
+  public convenience init(
+    creating folder: FilePath, for identity: RunIdentity,
+    filledBy fill: (RunJournal) throws -> Void = { _ in }
+  ) throws {
+    let scrap = RunJournal.scrap(of: folder)
+    Folder.remove(scrap)
+    try Folder.make(scrap)
+    let draft = try RunJournal(opening: scrap)
+    try draft.makeTables(for: identity)
+    try fill(draft)
+    try draft.close()
+    try Folder.rename(scrap, to: folder)
+    try self.init(opening: folder)
+  }
+
+  private init(opening folder: FilePath) throws {
     self.folder = folder
-    try Folder.make(folder)
     database = try RunJournal.open(folder)
-    try RunJournal.wrapping(folder) { [database] in
+  }
+
+  private func makeTables(for identity: RunIdentity) throws {
+    try RunJournal.wrapping(folder) {
       try database.write { database in
         try database.execute(
           sql: """
@@ -63,48 +88,66 @@ public final class RunJournal: LedgerStorage {
   ///
   /// - Throws: ``JournalError/otherRun(_:)`` with every difference when the run was begun under
   ///   other terms.
-  public init(resuming folder: FilePath, as identity: RunIdentity) throws {
-    self.folder = folder
-    database = try RunJournal.open(folder)
+  public convenience init(resuming folder: FilePath, as identity: RunIdentity) throws {
+    try self.init(opening: folder)
     try checkVersion()
-    let found = try RunJournal.wrapping(folder) { [database] in
-      try database.read { database in
-        try Row.fetchAll(database, sql: "SELECT name, value FROM identity")
-          .map { (name: $0["name"] as String, value: $0["value"] as String) }
-      }
-    }
-    let differences = identity.differences(from: RunIdentity(facts: found))
+    let differences = identity.differences(from: try storedIdentity())
     guard differences.isEmpty else { throw JournalError.otherRun(folder.string, differences) }
     try removeUnnamedFiles()
   }
 
+  private func storedIdentity() throws -> RunIdentity {
+    let facts = try rows("SELECT name, value FROM identity").map { row in
+      guard let name = String.fromDatabaseValue(row[0]),
+        let value = String.fromDatabaseValue(row[1])
+      else { throw damage("the run's terms cannot be read") }
+      return (name: name, value: value)
+    }
+    return RunIdentity(facts: facts)
+  }
+
   /// What was kept so far.
   public func records() throws -> [LedgerRecord] {
-    let rows = try RunJournal.wrapping(folder) {
-      try database.read { database in
-        try Row.fetchAll(database, sql: "SELECT key, file, start, bytes, digest FROM result")
-          .map {
-            (
-              $0["key"] as String, $0["file"] as String, $0["start"] as Int, $0["bytes"] as Int,
-              $0["digest"] as String
-            )
-          }
-      }
-    }
-    return try rows.map { key, file, start, bytes, digest in
-      guard let key = LedgerKey(text: key), let digest = Digest(hexadecimal: digest), start >= 0,
-        bytes >= 0, start <= Int.max - bytes
-      else { throw JournalError.damaged(folder.string, "a record that cannot be read: \(key)") }
+    try rows("SELECT key, file, start, bytes, digest FROM result").map { row in
+      guard let name = String.fromDatabaseValue(row[0]), let key = LedgerKey(text: name),
+        let file = String.fromDatabaseValue(row[1]), RunJournal.isName(file),
+        let start = Int.fromDatabaseValue(row[2]), start >= 0,
+        let byteCount = Int.fromDatabaseValue(row[3]), byteCount >= 0,
+        start <= Int.max - byteCount,
+        let digest = String.fromDatabaseValue(row[4]).flatMap(Digest.init(hexadecimal:))
+      else { throw damage("a record that cannot be read: \(row[0])") }
       return LedgerRecord(
-        key: key, fileName: file, bytes: start..<start + bytes, digest: digest)
+        key: key, fileName: file, bytes: start..<start + byteCount, digest: digest)
     }
+  }
+
+  /// Whether it names a file in the journal's folder, or the run's.
+  private static func isName(_ text: String) -> Bool {
+    FilePath(text).components.count == 1 && FilePath(text).lastComponent?.kind == .regular
+      && !FilePath(text).isAbsolute
+  }
+
+  /// The values of each row, of whatever types they are: another program could have changed them.
+  private func rows(_ query: String) throws -> [[DatabaseValue]] {
+    try RunJournal.wrapping(folder) {
+      try database.read { try Row.fetchAll($0, sql: query).map { Array($0.databaseValues) } }
+    }
+  }
+
+  private func damage(_ reason: String) -> JournalError {
+    .damaged(folder.appending(RunJournal.databaseName).string, reason)
   }
 
   /// Ends the journal and removes its folder: the run has come to its end.
   public func removeAll() throws {
-    try RunJournal.wrapping(folder) { try database.close() }
-    Folder.remove(folder)
+    try close()
+    let scrap = RunJournal.scrap(of: folder)
+    Folder.remove(scrap)
+    try Folder.rename(folder, to: scrap)
+    Folder.remove(scrap)
   }
+
+  private func close() throws { try RunJournal.wrapping(folder) { try database.close() } }
 
   // MARK: LedgerStorage
 

@@ -6,13 +6,9 @@ public import SystemPackage
 ///
 /// Bytes go to `NAME.tmp.ATTEMPT` beside it; ``commit()`` syncs that, renames it and syncs the
 /// folder. Without a commit the temporary file is removed.
-public struct AtomicFile: ~Copyable {
+public struct AtomicFile: ~Copyable, ByteOutput {
   private var file: TemporaryFile
-  private var buffer: [UInt8] = []
-  private var digest = DigestBuilder()
-  private var byteCount = 0
-
-  static let bufferBytes = 1 << 20
+  private var output = BufferedOutput()
 
   /// Who may read a file, unless said otherwise.
   public static let usualPermissions: FilePermissions = [
@@ -26,28 +22,12 @@ public struct AtomicFile: ~Copyable {
   ) throws(StorageError) {
     file = try TemporaryFile(
       destination: destination, attempt: attempt, permissions: permissions)
-    buffer.reserveCapacity(AtomicFile.bufferBytes)
   }
 
   public var destination: FilePath { file.destination }
 
   public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
-    byteCount += bytes.count
-    digest.update(bytes)
-    if buffer.count + bytes.count > AtomicFile.bufferBytes { try flush() }
-    if bytes.count >= AtomicFile.bufferBytes {
-      try file.write(bytes)
-    } else {
-      buffer.append(contentsOf: bytes)
-    }
-  }
-
-  public mutating func write(_ bytes: [UInt8]) throws(StorageError) {
-    var failure: StorageError?
-    bytes.withUnsafeBytes { bytes in
-      do throws(StorageError) { try write(bytes) } catch { failure = error }
-    }
-    if let failure { throw failure }
+    try output.append(bytes, to: &file)
   }
 
   /// Puts the file in its place.
@@ -55,25 +35,20 @@ public struct AtomicFile: ~Copyable {
   /// - Parameter expected: what the digest must be.
   /// - Returns: what was written; nil when its digest is another, and then nothing is in its place.
   public consuming func commit(expecting expected: Digest) throws(StorageError) -> CommittedFile? {
-    let digest = digest.finalize()
+    let digest = output.finish()
     return digest == expected ? try putInPlace(digest) : nil
   }
 
   /// Puts the file in its place.
   /// - Returns: what was written.
   public consuming func commit() throws(StorageError) -> CommittedFile {
-    try putInPlace(digest.finalize())
+    try putInPlace(output.finish())
   }
 
   private mutating func putInPlace(_ digest: Digest) throws(StorageError) -> CommittedFile {
-    try flush()
+    try output.flush(to: &file)
     try file.putInPlace()
-    return CommittedFile(byteCount: byteCount, digest: digest)
-  }
-
-  private mutating func flush() throws(StorageError) {
-    try file.write(buffer)
-    buffer.removeAll(keepingCapacity: true)
+    return CommittedFile(byteCount: output.byteCount, digest: digest)
   }
 
   /// Writes a small file at once.
@@ -110,7 +85,7 @@ public struct CommittedFile: Hashable, Sendable {
 }
 
 /// A file under another name until it is put in its place; removed if that never happens.
-private struct TemporaryFile: ~Copyable {
+private struct TemporaryFile: ~Copyable, RawFile {
   let destination: FilePath
   private let path: FilePath
   private let descriptor: FileDescriptor
@@ -166,17 +141,9 @@ private struct TemporaryFile: ~Copyable {
     do {
       guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
       guard rename(path.string, destination.string) == 0 else { throw Errno(rawValue: errno) }
-      try TemporaryFile.sync(folder: destination.removingLastComponent())
+      try Folder.sync(destination.removingLastComponent())
     } catch {
       throw StorageError.write(destination, error as? Errno ?? .ioError)
     }
-  }
-
-  /// Makes a rename survive a power cut (fsync of the folder).
-  private static func sync(folder: FilePath) throws {
-    let path = folder.isEmpty ? FilePath(".") : folder
-    let descriptor = try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
-    defer { try? descriptor.close() }
-    guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
   }
 }

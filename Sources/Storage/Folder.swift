@@ -25,6 +25,24 @@ public enum Folder {
     return true
   }
 
+  /// Gives a folder another name within its parent; when this returns, it survives a power cut.
+  public static func rename(_ path: FilePath, to other: FilePath) throws(StorageError) {
+    do {
+      guard Glibc.rename(path.string, other.string) == 0 else { throw Errno(rawValue: errno) }
+      try sync(other.removingLastComponent())
+    } catch {
+      throw StorageError.write(other, error as? Errno ?? .ioError)
+    }
+  }
+
+  /// Makes what was renamed in a folder survive a power cut (fsync).
+  static func sync(_ path: FilePath) throws {
+    let path = path.isEmpty ? FilePath(".") : path
+    let descriptor = try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
+    defer { try? descriptor.close() }
+    guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
+  }
+
   /// The names in a folder (readdir), in no order.
   public static func entries(of path: FilePath) throws(StorageError) -> [String] {
     guard let directory = opendir(path.string) else {
@@ -49,8 +67,10 @@ public enum Folder {
   }
 
   /// Removes what is in a folder, as far as that goes.
-  public static func removeContents(of path: FilePath) {
-    for name in (try? entries(of: path)) ?? [] {
+  ///
+  /// - Parameter name: what to leave.
+  public static func removeContents(of path: FilePath, but exception: String? = nil) {
+    for name in (try? entries(of: path)) ?? [] where name != exception {
       let entry = path.appending(name)
       if unlink(entry.string) != 0 { remove(entry) }
     }

@@ -3,27 +3,21 @@ internal import Glibc
 public import SystemPackage
 
 /// Bytes that come one after another and wait on disk instead of in memory, in a file without a
-/// name (open, unlink): whatever happens, nothing of it stays.
-public struct SpoolWriter: ~Copyable {
-  private let file: NamelessFile
-  private var digest = DigestBuilder()
-  private var byteCount = 0
+/// name: whatever happens to the process, nothing of it stays.
+public struct SpoolWriter: ~Copyable, ByteOutput {
+  private var file: NamelessFile
+  private var output = BufferedOutput()
 
   /// - Parameter folder: on whose disk.
   public init(in folder: FilePath) throws(StorageError) { file = try NamelessFile(in: folder) }
 
-  public mutating func append(_ bytes: [UInt8]) throws(StorageError) {
-    var failure: Errno?
-    bytes.withUnsafeBytes { bytes in
-      digest.update(bytes)
-      do { try file.descriptor.writeAll(bytes) } catch { failure = error as? Errno ?? .ioError }
-    }
-    if let failure { throw StorageError.write(file.folder, failure) }
-    byteCount += bytes.count
+  public mutating func write(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+    try output.append(bytes, to: &file)
   }
 
-  public consuming func finish() -> SpooledFile {
-    SpooledFile(file, byteCount: byteCount, digest: digest.finalize())
+  public consuming func finish() throws(StorageError) -> SpooledFile {
+    try output.flush(to: &file)
+    return SpooledFile(file, byteCount: output.byteCount, digest: output.finish())
   }
 }
 
@@ -61,23 +55,48 @@ public final class SpooledFile: Sendable {
   }
 }
 
-private final class NamelessFile: Sendable {
+private final class NamelessFile: Sendable, RawFile {
   let folder: FilePath
   let descriptor: FileDescriptor
 
   init(in folder: FilePath) throws(StorageError) {
     self.folder = folder
-    let name = "flap-" + String(UInt64.random(in: .min ... .max), radix: 16)
-    let path = folder.appending(name)
     do {
-      descriptor = try FileDescriptor.open(
-        path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec],
-        permissions: .ownerReadWrite)
+      descriptor = try NamelessFile.begin(in: folder) ?? NamelessFile.beginWithName(in: folder)
     } catch {
-      throw StorageError.write(folder, error as? Errno ?? .ioError)
+      throw StorageError(.temporaryFolder, folder, error as? Errno ?? .ioError)
     }
-    unlink(path.string)
   }
 
   deinit { try? descriptor.close() }
+
+  func write(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+    do { try descriptor.writeAll(bytes) } catch {
+      throw StorageError(.temporaryFolder, folder, error as? Errno ?? .ioError)
+    }
+  }
+
+  /// A file that never had a name (open, O_TMPFILE).
+  /// - Returns: nil where the file system knows no such files.
+  private static func begin(in folder: FilePath) throws -> FileDescriptor? {
+    // As <fcntl.h> composes it, on every architecture that Swift runs on.
+    let nameless: CInt = 0o20_000_000 | O_DIRECTORY
+    let descriptor = Glibc.open(folder.string, nameless | O_RDWR | O_CLOEXEC, 0o600)
+    guard descriptor < 0 else { return FileDescriptor(rawValue: descriptor) }
+    guard errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL else {
+      throw Errno(rawValue: errno)
+    }
+    return nil
+  }
+
+  /// A file whose name is taken away at once.
+  private static func beginWithName(in folder: FilePath) throws -> FileDescriptor {
+    let name = "flap-" + String(UInt64.random(in: .min ... .max), radix: 16)
+    let path = folder.appending(name)
+    let descriptor = try FileDescriptor.open(
+      path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec],
+      permissions: .ownerReadWrite)
+    unlink(path.string)
+    return descriptor
+  }
 }

@@ -8,6 +8,8 @@ public struct StorageError: Error, Hashable, Sendable {
     case writeFailed
     /// ENOSPC or EDQUOT.
     case noSpace
+    /// A folder for temporary files is full, or takes none.
+    case temporaryFolder
     case notWritable
     case notEmpty
     case notADirectory
@@ -45,6 +47,9 @@ extension StorageError: CustomStringConvertible {
     case .readFailed: "cannot read \(path)\(reason)"
     case .writeFailed: "cannot write \(path)\(reason)"
     case .noSpace: "the disk is full while writing \(path): free space or choose another --output"
+    case .temporaryFolder:
+      "cannot keep a temporary file in \(path)\(reason): free space there, or set TMPDIR to "
+        + "another folder"
     case .notWritable: "cannot write into \(path)\(reason): choose another --output"
     case .notEmpty: "\(path) is not empty: choose a new or empty folder"
     case .unfinished:

@@ -21,9 +21,9 @@ extension TaskRunner {
     ) {
       try progress.step()
     } emit: { part in
-      try report.append(StatisticReport.encode(part))
+      try report.write(StatisticReport.encode(part))
     }
-    return .result(HeldResult(report.finish()))
+    return .result(try report.finish())
   }
 
   func measureWeights(_ kinds: [StatisticKind], layer: Int) throws -> ComputeOutcome {
@@ -32,9 +32,9 @@ extension TaskRunner {
     try WeightMeasurement(checkpoint).run(kinds, layer: layer) {
       try progress.step()
     } emit: { part in
-      try report.append(StatisticReport.encode(part))
+      try report.write(StatisticReport.encode(part))
     }
-    return .result(HeldResult(report.finish()))
+    return .result(try report.finish())
   }
 }
 

@@ -58,7 +58,7 @@ final class TaskRunner {
     } catch is TaskProgress.Abandoned {
       return nil
     } catch {
-      return .failed(failureClass(of: error, assignment.work), reason: "\(error)")
+      return .failed(failureClass(of: error), reason: "\(error)")
     }
   }
 
@@ -85,15 +85,15 @@ final class TaskRunner {
     }
     let shard = pruned.layout.shards.shards[index]
     progress.expect(steps: pruned.stepCount(shard: index))
-    let directory = broadcast.outputDirectory.map { FilePath($0) } ?? Host.temporaryFolder
-    let fileName =
-      broadcast.outputDirectory == nil ? "flap-\(Host.processID)-\(index)" : shard.fileName
+    guard let directory = broadcast.outputDirectory else {
+      let file = try SpoolWriter(in: Host.temporaryFolder)
+      let written = try pruned.writeShard(index, to: file) { try progress.step() }
+      return .result(try written.finish())
+    }
     let file = try pruned.writeShard(
-      index, into: directory, as: fileName, attempt: attempt.fileSuffix
+      index, into: FilePath(directory), attempt: attempt.fileSuffix
     ) { try progress.step() }
-    guard broadcast.outputDirectory == nil else { return .shard(fileName: fileName, file) }
-    return .result(
-      HeldResult(try TemporaryFile(path: directory.appending(fileName)), file))
+    return .shard(fileName: shard.fileName, file)
   }
 
   /// What the plan of this digest leaves out of the model; nil without a plan.
@@ -119,13 +119,12 @@ final class TaskRunner {
     return pruned
   }
 
-  /// Input decides some failures: every worker would fail alike.
-  private func failureClass(of error: any Error, _ work: Work) -> TaskFailure.Class {
+  /// Input decides some failures, and a full output folder is everybody's: every worker would fail
+  /// alike. A temporary folder is this host's own.
+  private func failureClass(of error: any Error) -> TaskFailure.Class {
     switch error {
     case is TransformerError, is MeasurementError: .permanent
-    case let error as StorageError where error.code == .noSpace:
-      // The output folder is everybody's, a temporary folder this host's own.
-      work.kind == .writeShard && broadcast?.outputDirectory != nil ? .permanent : .transient
+    case let error as StorageError where error.code == .noSpace: .permanent
     default: .transient
     }
   }

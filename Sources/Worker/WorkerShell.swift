@@ -17,7 +17,7 @@ struct WorkerShell: ~Copyable {
   private var watchesStandardInput: Bool
   private let log: Logger
   /// The result that is offered, until the coordinator has it.
-  private var held: (attempt: TaskAttempt, result: HeldResult)?
+  private var held: (attempt: TaskAttempt, result: SpooledFile)?
   private var ending: WorkerMachine.Ending?
 
   init(

@@ -93,6 +93,81 @@ struct RunJournalTests {
     #expect(error?.description.contains("\n") == false)
   }
 
+  @Test(
+    "columns of other types are one clear line",
+    arguments: [
+      "INSERT INTO result VALUES (x'ff00', 'a', 0, 1, 'b')",
+      "INSERT INTO result VALUES ('shard/0', x'00', 0, 1, 'b')",
+      "INSERT INTO result VALUES ('shard/0', 'a', 'zero', 1, 'b')",
+      "INSERT INTO result VALUES ('shard/0', 'a', 0.5, 1e300, 'b')",
+      "INSERT INTO result VALUES ('shard/0', '../a', 0, 1, '\(String(repeating: "0", count: 64))')",
+      "INSERT INTO identity VALUES (NULL, 'x')",
+      "INSERT INTO identity VALUES (x'ffff', 1.5)",
+      "DROP TABLE result", "DROP TABLE identity",
+    ])
+  func wrongTypes(statement: String) throws {
+    try {
+      _ = try RunJournal(creating: path, for: identity)
+    }()
+    // Another program changes it.
+    let shell = Process()
+    shell.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    shell.arguments = [
+      "python3", "-c",
+      "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])",
+      path.appending(RunJournal.databaseName).string, statement,
+    ]
+    try shell.run()
+    shell.waitUntilExit()
+    try #require(shell.terminationStatus == 0)
+    let error = #expect(throws: JournalError.self) {
+      _ = try RunJournal(resuming: path, as: identity).records()
+    }
+    #expect(error?.description.contains("start again") == true)
+    #expect(error?.description.contains("\n") == false)
+  }
+
+  @Test("what is not as its record says is dropped with its file, and only that")
+  func verified() throws {
+    let journal = try RunJournal(creating: path, for: identity)
+    for name in ["sound", "flipped", "gone"] {
+      _ = try journal.write(name) {
+        try $0([1, 2, 3, 4])
+        return true
+      }
+    }
+    func record(_ file: String, _ bytes: Range<Int>, _ layer: Int, _ tap: Tap) -> LedgerRecord {
+      LedgerRecord(
+        key: .statistic(
+          StatisticKey(VirtualWeights.kind, TapPlace(layer: layer, tap), node: nil)),
+        fileName: file, bytes: bytes,
+        digest: Digest(hashing: Array([1, 2, 3, 4][bytes] as ArraySlice<UInt8>)))
+    }
+    func shard(_ index: Int) -> LedgerRecord {
+      LedgerRecord(
+        key: .shard(index: index), fileName: "shard\(index)", bytes: 0..<1,
+        digest: Digest(hashing: [1]))
+    }
+    let sound = [
+      record("sound", 0..<2, 0, .mlpDown), record("sound", 2..<4, 0, .attentionOutput), shard(0),
+    ]
+    var records =
+      sound + [
+        record("flipped", 0..<2, 1, .mlpDown), record("flipped", 2..<4, 1, .attentionOutput),
+        record("gone", 0..<2, 2, .mlpDown), shard(1),
+      ]
+    try journal.commit(records, removing: [])
+    try Data([1, 2, 3, 5]).write(to: URL(fileURLWithPath: path.appending("flipped").string))
+    journal.remove("gone")
+    let defects = try records.dropDefects(
+      in: journal, digest: { Digest(hashing: $0) }, isSound: { $0.fileName == "shard0" })
+    #expect(defects.map(\.fileName) == ["flipped", "gone", "shard1"])
+    #expect(defects.map(\.isShard) == [false, false, true])
+    #expect(records == sound)
+    #expect(Set(try journal.records()) == Set(sound))
+    #expect(!SmallFile.exists(path.appending("flipped")))
+  }
+
   @Test("a ledger goes on where a process died, at any operation", arguments: 0..<12)
   func ledgerGoesOn(seed: Int) throws {
     // The simulation covers deaths between any two operations; here the real disk is asked.

@@ -97,20 +97,26 @@ struct StorageTests {
 
   @Test("an output folder that is finished keeps its files, less leftovers and lock")
   func finished() throws {
-    let output = try OutputFolder(FilePath(folder.path("a/b/out")), marker: "journal")
+    let output = try OutputFolder(
+      FilePath(folder.path("a/b/out")), OutputFolder.Layout(marker: "journal"))
     try Folder.make(output.path.appending("flap"))
     try folder.write([1], to: "a/b/out/file")
     try folder.write([1], to: "a/b/out/file.tmp.3")
+    try folder.write([1], to: "a/b/out/flap/file.tmp.0")
+    output.removeLeftovers(in: ["flap"])
     output.finish()
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: folder.path("a/b/out")).sorted()
         == ["file", "flap"])
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path("a/b/out/flap")).isEmpty)
   }
 
   @Test("one that is not finished is gone; one that was there before is empty again")
   func discarded() throws {
     func begin(_ name: String) throws {
-      let output = try OutputFolder(FilePath(folder.path(name)), marker: "journal")
+      let output = try OutputFolder(
+        FilePath(folder.path(name)), OutputFolder.Layout(marker: "journal"))
       try Folder.make(output.path.appending("flap"))
       try folder.write([1], to: name + "/flap/file")
     }
@@ -125,19 +131,24 @@ struct StorageTests {
   @Test("a second run into the folder of a first is refused and takes nothing away")
   func locked() throws {
     let path = FilePath(folder.path("out"))
-    let output = try OutputFolder(path, marker: "journal")
+    let output = try OutputFolder(path, OutputFolder.Layout(marker: "journal"))
     try folder.write([1], to: "out/file")
-    #expect(throws: StorageError(.inUse, path)) { _ = try OutputFolder(path, marker: "journal") }
+    #expect(throws: StorageError(.inUse, path)) {
+      _ = try OutputFolder(path, OutputFolder.Layout(marker: "journal"))
+    }
     #expect(SmallFile.exists(path.appending("file")))
     output.finish()
-    #expect(throws: StorageError(.notEmpty, path)) { _ = try OutputFolder(path, marker: "journal") }
+    #expect(throws: StorageError(.notEmpty, path)) {
+      _ = try OutputFolder(path, OutputFolder.Layout(marker: "journal"))
+    }
   }
 
   @Test("what an unfinished run has kept is there for the next, if that is asked to go on")
   func resumed() throws {
     let path = FilePath(folder.path("out"))
+    let layout = OutputFolder.Layout(marker: "run/journal")
     func leave() throws {
-      var output = try OutputFolder(path, marker: "run/journal")
+      var output = try OutputFolder(path, layout)
       let isResumed = output.isResumed
       #expect(!isResumed)
       try Folder.make(path.appending("run"))
@@ -146,18 +157,62 @@ struct StorageTests {
     }
     try leave()
     #expect(throws: StorageError(.unfinished, path)) {
-      _ = try OutputFolder(path, marker: "run/journal")
+      _ = try OutputFolder(path, layout)
     }
     func goOn() throws {
-      let output = try OutputFolder(path, marker: "run/journal", resuming: true)
+      let output = try OutputFolder(path, layout, .resuming)
       let isResumed = output.isResumed
       #expect(isResumed)
     }
     // Going on and failing again takes nothing away either.
     try goOn()
     try goOn()
-    try OutputFolder(path, marker: "run/journal", resuming: true).remove()
+    try OutputFolder(path, layout, .resuming).remove()
     #expect(!SmallFile.exists(path))
+  }
+
+  @Test("scraps of a run that was killed before its beginning are no run; anything else is kept")
+  func scraps() throws {
+    let path = FilePath(folder.path("out"))
+    let layout = OutputFolder.Layout(
+      marker: "flap/journal/database", scraps: ["flap/journal.tmp", "flap/logs"])
+    for beginning in [OutputFolder.Beginning.anew, .resuming] {
+      for name in ["flap/journal.tmp", "flap/logs"] {
+        try Folder.make(path.pushing(FilePath(name)))
+        try folder.write([1], to: "out/\(name)/file")
+      }
+      #expect(throws: StorageError(.notEmpty, path), "without a lock file it is not ours") {
+        _ = try OutputFolder(path, layout, beginning)
+      }
+      try folder.write([], to: "out/.flap-lock")
+      let output = try OutputFolder(path, layout, beginning)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: path.string) == [".flap-lock"])
+      output.remove()
+      #expect(!SmallFile.exists(path))
+    }
+    try Folder.make(path.pushing("flap"))
+    try folder.write([], to: "out/.flap-lock")
+    try folder.write([1], to: "out/flap/mine")
+    #expect(throws: StorageError(.notEmpty, path)) { _ = try OutputFolder(path, layout) }
+    #expect(SmallFile.exists(path.pushing("flap/mine")))
+  }
+
+  @Test("spooled bytes are there without a name, and a folder that takes none is named")
+  func spool() throws {
+    let path = FilePath(folder.path)
+    var writer = try SpoolWriter(in: path)
+    try writer.write([1, 2, 3])
+    try writer.write([UInt8](repeating: 4, count: 3 << 20))
+    #expect(names.isEmpty)
+    let file = try writer.finish()
+    #expect(try file.bytes(in: 1..<4) == [2, 3, 4])
+    #expect(
+      file.digest == Digest(hashing: [1, 2, 3] + [UInt8](repeating: 4, count: 3 << 20)))
+    #expect(file.byteCount == 3 + 3 << 20)
+    let missing = path.appending("missing")
+    let error = #expect(throws: StorageError.self) { _ = try SpoolWriter(in: missing) }
+    #expect(error?.description.contains("\(missing)") == true)
+    #expect(error?.description.contains("set TMPDIR to another folder") == true)
   }
 
   @Test("a file with another digest than expected does not take its place")

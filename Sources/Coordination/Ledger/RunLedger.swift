@@ -24,6 +24,8 @@ public struct RunLedger: Sendable {
   private let digest: @Sendable (_ bytes: [UInt8]) -> Digest
   private let tree: CanonicalTree?
   private var records: [LedgerKey: LedgerRecord] = [:]
+  /// How many records name a file.
+  private var recordCounts: [String: Int] = [:]
   /// Which samples are counted, by kind.
   private var frontiers: [StatisticKind: TreeFrontier] = [:]
 
@@ -42,7 +44,7 @@ public struct RunLedger: Sendable {
     self.catalog = catalog
     self.digest = digest
     self.tree = tree
-    for record in records { self.records[record.key] = record }
+    for record in records { note(record) }
     try restoreFrontiers()
   }
 
@@ -229,12 +231,26 @@ public struct RunLedger: Sendable {
     let superfluous = keys.flatMap { key in
       (climbs[key.kind]?.siblings ?? []).map { LedgerKey.statistic(key.of($0)) }
     }
-    let files = Set(superfluous.compactMap { records[$0]?.fileName })
     try storage.commit(added, removing: superfluous)
-    for key in superfluous { records[key] = nil }
-    for record in added { records[record.key] = record }
-    let named = Set(records.values.map(\.fileName))
-    for file in files.subtracting(named) { storage.remove(file) }
+    for record in added { note(record) }
+    for key in superfluous {
+      if let file = forget(key), recordCounts[file] == nil { storage.remove(file) }
+    }
+  }
+
+  private mutating func note(_ record: LedgerRecord) {
+    forget(record.key)
+    records[record.key] = record
+    recordCounts[record.fileName, default: 0] += 1
+  }
+
+  /// - Returns: the file that the record named.
+  @discardableResult
+  private mutating func forget(_ key: LedgerKey) -> String? {
+    guard let file = records.removeValue(forKey: key)?.fileName else { return nil }
+    let count = recordCounts[file, default: 1] - 1
+    recordCounts[file] = count > 0 ? count : nil
+    return file
   }
 
   /// Notes a shard that stands in the output folder.
@@ -244,7 +260,7 @@ public struct RunLedger: Sendable {
     let record = LedgerRecord(
       key: .shard(index: index), fileName: fileName, bytes: 0..<byteCount, digest: digest)
     try storage.commit([record], removing: [])
-    records[record.key] = record
+    note(record)
   }
 }
 

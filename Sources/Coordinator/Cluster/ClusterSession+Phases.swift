@@ -59,11 +59,7 @@ extension ClusterSession {
     _ plan: PlanBroadcast, _ layout: CheckpointLayout, into folder: FilePath,
     _ ledger: inout RunLedger, _ console: Console
   ) throws {
-    let missing = layout.shards.indices.filter { index in
-      guard let record = ledger.record(of: .shard(index: index)) else { return true }
-      // What the journal says stands there could have been taken away.
-      return SmallFile.byteCount(folder.appending(record.fileName)) != record.bytes.count
-    }
+    let missing = layout.shards.indices.filter { ledger.record(of: .shard(index: $0)) == nil }
     let byteCount = missing.reduce(0) { $0 + layout.shards[$1].byteCount }
     let meter = console.meter("writing", unit: "bytes", total: Double(byteCount))
     inbox.shardPath = { folder.appending(layout.shards[$0].fileName) }

@@ -145,6 +145,8 @@ struct ClusterSession: ~Copyable {
   mutating func end() throws {
     try handle(.shutdown)
     watch.note(.workersDismissed)
+    // Those that have not joined yet hear nothing else.
+    fleet.closeInputs()
     let deadline = Instant.now + .seconds(5)
     while fleet.runningCount > 0, .now < deadline {
       for case .output(let member, let line) in fleet.poll() {
@@ -281,7 +283,7 @@ struct ClusterSession: ~Copyable {
         }
         let delivery = StoringThread.Delivery(
           attempt: attempt, work: work(of: attempt), result: result,
-          received: inbox.take(attempt))
+          received: try inbox.take(attempt))
         storing.store(delivery)
       case .removed(let worker): endProcess(of: worker)
       case .completed: isCompleted = true

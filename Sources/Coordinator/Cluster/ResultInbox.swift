@@ -13,8 +13,8 @@ struct ResultInbox {
   private final class ReportFile {
     private var file: SpoolWriter?
     init(_ file: consuming SpoolWriter) { self.file = consume file }
-    func append(_ bytes: [UInt8]) throws { try file?.append(bytes) }
-    func finish() -> SpooledFile? { file.take()?.finish() }
+    func append(_ bytes: [UInt8]) throws { try file?.write(bytes) }
+    func finish() throws -> SpooledFile? { try file.take()?.finish() }
   }
 
   private enum Incoming {
@@ -51,9 +51,9 @@ struct ResultInbox {
   mutating func discard(_ attempt: TaskAttempt) { incoming[attempt] = nil }
 
   /// The result that has come; nil where nothing has.
-  mutating func take(_ attempt: TaskAttempt) -> ReceivedResult? {
+  mutating func take(_ attempt: TaskAttempt) throws -> ReceivedResult? {
     switch incoming.removeValue(forKey: attempt) {
-    case .report(let report): report.finish().map(ReceivedResult.report)
+    case .report(let report): try report.finish().map(ReceivedResult.report)
     case .shard(let shard): .shard(shard)
     case nil: nil
     }

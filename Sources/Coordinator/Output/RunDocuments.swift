@@ -57,10 +57,10 @@ struct RunDocuments {
 
   /// Writes `flap/report.html`.
   ///
-  /// - Parameter files: names within the folder; those that are there are told with their digests.
+  /// - Parameter files: what is told with its digest.
   func writeReport(
     _ result: SearchResult, _ statistics: ModelStatistics, _ metric: Metric,
-    calibration: PruningReport.DataSet?, shards: [PruningReport.File],
+    calibration: PruningReport.DataSet?, files: [PruningReport.File],
     run: PruningReport.Run, to folder: FilePath
   ) throws {
     let scores = try LayerScores.scores(
@@ -77,12 +77,14 @@ struct RunDocuments {
         unitsKeptByMinimum: result.unitsKeptByMinimum),
       scores: UnitScores(standardizing: scores, shape: inputs.shape),
       isCompensated: compensates, calibration: calibration, evaluation: evaluation,
-      files: try shards + records(in: folder), run: run)
+      files: files, run: run)
     try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))
   }
+}
 
-  /// What was measured and decided.
-  private func records(in folder: FilePath) throws -> [PruningReport.File] {
+extension PruningReport.File {
+  /// What was measured and decided, of a run's output folder.
+  static func records(in folder: FilePath) throws -> [PruningReport.File] {
     try ["flap/statistics.safetensors", "flap/plan.safetensors"].compactMap { name in
       let path = folder.pushing(FilePath(name))
       guard let byteCount = SmallFile.byteCount(path) else { return nil }

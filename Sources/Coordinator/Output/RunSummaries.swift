@@ -8,6 +8,7 @@ internal import Kernels
 internal import Pruning
 internal import Report
 internal import Statistics
+internal import Storage
 internal import SystemPackage
 
 /// The result of `calibrate`.
@@ -36,15 +37,35 @@ struct CalibrationSummary: Encodable {
   }
 }
 
-struct ShardSummary: Encodable {
+/// A file of a result, as `flap/run.json` states it.
+struct FileSummary: Codable {
+  /// Relative to the output folder.
   let file: String
   let bytes: Int
   let sha256: String
 
+  init(file: String, bytes: Int, sha256: String) {
+    self.file = file
+    self.bytes = bytes
+    self.sha256 = sha256
+  }
+
   init(_ shard: LedgerRecord) {
-    file = shard.fileName
-    bytes = shard.bytes.count
-    sha256 = shard.digest.hexadecimal
+    self.init(
+      file: shard.fileName, bytes: shard.bytes.count, sha256: shard.digest.hexadecimal)
+  }
+
+  init(_ file: PruningReport.File) {
+    self.init(file: file.name, bytes: file.byteCount, sha256: file.digest.hexadecimal)
+  }
+
+  /// Whether the file in the folder is the one that is stated.
+  func isTrue(in folder: FilePath) -> Bool {
+    let path = folder.pushing(FilePath(file))
+    guard FilePath(file).isLexicallyNormal, SmallFile.byteCount(path) == bytes else {
+      return false
+    }
+    return (try? SmallFile.digest(path))?.hexadecimal == sha256
   }
 }
 
@@ -52,7 +73,9 @@ struct ShardSummary: Encodable {
 struct WriteSummary: Encodable {
   var version = SoftwareVersion.current
   let output: String
-  let shards: [ShardSummary]
+  let shards: [FileSummary]
+  /// Plan and statistics.
+  let records: [FileSummary]
   let gguf: ExportSummary?
   /// What decided the result.
   let terms: [String: String]
@@ -76,14 +99,17 @@ struct PruneSummary: Encodable {
   let kernels: String
   let peakWorkerBytes: Int
   let seconds: Double
-  let shards: [ShardSummary]
+  let shards: [FileSummary]
+  /// Plan and statistics.
+  let records: [FileSummary]
   /// nil where none was asked for.
   var gguf: ExportSummary?
   /// What decided the result.
   let terms: [String: String]
 
   init(
-    search: SearchSummary, shards: [LedgerRecord], tokenCount: Int, modelDigest: Digest,
+    search: SearchSummary, shards: [LedgerRecord], records: [PruningReport.File],
+    tokenCount: Int, modelDigest: Digest,
     dataDigest: Digest?, compute: ComputeType?, compensates: Bool,
     evaluation: PruningReport.Evaluation?, peakWorkerBytes: Int, seconds: Double,
     terms: [String: String]
@@ -100,7 +126,8 @@ struct PruneSummary: Encodable {
     kernels = KernelFingerprint.current(compute: compute)
     self.peakWorkerBytes = peakWorkerBytes
     self.seconds = seconds
-    self.shards = shards.map(ShardSummary.init)
+    self.shards = shards.map { FileSummary($0) }
+    self.records = records.map { FileSummary($0) }
   }
 
   var table: String {
@@ -113,21 +140,42 @@ struct PruneSummary: Encodable {
 }
 
 /// The result of `--eval`.
-struct ComparedEvaluationSummary: Encodable {
+struct ComparedEvaluationSummary: Codable {
   let dense: Double
   let pruned: Double
+  /// That were predicted.
   let tokens: Int
+  /// The data: its name, size and digest.
+  let data: String
+  let dataSamples: Int
+  let dataTokens: Int
   let dataDigest: String
 
   init(_ evaluation: PruningReport.Evaluation) {
     dense = evaluation.densePerplexity
     pruned = evaluation.prunedPerplexity
     tokens = evaluation.predictedTokenCount
+    data = evaluation.data.name
+    dataSamples = evaluation.data.sampleCount
+    dataTokens = evaluation.data.tokenCount
     dataDigest = evaluation.data.digest.hexadecimal
   }
 
   var line: String {
     String(format: "perplexity %.4f → %.4f over %d tokens", dense, pruned, tokens)
+  }
+}
+
+extension PruningReport.Evaluation {
+  /// - Returns: nil where the digest is none.
+  init?(_ summary: ComparedEvaluationSummary) {
+    guard let digest = Digest(hexadecimal: summary.dataDigest) else { return nil }
+    self.init(
+      data: PruningReport.DataSet(
+        name: summary.data, digest: digest, sampleCount: summary.dataSamples,
+        tokenCount: summary.dataTokens),
+      predictedTokenCount: summary.tokens, densePerplexity: summary.dense,
+      prunedPerplexity: summary.pruned)
   }
 }
 

@@ -2,6 +2,7 @@ internal import Checkpoint
 internal import Export
 internal import FlapCore
 internal import Journal
+internal import Logging
 internal import Statistics
 internal import Storage
 public import SystemPackage
@@ -29,15 +30,16 @@ public struct CalibrationRun: Sendable {
     let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
     let pass = try inputs.pass(over: calibration, forward, cluster, console)
-    try OutputFile.check(output, inputs: [model, calibration])
     // What is done so far lies beside the file until the file is there.
+    let place = RunWorkspace.Place.beside(output)
+    if cluster.options.resumes, try isComplete(place, inputs, pass, console) { return }
+    try OutputFile.check(output, inputs: [model, calibration])
     var workspace = try RunWorkspace(
-      FilePath(output.string + ".run"), journalFolder: "journal",
-      identity: RunIdentity(inputs, pass), tree: pass.layout.tree, shape: inputs.shape,
+      place, identity: RunIdentity(inputs, pass), tree: pass.layout.tree, shape: inputs.shape,
       resuming: cluster.options.resumes, log: console.log)
     let (statistics, peakWorkerBytes) = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
-        inputs, pass, cluster, console, logFolder: workspace.path.appending("logs"),
+        inputs, pass, cluster, console, logFolder: place.logPath,
         chronicle: workspace.chronicle)
       let statistics = try session.guarded { session in
         try session.measure(pass, shape: inputs.shape, &workspace.ledger, console)
@@ -51,6 +53,26 @@ public struct CalibrationRun: Sendable {
     let summary = CalibrationSummary(
       output: output.string, file: file, peakWorkerBytes: peakWorkerBytes)
     try console.show(summary, table: summary.table)
+  }
+
+  /// Whether the file is there already, so that `--resume` has nothing to do.
+  ///
+  /// It says of itself of which model, data and format of products it is; by which version and
+  /// with which --tokens-per-leaf it was made nobody can tell.
+  ///
+  /// - Throws: ``JournalError/otherRun(_:_:)`` when it is the result of another run.
+  private func isComplete(
+    _ place: RunWorkspace.Place, _ inputs: RunInputs, _ pass: SampledPass, _ console: Console
+  ) throws -> Bool {
+    guard !place.hasJournal, SmallFile.exists(output),
+      let file = try? StatisticsFile(path: output)
+    else { return false }
+    let asked = RunIdentity(inputs, pass)
+    let differences = asked.differences(from: RunIdentity(asked, of: file))
+    guard differences.isEmpty else { throw JournalError.otherRun(output.string, differences) }
+    RunWorkspace.removeScraps(place)
+    console.log.notice("\(output) is complete: there is nothing to resume")
+    return true
   }
 
   public func describe(_ console: Console) throws {

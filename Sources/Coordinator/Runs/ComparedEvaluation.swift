@@ -39,7 +39,10 @@ struct ComparedEvaluation {
     pass = try dense.evaluationPass(over: data, forward, self.cluster, console)
   }
 
-  /// - Parameter tally: gets the phases.
+  /// SHA-256 of the samples.
+  var dataDigest: Digest { pass.tokens.digest }
+
+  /// - Parameter phases: gets those of the evaluation.
   func run(
     dense: RunInputs, pruned folder: FilePath, _ phases: inout [PruningReport.Phase],
     _ chronicle: Chronicle, _ console: Console

@@ -84,17 +84,19 @@ struct ExportSummary: Encodable {
 
 extension WriteOptions {
   /// The GGUF file's name in the folder of a pruned checkpoint.
-  private static let fileName = "model.gguf"
+  static let ggufName = "model.gguf"
 
   /// Refuses a model of which no GGUF file can be made, before any work is done.
   func checkFormat(model: FilePath) throws {
     if format == .gguf { _ = try GGUFExport(directory: model) }
   }
 
-  /// Adds the GGUF file to a pruned checkpoint where it was asked for.
-  func addGGUF(to folder: FilePath, _ console: Console) throws -> ExportSummary? {
-    guard format == .gguf else { return nil }
+  /// Adds the GGUF file to a pruned checkpoint where it was asked for, or was there.
+  func addGGUF(
+    to folder: FilePath, of finished: FinishedRun?, _ console: Console
+  ) throws -> ExportSummary? {
+    guard format == .gguf || finished?.hasGGUF == true else { return nil }
     return try ExportSummary(
-      writing: GGUFExport(directory: folder), to: folder.appending(WriteOptions.fileName), console)
+      writing: GGUFExport(directory: folder), to: folder.appending(WriteOptions.ggufName), console)
   }
 }

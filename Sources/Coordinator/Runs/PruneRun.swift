@@ -53,16 +53,21 @@ public struct PruneRun: Sendable {
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
     identity.add(write)
-    if cluster.options.resumes, try FinishedRun.isThere(output, as: identity) {
-      return console.log.notice("\(output) is complete: there is nothing to resume")
+    let place = RunWorkspace.Place.checkpoint(output)
+    let finished = try FinishedRun.find(
+      place, as: identity, resuming: cluster.options.resumes)
+    if try place.isComplete(
+      finished, write.format, evaluatingOver: comparison?.dataDigest, console)
+    {
+      return
     }
     var workspace = try RunWorkspace(
-      output, journalFolder: "flap/journal", identity: identity, tree: pass?.layout.tree,
-      shape: inputs.shape, resuming: cluster.options.resumes, log: console.log)
+      place, identity: identity, tree: pass?.layout.tree, shape: inputs.shape,
+      resuming: cluster.options.resumes, reopening: finished, log: console.log)
     let isResumed = workspace.isResumed
     let done = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
-        inputs, pass, cluster, console, logFolder: output.pushing("flap/logs"),
+        inputs, pass, cluster, console, logFolder: place.logPath,
         chronicle: workspace.chronicle)
       var done = try session.guarded { session in
         let statistics = try session.measure(
@@ -81,23 +86,26 @@ public struct PruneRun: Sendable {
       try session.end()
       done.peakWorkerBytes = session.peakWorkerBytes
       done.account = session.account
-      done.evaluation = try comparison?.run(
-        dense: inputs, pruned: output, &done.account.phases, workspace.chronicle, console)
+      done.evaluation =
+        try finished?.evaluation(over: comparison?.dataDigest)
+        ?? comparison?.run(
+          dense: inputs, pruned: output, &done.account.phases, workspace.chronicle, console)
       return done
     }
 
+    let records = try PruningReport.File.records(in: output)
     var summary = PruneSummary(
       search: SearchSummary(done.result, search, shape: inputs.shape, output: output.string),
-      shards: done.shards, tokenCount: pass?.tokenCount ?? 0,
+      shards: done.shards, records: records, tokenCount: pass?.tokenCount ?? 0,
       modelDigest: inputs.checkpoint.digest, dataDigest: pass?.tokens.digest,
       compute: pass?.compute, compensates: compensates, evaluation: done.evaluation,
       peakWorkerBytes: done.peakWorkerBytes, seconds: (.now - start) / .seconds(1),
       terms: identity.dictionary)
-    summary.gguf = try write.addGGUF(to: output, console)
+    summary.gguf = try write.addGGUF(to: output, of: finished, console)
     let run = PruningReport.Run(
       command: command, compute: pass?.compute, seconds: summary.seconds,
       peakWorkerBytes: done.peakWorkerBytes, isResumed: isResumed, done.account)
-    try writeDocuments(done, search, compensates, run, inputs, pass)
+    try writeDocuments(done, records, search, compensates, run, inputs, pass)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()
@@ -117,8 +125,8 @@ public struct PruneRun: Sendable {
 
   /// The model card and the report, for people.
   private func writeDocuments(
-    _ done: Done, _ search: SearchOptions, _ compensates: Bool, _ run: PruningReport.Run,
-    _ inputs: RunInputs, _ pass: SampledPass?
+    _ done: Done, _ records: [PruningReport.File], _ search: SearchOptions, _ compensates: Bool,
+    _ run: PruningReport.Run, _ inputs: RunInputs, _ pass: SampledPass?
   ) throws {
     let documents = RunDocuments(
       inputs: inputs, plan: done.result.plan, metric: search.metric.rawValue,
@@ -128,7 +136,7 @@ public struct PruneRun: Sendable {
     try documents.writeCard(data.map(ModelCard.Calibration.init), to: output)
     try documents.writeReport(
       done.result, done.statistics, search.metric, calibration: data,
-      shards: done.shards.map(PruningReport.File.init), run: run, to: output)
+      files: done.shards.map { PruningReport.File($0) } + records, run: run, to: output)
   }
 
   public func describe(_ console: Console) throws {

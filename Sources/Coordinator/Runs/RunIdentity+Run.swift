@@ -1,4 +1,5 @@
 internal import Checkpoint
+internal import Export
 internal import FlapCore
 internal import Journal
 internal import Pruning
@@ -17,6 +18,15 @@ extension RunIdentity {
     add("--tokens-per-leaf", "\(pass.layout.samplesPerLeaf * pass.tokens.tokensPerSample)")
   }
 
+  /// What a statistics file says of the run that made it; all else as in another identity.
+  init(_ other: RunIdentity, of file: StatisticsFile) {
+    let said = [
+      "model digest": file.modelDigest.hexadecimal, "data digest": file.dataDigest.hexadecimal,
+      "--samples": "\(file.statistics.sampleCount)", "--compute": file.compute.rawValue,
+    ]
+    self.init(facts: other.facts.map { ($0.name, said[$0.name] ?? $0.value) })
+  }
+
   mutating func add(_ search: SearchOptions) {
     add("--metric", search.metric.rawValue)
     add("--structure", search.search.structure.rawValue)
@@ -27,9 +37,9 @@ extension RunIdentity {
     add("--tensor-parallel", "\(search.ranks)")
   }
 
+  /// `--format` is not among them: it adds a file and changes none.
   mutating func add(_ write: WriteOptions) {
     add("--compensation", "\(write.compensates)")
     add("--max-shard-size", "\(write.maximumShardBytes)")
-    add("--format", write.format.rawValue)
   }
 }

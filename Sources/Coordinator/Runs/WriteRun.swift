@@ -44,15 +44,16 @@ public struct WriteRun: Sendable {
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
     identity.add("statistics digest", try statisticsDigest())
     identity.add(write)
-    if cluster.options.resumes, try FinishedRun.isThere(output, as: identity) {
-      return console.log.notice("\(output) is complete: there is nothing to resume")
-    }
+    let place = RunWorkspace.Place.checkpoint(output)
+    let finished = try FinishedRun.find(
+      place, as: identity, resuming: cluster.options.resumes)
+    if try place.isComplete(finished, write.format, console) { return }
     var workspace = try RunWorkspace(
-      output, journalFolder: "flap/journal", identity: identity, tree: nil, shape: inputs.shape,
-      resuming: cluster.options.resumes, log: console.log)
+      place, identity: identity, tree: nil, shape: inputs.shape,
+      resuming: cluster.options.resumes, reopening: finished, log: console.log)
     let shards = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
-        inputs, nil, cluster, console, logFolder: output.pushing("flap/logs"),
+        inputs, nil, cluster, console, logFolder: place.logPath,
         chronicle: workspace.chronicle)
       let shards = try session.guarded { session in
         let writing = CheckpointWriting(
@@ -72,8 +73,9 @@ public struct WriteRun: Sendable {
       return shards
     }
     let summary = WriteSummary(
-      output: output.string, shards: shards.map(ShardSummary.init),
-      gguf: try write.addGGUF(to: output, console), terms: identity.dictionary)
+      output: output.string, shards: shards.map { FileSummary($0) },
+      records: try PruningReport.File.records(in: output).map { FileSummary($0) },
+      gguf: try write.addGGUF(to: output, of: finished, console), terms: identity.dictionary)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()
