@@ -502,6 +502,51 @@ void   flap__empty__free_unpacked
   assert(message->base.descriptor == &flap__empty__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flap__shutdown__init
+                     (Flap__Shutdown         *message)
+{
+  static const Flap__Shutdown init_value = FLAP__SHUTDOWN__INIT;
+  *message = init_value;
+}
+size_t flap__shutdown__get_packed_size
+                     (const Flap__Shutdown *message)
+{
+  assert(message->base.descriptor == &flap__shutdown__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__shutdown__pack
+                     (const Flap__Shutdown *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__shutdown__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__shutdown__pack_to_buffer
+                     (const Flap__Shutdown *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__shutdown__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__Shutdown *
+       flap__shutdown__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__Shutdown *)
+     protobuf_c_message_unpack (&flap__shutdown__descriptor,
+                                allocator, len, data);
+}
+void   flap__shutdown__free_unpacked
+                     (Flap__Shutdown *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__shutdown__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flap__rejection__init
                      (Flap__Rejection         *message)
 {
@@ -1055,7 +1100,7 @@ const ProtobufCMessageDescriptor flap__task_attempt__descriptor =
   (ProtobufCMessageInit) flap__task_attempt__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__hello__field_descriptors[9] =
+static const ProtobufCFieldDescriptor flap__hello__field_descriptors[10] =
 {
   {
     "protocol_version",
@@ -1165,10 +1210,23 @@ static const ProtobufCFieldDescriptor flap__hello__field_descriptors[9] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "instance",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Hello, instance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__hello__field_indices_by_name[] = {
   6,   /* field[6] = core_count */
   2,   /* field[2] = host */
+  9,   /* field[9] = instance */
   5,   /* field[5] = kernel_fingerprint */
   8,   /* field[8] = memory_bytes */
   4,   /* field[4] = model_digest */
@@ -1180,7 +1238,7 @@ static const unsigned flap__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange flap__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor flap__hello__descriptor =
 {
@@ -1190,7 +1248,7 @@ const ProtobufCMessageDescriptor flap__hello__descriptor =
   "Flap__Hello",
   "flap",
   sizeof(Flap__Hello),
-  9,
+  10,
   flap__hello__field_descriptors,
   flap__hello__field_indices_by_name,
   1,  flap__hello__number_ranges,
@@ -1698,7 +1756,7 @@ static const ProtobufCFieldDescriptor flap__coordinator_header__field_descriptor
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flap__CoordinatorHeader, message_case),
     offsetof(Flap__CoordinatorHeader, shutdown),
-    &flap__empty__descriptor,
+    &flap__shutdown__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1752,6 +1810,44 @@ const ProtobufCMessageDescriptor flap__empty__descriptor =
   flap__empty__field_indices_by_name,
   0,  flap__empty__number_ranges,
   (ProtobufCMessageInit) flap__empty__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__shutdown__field_descriptors[1] =
+{
+  {
+    "is_complete",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Shutdown, is_complete),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__shutdown__field_indices_by_name[] = {
+  0,   /* field[0] = is_complete */
+};
+static const ProtobufCIntRange flap__shutdown__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor flap__shutdown__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.Shutdown",
+  "Shutdown",
+  "Flap__Shutdown",
+  "flap",
+  sizeof(Flap__Shutdown),
+  1,
+  flap__shutdown__field_descriptors,
+  flap__shutdown__field_indices_by_name,
+  1,  flap__shutdown__number_ranges,
+  (ProtobufCMessageInit) flap__shutdown__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flap__rejection__field_descriptors[2] =

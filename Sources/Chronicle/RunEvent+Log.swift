@@ -14,6 +14,9 @@ extension RunEvent {
     case .workerLost(let id, let host, let reason, _):
       self.init(.workerLost, at: time)
       (worker, self.host, self.reason) = ("\(id)", host, reason)
+    case .workerLeft(let id, let host, let reason, _):
+      self.init(.workerLeft, at: time)
+      (worker, self.host, self.reason) = ("\(id)", host, reason)
     case .hostExcluded(let exclusion):
       self.init(.hostLeftOut, at: time)
       (host, reason) = (exclusion.host, "\(exclusion)")

@@ -11,7 +11,7 @@ public import SystemPackage
 ///
 /// Every record is on disk before ``LedgerStorage/commit(_:removing:)`` returns (`synchronous` =
 /// FULL); files are written by ``AtomicFile``, which syncs them.
-public final class RunJournal: LedgerStorage {
+public final class RunJournal: LedgerStorage, Sendable {
   public let folder: FilePath
   private let database: DatabaseQueue
 
@@ -71,6 +71,7 @@ public final class RunJournal: LedgerStorage {
         try database.execute(
           sql: """
             CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+            CREATE TABLE kernels (fingerprint TEXT PRIMARY KEY);
             CREATE TABLE result (
               key TEXT PRIMARY KEY, file TEXT NOT NULL, start INTEGER NOT NULL,
               bytes INTEGER NOT NULL, digest TEXT NOT NULL);
@@ -148,6 +149,28 @@ public final class RunJournal: LedgerStorage {
   }
 
   private func close() throws { try RunJournal.wrapping(folder) { try database.close() } }
+
+  // MARK: Kernels
+
+  /// Which kernels computed the results, in the order of their first ones.
+  public func kernels() throws -> [String] {
+    try rows("SELECT fingerprint FROM kernels ORDER BY rowid").map { row in
+      guard let fingerprint = String.fromDatabaseValue(row[0]) else {
+        throw damage("the run's kernels cannot be read")
+      }
+      return fingerprint
+    }
+  }
+
+  /// Notes that results of these kernels are kept.
+  public func note(kernels fingerprint: String) throws {
+    try RunJournal.wrapping(folder) {
+      try database.write {
+        try $0.execute(
+          sql: "INSERT OR IGNORE INTO kernels VALUES (?)", arguments: [fingerprint])
+      }
+    }
+  }
 
   // MARK: LedgerStorage
 

@@ -36,6 +36,7 @@ final class SyntheticWorker {
     machine = WorkerMachine(
       hello: Hello(
         softwareVersion: SoftwareVersion.current, host: name, processID: 1,
+        instance: .random(in: .min ... .max),
         modelDigest: modelDigest, kernelFingerprint: "synthetic", coreCount: 1, threadCount: 1,
         memoryBytes: 1 << 30))
     try handle(.started, happened)

@@ -34,9 +34,16 @@ extension WireCodec {
       .reportAcknowledged(try FieldChecks.attempt(header.report_acknowledged))
     case FLAP__COORDINATOR_HEADER__MESSAGE_CANCEL: .cancel(try FieldChecks.attempt(header.cancel))
     case FLAP__COORDINATOR_HEADER__MESSAGE_DRAIN: .drain
-    case FLAP__COORDINATOR_HEADER__MESSAGE_SHUTDOWN: .shutdown
+    case FLAP__COORDINATOR_HEADER__MESSAGE_SHUTDOWN: try shutdown(header.shutdown)
     default: throw .unknownMessage
     }
+  }
+
+  private static func shutdown(
+    _ pointer: UnsafeMutablePointer<Flap__Shutdown>?
+  ) throws(WireError) -> CoordinatorMessage {
+    guard let shutdown = pointer?.pointee else { throw .missing(field: "shutdown") }
+    return .shutdown(shutdown.is_complete != 0 ? .complete : .early)
   }
 
   private static func credit(

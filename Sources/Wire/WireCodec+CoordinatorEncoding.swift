@@ -75,9 +75,11 @@ extension HeaderPacking {
     case .drain:
       header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_DRAIN
       header.drain = empty()
-    case .shutdown:
+    case .shutdown(let end):
       header.message_case = FLAP__COORDINATOR_HEADER__MESSAGE_SHUTDOWN
-      header.shutdown = empty()
+      header.shutdown = part(Flap__Shutdown(), flap__shutdown__init) {
+        $0.is_complete = end == .complete ? 1 : 0
+      }
     }
   }
 

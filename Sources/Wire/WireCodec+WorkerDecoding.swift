@@ -45,6 +45,7 @@ extension WireCodec {
       host: try FieldChecks.text(hello.host, "host"),
       processID: try FieldChecks.count(
         hello.process_id, "process number", atLeast: 1, atMost: Int(Int32.max)),
+      instance: hello.instance,
       modelDigest: try FieldChecks.digest(hello.model_digest, "digest of the model"),
       kernelFingerprint: try FieldChecks.text(hello.kernel_fingerprint, "kernel fingerprint"),
       coreCount: try FieldChecks.count(hello.core_count, "count of cores", atLeast: 1),

@@ -81,6 +81,7 @@ extension HeaderPacking {
       $0.software_version = text(hello.softwareVersion)
       $0.host = text(hello.host)
       $0.process_id = UInt32(hello.processID)
+      $0.instance = hello.instance
       $0.model_digest = data(hello.modelDigest.bytes)
       $0.kernel_fingerprint = text(hello.kernelFingerprint)
       $0.core_count = UInt32(hello.coreCount)

@@ -4,7 +4,7 @@ public import Transport
 /// What a worker is told when it is started; all else comes from its coordinator.
 public struct WorkerOptions: Sendable {
   /// Where the coordinator is, and the keys to join it.
-  public var ticket: ConnectionTicket
+  public var ticket: TicketSource
   /// The checkpoint's folder on this machine.
   public var modelDirectory: FilePath
   /// Leaves that are computed at a time; nil: what suits the model.
@@ -15,7 +15,7 @@ public struct WorkerOptions: Sendable {
   public var watchesStandardInput: Bool
 
   public init(
-    ticket: ConnectionTicket, modelDirectory: FilePath, laneCount: Int?, threadCount: Int,
+    ticket: TicketSource, modelDirectory: FilePath, laneCount: Int?, threadCount: Int,
     watchesStandardInput: Bool
   ) {
     self.ticket = ticket
@@ -23,5 +23,19 @@ public struct WorkerOptions: Sendable {
     self.laneCount = laneCount
     self.threadCount = threadCount
     self.watchesStandardInput = watchesStandardInput
+  }
+}
+
+/// Where a worker's ticket comes from.
+public enum TicketSource: Sendable {
+  case given(ConnectionTicket)
+  /// A later coordinator writes a new one there.
+  case file(FilePath)
+
+  func read() throws -> ConnectionTicket {
+    switch self {
+    case .given(let ticket): ticket
+    case .file(let path): try TicketReader.read(path)
+    }
   }
 }

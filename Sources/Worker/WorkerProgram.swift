@@ -14,44 +14,77 @@ public enum WorkerProgram {
   /// The cores of this machine.
   public static var defaultThreadCount: Int { Host.coreCount }
 
-  /// Opens the model, joins the coordinator and works until it is told to leave. Given up behind
-  /// a slow or broken link, it joins again.
+  /// For how long a worker that its coordinator did not start waits for the next one.
+  static let waitLimit = Duration.seconds(600)
+  /// The same for one that ends with its coordinator's process anyway: long enough for a coordinator
+  /// that stands still to come back.
+  static let watchedWaitLimit = Duration.seconds(120)
+  /// For how long it looks for one at a place: the next one may be elsewhere, with keys of its own.
+  static let lookLimit = Duration.seconds(10)
+  /// Between two looks.
+  static let waitPause = Duration.seconds(2)
+  /// For how long abandoned work may take to stop: a step is a layer of a leaf.
+  static let stepLimit = Duration.seconds(120)
+
+  /// Opens the model, joins the coordinator and works until the run is done. Given up behind a slow
+  /// or broken link, it joins again; when the run ends early or its coordinator is silent, it waits
+  /// for the next one.
   ///
   /// - Throws: what is wrong with the model or the connection; ``WorkerEnded`` when the run does
-  ///   not want this worker.
+  ///   not want this worker, or nobody comes.
   public static func run(_ options: WorkerOptions, log: Logger) throws {
     let checkpoint = try Checkpoint(directory: options.modelDirectory)
     try checkpoint.validate()
     let hello = Hello(
       softwareVersion: version, host: Host.name, processID: Host.processID,
-      modelDigest: checkpoint.digest, kernelFingerprint: KernelFingerprint.current(compute: nil),
-      coreCount: Host.coreCount, threadCount: options.threadCount,
-      memoryBytes: Host.memoryBytes)
+      instance: .random(in: .min ... .max), modelDigest: checkpoint.digest,
+      kernelFingerprint: KernelFingerprint.all, coreCount: Host.coreCount,
+      threadCount: options.threadCount, memoryBytes: Host.memoryBytes)
     let wakeUp = try WakeUp()
+    let leaveRequest = LeaveRequest(wakeUp: wakeUp)
     let compute = ComputeThread(wakeUp: wakeUp) { progress in
       TaskRunner(
         checkpoint: checkpoint, laneCount: options.laneCount, threadCount: options.threadCount,
         progress: progress)
     }
+    let limit = options.watchesStandardInput ? watchedWaitLimit : waitLimit
+    var ticket = try options.ticket.read()
+    /// Since when there is no run.
+    var waitingSince = Instant.now
+    var pause = Duration.zero
     while true {
       // Another name each time: what was said under the old one does not count.
       let socket = try Socket(
         context: MessagingContext(), kind: .dealer, routingID: WorkerID.random().bytes,
-        security: options.ticket.security)
-      try socket.connect(options.ticket.endpoint)
+        security: ticket.security)
+      try socket.connect(ticket.endpoint)
       let shell = WorkerShell(
-        hello: hello, socket: socket, compute: compute, wakeUp: wakeUp,
+        machine: WorkerMachine(
+          hello: hello, joinLimit: min(lookLimit, limit - (.now - waitingSince)), pause: pause),
+        socket: socket, compute: compute, wakeUp: wakeUp, leaveRequest: leaveRequest,
         watchesStandardInput: options.watchesStandardInput, log: log)
-      let ending = try shell.run()
+      let (ending, hasJoined) = try shell.run()
+      if hasJoined { waitingSince = .now }
       switch ending.kind {
       case .done: return
-      case .failure: throw WorkerEnded(reason: ending.reason, isFinal: false)
-      case .refused: throw WorkerEnded(reason: ending.reason, isFinal: true)
-      case .rejoin:
+      case .left:
+        // Its unfinished files go with its work.
+        _ = compute.becomesIdle(within: .seconds(2))
+        throw WorkerEnded(reason: ending.reason, remedy: .onDemand)
+      case .refused: throw WorkerEnded(reason: ending.reason, remedy: .none)
+      case .givenUp:
         log.warning("given up: \(ending.reason); joining again")
-        guard compute.becomesIdle(within: .seconds(10)) else {
-          throw WorkerEnded(reason: "its computation does not move", isFinal: false)
+        pause = .zero
+      case .orphaned:
+        guard .now - waitingSince < limit else {
+          throw WorkerEnded(reason: ending.reason, remedy: .restart)
         }
+        if hasJoined { log.warning("\(ending.reason): waiting for the next coordinator") }
+        pause = waitPause
+        if let renewed = try? options.ticket.read() { ticket = renewed }
+      }
+      guard compute.becomesIdle(within: stepLimit) else {
+        throw WorkerEnded(reason: "its computation does not move", remedy: .restart)
       }
     }
   }
@@ -67,26 +100,22 @@ public enum WorkerProgram {
     } catch {
       modelError = "\(error)"
     }
-    let place = options.ticket.hostAndPort
-    let endpointError = Host.failure(
-      ofConnectingTo: place.host, port: place.port, within: .seconds(10))
+    let endpointError: String?
+    do {
+      let place = try options.ticket.read().hostAndPort
+      endpointError = Host.failure(
+        ofConnectingTo: place.host, port: place.port, within: .seconds(10))
+    } catch {
+      endpointError = "\(error)"
+    }
     let report = PreflightReport(
       softwareVersion: version, protocolVersion: Hello.protocolVersion, host: Host.name,
       coreCount: Host.coreCount, memoryBytes: Host.memoryBytes,
       modelDigest: digest?.hexadecimal, modelError: modelError,
-      kernelFingerprint: KernelFingerprint.current(compute: nil),
+      kernelFingerprint: KernelFingerprint.all,
       endpointReachable: endpointError == nil, endpointError: endpointError)
     print(report.line)
   }
-}
-
-/// The coordinator or its silence ended this worker.
-public struct WorkerEnded: Error, Hashable, Sendable, CustomStringConvertible {
-  public let reason: String
-  /// Whether it would be refused again.
-  public let isFinal: Bool
-
-  public var description: String { "worker ends: \(reason)" }
 }
 
 extension WorkerID {

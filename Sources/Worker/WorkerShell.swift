@@ -13,6 +13,7 @@ struct WorkerShell: ~Copyable {
   private let socket: Socket
   private let compute: ComputeThread
   private let wakeUp: WakeUp
+  private let leaveRequest: LeaveRequest
   private var memory = ProcessMemory()
   private var watchesStandardInput: Bool
   private let log: Logger
@@ -21,19 +22,21 @@ struct WorkerShell: ~Copyable {
   private var ending: WorkerMachine.Ending?
 
   init(
-    hello: Hello, socket: consuming Socket, compute: ComputeThread, wakeUp: WakeUp,
-    watchesStandardInput: Bool, log: Logger
+    machine: WorkerMachine, socket: consuming Socket, compute: ComputeThread, wakeUp: WakeUp,
+    leaveRequest: LeaveRequest, watchesStandardInput: Bool, log: Logger
   ) {
-    machine = WorkerMachine(hello: hello)
+    self.machine = machine
     self.socket = socket
     self.compute = compute
     self.wakeUp = wakeUp
+    self.leaveRequest = leaveRequest
     self.watchesStandardInput = watchesStandardInput
     self.log = log
   }
 
   /// Talks until there is a reason to end.
-  consuming func run() throws -> WorkerMachine.Ending {
+  /// - Returns: the reason, and whether the worker belonged to a run.
+  consuming func run() throws -> (WorkerMachine.Ending, hasJoined: Bool) {
     try handle(.started)
     while ending == nil {
       let ready = try Poller.wait(
@@ -42,11 +45,12 @@ struct WorkerShell: ~Copyable {
       for finished in compute.takeOutcomes() { try take(finished) }
       try receiveAll()
       if watchesStandardInput, ready.contains(STDIN_FILENO), standardInputIsClosed() {
-        try handle(.stop(reason: "standard input was closed"))
+        try handle(.abandoned(reason: "standard input was closed"))
       }
+      if let reason = leaveRequest.reason { try handle(.leave(reason: reason)) }
       if let due = machine.nextTimer, due <= .now { try handle(.timer(status())) }
     }
-    return ending!
+    return (ending!, machine.hasJoined)
   }
 
   private mutating func take(_ finished: ComputeThread.Finished) throws {

@@ -16,8 +16,13 @@ struct FlapWorker: ParsableCommand {
 
         flap-worker --connect-file FILE --model DIR
 
-      Exit codes: 0, the run is over; 1, it lost its coordinator (restart it);
-      3, it would be refused again.
+      A run that is interrupted may go on under another flap-coord: the worker
+      waits ten minutes for it, and reads FILE again. SIGTERM and Ctrl-C make it
+      give its task back and leave.
+
+      Exit codes: 0, the run is done; 1, no coordinator came, or something was
+      missing that may come (restart it); 3, it would be refused again; 4, it
+      was asked to leave.
       """,
     version: WorkerProgram.version)
 
@@ -61,21 +66,22 @@ struct FlapWorker: ParsableCommand {
   func run() throws {
     do {
       let options = WorkerOptions(
-        ticket: try ticket(), modelDirectory: FilePath(model), laneCount: lanes,
+        ticket: try ticketSource(), modelDirectory: FilePath(model), laneCount: lanes,
         threadCount: threads ?? WorkerProgram.defaultThreadCount,
         watchesStandardInput: watchStdin || connectFile == "-")
       guard !preflight else { return WorkerProgram.preflight(options) }
       try WorkerProgram.run(options, log: Logger(label: "flap-worker"))
     } catch {
       _ = try? FileDescriptor.standardError.writeAll("flap-worker: \(error)\n".utf8)
-      let isFinal = (error as? WorkerEnded)?.isFinal ?? true
-      throw isFinal ? ExitCode(3) : ExitCode.failure
+      throw ExitCode(WorkerEnded(error).remedy.rawValue)
     }
   }
 
-  private func ticket() throws -> ConnectionTicket {
-    if let connect { return try ConnectionTicket(endpoint: connect, run: "any", keys: nil) }
+  private func ticketSource() throws -> TicketSource {
+    if let connect {
+      return .given(try ConnectionTicket(endpoint: connect, run: "any", keys: nil))
+    }
     return connectFile == "-"
-      ? try TicketReader.readStandardInput() : try TicketReader.read(FilePath(connectFile!))
+      ? .given(try TicketReader.readStandardInput()) : .file(FilePath(connectFile!))
   }
 }

@@ -70,10 +70,15 @@ extension CoordinatorSettings {
 }
 
 extension Hello {
-  static var forTests: Hello {
+  /// Of another process each time.
+  static var forTests: Hello { forTests(host: "host") }
+
+  static func forTests(
+    host: String, instance: UInt64 = .random(in: .min ... .max), kernels: String = "k"
+  ) -> Hello {
     Hello(
-      softwareVersion: "1", host: "host", processID: 1,
-      modelDigest: VirtualWork.digest(of: [1]), kernelFingerprint: "k", coreCount: 1,
+      softwareVersion: "1", host: host, processID: 1, instance: instance,
+      modelDigest: VirtualWork.digest(of: [1]), kernelFingerprint: kernels, coreCount: 1,
       threadCount: 1, memoryBytes: 1 << 30)
   }
 }

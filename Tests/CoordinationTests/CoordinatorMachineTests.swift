@@ -34,26 +34,15 @@ struct CoordinatorMachineTests {
     #expect(machine.workerCount == 0)
   }
 
-  @Test("kernels that differ are told; with --strict the second worker is refused")
-  func mixedKernels() {
-    var hello = Hello.forTests
-    hello.kernelFingerprint = "other"
-    var machine = running()
-    let told = machine.handle(.received(.hello(hello), from: other), at: .start)
-    #expect(told.contains(.log(.mixedKernels("k", "other"))))
-    var settings = CoordinatorSettings.forTests
-    settings.isStrict = true
-    machine = running(settings)
-    let effects = machine.handle(.received(.hello(hello), from: other), at: .start)
-    #expect(rejection(effects)?.reason.contains("--strict") == true)
-  }
-
   @Test("a result is acknowledged only after it was stored")
   func acknowledgementFollowsStoring() {
     var machine = running()
     let effects = deliver(result, to: &machine)
     let digest = VirtualWork.digest(of: result)
-    #expect(effects == [.store(first.attempt, .received(byteCount: result.count, digest))])
+    #expect(
+      effects == [
+        .computed(by: "k"), .store(first.attempt, .received(byteCount: result.count, digest)),
+      ])
     let after = machine.handle(.stored(first.attempt), at: .start)
     #expect(
       after == [
@@ -112,6 +101,16 @@ struct CoordinatorMachineTests {
     #expect(rejection(effects) != nil)
     #expect(machine.workerCount == 0)
     #expect(machine.violations().isEmpty)
+  }
+
+  @Test("a report that comes again while the first is being stored changes nothing")
+  func replayWhileStoring() {
+    var machine = running()
+    _ = deliver(result, to: &machine)
+    #expect(deliver(result, to: &machine).isEmpty)
+    #expect(machine.workerCount == 1)
+    let after = machine.handle(.stored(first.attempt), at: .start)
+    #expect(after.last == .completed)
   }
 
   @Test("a replayed report of an earlier attempt changes nothing")
@@ -208,36 +207,6 @@ struct CoordinatorMachineTests {
     }
   }
 
-  @Test("a host where two different tasks failed is left out while there are others")
-  func hostExclusion() {
-    var machine = CoordinatorMachine(settings: .forTests)
-    _ = machine.handle(
-      .submit((0..<4).map { .init(id: TaskID($0), work: .numbered(Int($0))) }), at: .start)
-    var good = Hello.forTests
-    good.host = "good"
-    let begun = machine.handle(.received(.hello(good), from: other), at: .start)
-    func joinBad(_ name: UInt8) -> [CoordinatorMachine.Effect] {
-      machine.handle(.received(.hello(.forTests), from: WorkerID(bytes: [name])), at: .start)
-    }
-    _ = joinBad(1)
-    _ = machine.handle(.lost(WorkerID(bytes: [1]), reason: "killed"), at: .start)
-    // The task that was lost goes to the good host, so that the bad one fails another.
-    let done = assignments(begun)[0].attempt
-    _ = finish(done, by: other, &machine, .start)
-    _ = machine.handle(.stored(done), at: .start)
-    #expect(rejection(joinBad(2)) == nil)
-    let effects = machine.handle(.lost(WorkerID(bytes: [2]), reason: "killed"), at: .start)
-    let exclusion = HostExclusion(host: "host", failedTaskCount: 2)
-    #expect(effects.contains(.log(.hostExcluded(exclusion))))
-    let refused = rejection(joinBad(3))
-    #expect(refused?.isFinal == true)
-    #expect(refused?.reason == "host is left out: 2 different tasks failed there")
-    // With nobody else left it is better than nothing.
-    _ = machine.handle(.lost(other, reason: "killed"), at: .start)
-    #expect(rejection(joinBad(4)) == nil)
-    #expect(machine.violations().isEmpty)
-  }
-
   @Test("at the end of a phase a straggler's task is tried elsewhere; the first result counts")
   func speculation() {
     var machine = CoordinatorMachine(settings: .forTests)
@@ -262,46 +231,6 @@ struct CoordinatorMachineTests {
     #expect(end.contains(.send(.cancel(doubled), to: other)))
     #expect(end.last == .completed)
     #expect(machine.violations().isEmpty)
-  }
-
-  @Test("a straggler that only a host left out could try is no reason for a timer")
-  func stragglerWithoutCandidate() throws {
-    var machine = CoordinatorMachine(settings: .forTests)
-    var attempts: [WorkerID: TaskAttempt] = [:]
-    func tell(_ event: CoordinatorMachine.Event, at now: Instant = .start) {
-      for case .send(.assign(let assignment), let id) in machine.handle(event, at: now) {
-        attempts[id] = assignment.attempt
-      }
-    }
-    func fail(by id: WorkerID) throws {
-      let failure = TaskFailure(
-        attempt: try #require(attempts[id]), failureClass: .transient, reason: "x")
-      tell(.received(.taskFailed(failure), from: id))
-    }
-    func complete(by id: WorkerID, at now: Instant) throws {
-      let attempt = try #require(attempts[id])
-      _ = finish(attempt, by: id, &machine, now)
-      tell(.stored(attempt), at: now)
-    }
-    tell(.submit((0..<3).map { .init(id: TaskID(UInt64($0)), work: .numbered($0)) }))
-    tell(.received(.hello(.forTests), from: worker))
-    tell(.received(.hello(.forTests), from: other))
-    var good = Hello.forTests
-    good.host = "good"
-    let third = WorkerID(bytes: Array("c".utf8))
-    tell(.received(.hello(good), from: third))
-    // The host of the first two is left out; the first is busy and stays.
-    try fail(by: worker)
-    try fail(by: other)
-    #expect(machine.workerCount == 2)
-    let second = Instant.start + .seconds(1)
-    try complete(by: worker, at: second)
-    try complete(by: third, at: second)
-    // One second is usual for a task: after three the last one is a straggler.
-    let late = second + .seconds(4)
-    tell(.timer, at: late)
-    #expect(attempts[third]?.attempt == 2 && machine.counters.speculations == 0)
-    #expect(try #require(machine.nextTimer) > late)
   }
 
   @Test("a second result with other bits is told, and ends a strict run", arguments: [true, false])

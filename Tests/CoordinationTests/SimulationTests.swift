@@ -45,7 +45,68 @@ struct SimulationTests {
     #expect(cluster.computedCount <= units + job.layerCount + job.shardCount + speculations)
   }
 
-  @Test("a planted bug is found", arguments: VirtualCluster.PlantedBug.allCases)
+  /// What each of these does to a run, and nothing else, is nobody's fault: with the limits that
+  /// users get it comes to its end, and no host is left out.
+  enum Innocent: CaseIterable { case stall, partitionAll, preempt }
+
+  @Test(
+    "stalls, switches and polite preemptions are held against nobody",
+    arguments: Innocent.allCases)
+  func innocentFaults(kind: Innocent) {
+    var faultCount = 0
+    for seed in 0..<300 {
+      let cluster = run(kind, seed: seed)
+      faultCount += cluster.faultCount
+      #expect(cluster.violations.isEmpty && cluster.isFinished, "seed \(seed)")
+      #expect(blames(in: cluster, kind).isEmpty, "seed \(seed)")
+    }
+    #expect(faultCount > 50)
+  }
+
+  @Test("a coordinator that holds its own stalls against the workers is found")
+  func blamedForStall() {
+    let found = (0..<50).first {
+      !blames(in: run(.stall, seed: $0, bug: .blamesForOwnStall), .stall).isEmpty
+    }
+    #expect(found != nil)
+  }
+
+  private func run(
+    _ kind: Innocent, seed: Int, bug: VirtualCluster.PlantedBug? = nil
+  ) -> VirtualCluster {
+    var generator = SeededGenerator(seed: UInt64(seed))
+    var job = VirtualCluster.Job(random: &generator)
+    job.workerCount = max(3, job.workerCount)
+    job.hostCount = job.workerCount
+    var faults = VirtualCluster.Faults()
+    var settings = VirtualCluster.settings
+    settings.attemptLimit = 4
+    switch kind {
+    case .stall: faults.stall = 0.1
+    case .partitionAll: faults.partitionAll = 0.02
+    case .preempt: faults.preempt = 0.3
+    }
+    var cluster = VirtualCluster(
+      job, seed: UInt64(seed), faults: faults, bug: bug, settings: settings)
+    cluster.run(faultyFor: .seconds(120), limit: .seconds(5000))
+    return cluster
+  }
+
+  private func blames(in cluster: VirtualCluster, _ kind: Innocent) -> [LogEvent] {
+    cluster.log.filter {
+      switch $0 {
+      case .workerLost: kind != .partitionAll
+      case .hostExcluded: true
+      default: false
+      }
+    }
+  }
+
+  @Test(
+    "a planted bug is found",
+    arguments: [
+      VirtualCluster.PlantedBug.mergesTwice, .mergesBeforeDigest, .acknowledgesBeforeDisk,
+    ])
   func plantedBug(bug: VirtualCluster.PlantedBug) {
     let found = (0..<500).first { seed in
       var cluster = VirtualCluster(seed: UInt64(seed), bug: bug)
@@ -69,6 +130,9 @@ extension VirtualCluster {
     faults.pause = rate(0.1)
     faults.hang = rate(0.1)
     faults.partition = rate(0.1)
+    faults.partitionAll = rate(0.03)
+    faults.preempt = rate(0.1)
+    faults.stall = rate(0.03)
     faults.crashCoordinator = rate(0.1)
     faults.fillDisk = rate(0.05)
     faults.failTask = rate(0.3)
@@ -90,6 +154,7 @@ extension VirtualCluster.Job {
     layerCount = Int.random(in: 1...3, using: &generator)
     shardCount = Int.random(in: 0...3, using: &generator)
     workerCount = Int.random(in: 1...5, using: &generator)
+    hostCount = Int.random(in: 1...workerCount, using: &generator)
     gathers = generator.chance(0.5)
     asksTogether = generator.chance(0.5)
   }

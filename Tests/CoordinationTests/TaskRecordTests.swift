@@ -17,7 +17,7 @@ struct TaskRecordTests {
     let first = task.begin(by: one)
     task.offer(digest, of: first, by: one)
     #expect(task.refuse(first) == .runs)
-    #expect(task.fail(by: one) == .requeued)
+    #expect(task.fail(by: one, on: "host") == .requeued)
     #expect(
       task.complaint(about: .acknowledged(1))
         == "task 12 (calibration of work unit 0/3): submitted; 12.1 assigned to w1; 12.1 offered by w1; "

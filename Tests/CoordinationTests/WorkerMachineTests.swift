@@ -10,10 +10,12 @@ struct WorkerMachineTests {
 
   @Test("hello is repeated until it is answered; then heartbeats follow the coordinator's interval")
   func joining() {
-    var machine = WorkerMachine(hello: .forTests)
-    #expect(machine.handle(.started, at: .start) == [.send(.hello(.forTests))])
+    let introduction = Hello.forTests
+    let hello = WorkerMessage.hello(introduction)
+    var machine = WorkerMachine(hello: introduction)
+    #expect(machine.handle(.started, at: .start) == [.send(hello)])
     let again = machine.handle(.timer(WorkerStatus()), at: .start + .seconds(2))
-    #expect(again == [.send(.hello(.forTests))])
+    #expect(again == [.send(hello)])
     let terms = VirtualCluster.settings.welcome
     let welcomed = machine.handle(.received(.welcome(terms)), at: .start + .seconds(3))
     #expect(welcomed == [.configure(terms)])
@@ -65,20 +67,21 @@ struct WorkerMachineTests {
     var machine = computing()
     let rejection = Rejection(reason: "r", isFinal: isFinal)
     let effects = machine.handle(.received(.reject(rejection)), at: .start)
-    let ending = WorkerMachine.Ending(kind: isFinal ? .refused : .rejoin, reason: "r")
+    let ending = WorkerMachine.Ending(kind: isFinal ? .refused : .givenUp, reason: "r")
     #expect(effects == [.abandon(attempt), .exit(ending)])
   }
 
-  @Test("a worker that hears nothing for its lease ends with a failure")
+  @Test("a worker that hears nothing for its lease looks for a later coordinator")
   func lease() {
     var machine = computing()
     let effects = machine.handle(.timer(WorkerStatus()), at: .start + .seconds(30))
     #expect(
       effects == [
         .abandon(attempt),
-        .exit(.init(kind: .failure, reason: "no word from the coordinator for 30 s")),
+        .exit(.init(kind: .orphaned, reason: "no word from the coordinator for 30 s")),
       ])
-    #expect(machine.handle(.received(.shutdown), at: .start).isEmpty, "the end is the end")
+    #expect(
+      machine.handle(.received(.shutdown(.complete)), at: .start).isEmpty, "the end is the end")
   }
 
   @Test("drain: the work at hand is delivered first")
@@ -92,8 +95,50 @@ struct WorkerMachineTests {
     #expect(
       effects == [
         .forget(attempt), .send(.bye(reason: "drained")),
-        .exit(.init(kind: .done, reason: "drained")),
+        .exit(.init(kind: .orphaned, reason: "drained")),
       ])
+  }
+
+  @Test("a run that is done needs nobody; one that ended early may go on under another coordinator")
+  func shutdown() {
+    for (end, kind) in [(RunEnd.complete, WorkerMachine.Ending.Kind.done), (.early, .orphaned)] {
+      var machine = computing()
+      let effects = machine.handle(.received(.shutdown(end)), at: .start)
+      #expect(effects.first == .abandon(attempt))
+      guard case .exit(let ending) = effects.last else {
+        Issue.record("the worker goes on")
+        return
+      }
+      #expect(ending.kind == kind)
+    }
+  }
+
+  @Test("asked to leave, it gives its task back; without whoever started it, it is done")
+  func leaving() {
+    for (event, kind) in [
+      (WorkerMachine.Event.leave(reason: "r"), WorkerMachine.Ending.Kind.left),
+      (.abandoned(reason: "r"), .done),
+    ] {
+      var machine = computing()
+      #expect(
+        machine.handle(event, at: .start) == [
+          .send(.bye(reason: "r")), .abandon(attempt), .exit(.init(kind: kind, reason: "r")),
+        ])
+    }
+  }
+
+  @Test("one that waits for the next coordinator pauses first, and gives up at its limit")
+  func waiting() {
+    let hello = Hello.forTests
+    var machine = WorkerMachine(
+      hello: hello, joinLimit: .seconds(5), pause: .milliseconds(500))
+    #expect(machine.handle(.started, at: .start).isEmpty)
+    #expect(machine.nextTimer == .start + .milliseconds(500))
+    let first = machine.handle(.timer(WorkerStatus()), at: .start + .milliseconds(500))
+    #expect(first == [.send(.hello(hello))])
+    let last = machine.handle(.timer(WorkerStatus()), at: .start + .seconds(5))
+    #expect(
+      last == [.exit(.init(kind: .orphaned, reason: "no word from the coordinator for 5 s"))])
   }
 
   @Test("an acknowledgement while computing means that another was first: the work is abandoned")

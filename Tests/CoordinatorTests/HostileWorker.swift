@@ -46,7 +46,7 @@ enum HostileMessages {
   static func hello(model: Digest) -> WorkerMessage {
     .hello(
       Hello(
-        softwareVersion: "1", host: "hostile", processID: 1, modelDigest: model,
+        softwareVersion: "1", host: "hostile", processID: 1, instance: 1, modelDigest: model,
         kernelFingerprint: "none", coreCount: 1, threadCount: 1, memoryBytes: 1 << 30))
   }
 

@@ -58,7 +58,7 @@ enum Programs {
   }
 
   /// Starts a flap-worker by hand.
-  static func worker(_ arguments: [String]) throws -> Process {
+  static func worker(_ arguments: [String], model: String = model) throws -> Process {
     let process = Process()
     process.executableURL = folder.appending(path: "flap-worker")
     process.arguments = ["--model", model] + arguments

@@ -56,7 +56,9 @@ struct ReplayingRelay: ~Copyable {
       replayedCount += report.count
     }
     var report: Report = []
+    let deadline = ContinuousClock.now + .seconds(60)
     while reports.count < wanted {
+      guard .now < deadline else { throw HostileWorker.NoAnswer() }
       while let frames = try client.receive() { try server.send(frames, to: hello.routingID) }
       guard let message = try server.receive() else {
         _ = try Poller.wait(for: server, descriptors: [], timeout: .milliseconds(1))

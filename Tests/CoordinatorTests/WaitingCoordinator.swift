@@ -23,20 +23,27 @@ final class WaitingCoordinator {
   }
 
   /// Small tasks, so that there are enough of them to give some to several workers.
-  private static let options = [
-    "calibrate", "--model", Programs.model, "--calibration", Programs.calibration, "--samples",
-    "24", "--tokens-per-leaf", "128", "--leaves-per-unit", "1", "--quiet",
-  ]
+  private static func options(_ sampleCount: Int) -> [String] {
+    [
+      "calibrate", "--model", Programs.model, "--calibration", Programs.calibration, "--samples",
+      "\(sampleCount)", "--tokens-per-leaf", "128", "--leaves-per-unit", "1",
+    ]
+  }
 
   /// Returns once it listens.
-  /// - Parameter environment: what its environment has besides this one's.
-  init(environment: [String: String] = [:]) throws {
+  /// - Parameters:
+  ///   - arguments: besides those that every run here has.
+  ///   - environment: what its environment has besides this one's.
+  init(
+    sampleCount: Int = 24, _ arguments: [String] = ["--quiet"],
+    environment: [String: String] = [:]
+  ) throws {
     folder = try TemporaryFolder()
     output = folder.path("statistics.safetensors")
     ticketPath = folder.path("ticket")
     process.executableURL = Programs.folder.appending(path: "flap-coord")
     process.arguments =
-      WaitingCoordinator.options
+      WaitingCoordinator.options(sampleCount) + arguments
       + [
         "--output", output, "--launcher", "none", "--listen", "127.0.0.1", "--connect-file",
         ticketPath,
@@ -63,11 +70,11 @@ final class WaitingCoordinator {
   deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
   /// The statistics of a run that nobody disturbs.
-  static func undisturbedDigest() throws -> Digest {
+  static func undisturbedDigest(sampleCount: Int = 24) throws -> Digest {
     let folder = try TemporaryFolder()
     let output = folder.path("statistics.safetensors")
     let outcome = try Programs.coordinator(
-      options + ["--output", output, "--local-workers", "1", "--threads", "1"])
+      options(sampleCount) + ["--output", output, "--local-workers", "1", "--threads", "1"])
     try #require(outcome.exitCode == 0, "\(outcome.standardError)")
     return try SmallFile.digest(FilePath(output))
   }
@@ -83,10 +90,15 @@ final class WaitingCoordinator {
     logText.split(separator: "\n").filter { $0.contains(text) }
   }
 
-  /// - Returns: whether such a line comes, now or soon.
-  func says(_ text: String) -> Bool {
-    Self.waits(until: { [self] in !lines(with: text).isEmpty })
+  /// - Returns: whether so many such lines come, now or soon.
+  func says(_ text: String, atLeast count: Int = 1) -> Bool {
+    Self.waits(until: { [self] in lines(with: text).count >= count })
   }
+
+  /// Its process stands still, as a suspended machine does.
+  func stop() { kill(process.processIdentifier, SIGSTOP) }
+
+  func goOn() { kill(process.processIdentifier, SIGCONT) }
 
   /// `RssAnon` of proc(5).
   var anonymousBytes: Int {
@@ -109,13 +121,23 @@ final class WaitingCoordinator {
 
   // MARK: The end
 
+  /// An honest worker that joins on its own.
+  func startWorker() throws -> Process {
+    try Programs.worker(["--connect-file", ticketPath, "--threads", "1"])
+  }
+
   /// Lets an honest worker do what is left of the run.
   /// - Returns: the digest of the statistics.
-  func finish() throws -> Digest {
-    let worker = try Programs.worker(["--connect-file", ticketPath, "--threads", "1"])
+  func finish() throws -> Digest { try end([startWorker()]) }
+
+  /// Lets workers do what is left of the run.
+  /// - Returns: the digest of the statistics.
+  func end(_ workers: [Process]) throws -> Digest {
     process.waitUntilExit()
-    worker.waitUntilExit()
-    #expect(worker.terminationStatus == 0)
+    for worker in workers {
+      worker.waitUntilExit()
+      #expect(worker.terminationStatus == 0)
+    }
     #expect(process.terminationStatus == 0, "\(logText)")
     return try SmallFile.digest(FilePath(output))
   }

@@ -2,6 +2,16 @@ public import Coordination
 import FlapCore
 import Statistics
 
+/// A time in which the coordinator's process stands still, as a suspended machine does.
+struct VirtualStall {
+  let began: Instant
+  let ends: Instant
+  /// When the network has sent again what was said meanwhile.
+  let messagesCome: Instant
+  /// The coordinator goes on, though messages are still to come.
+  var isOver = false
+}
+
 /// The coordinator's machine with what its shell keeps.
 struct VirtualCoordinator {
   var machine: CoordinatorMachine
@@ -10,6 +20,7 @@ struct VirtualCoordinator {
   var tasks: [TaskID: Work] = [:]
   /// When its timer event is due.
   var timer: Instant?
+  var stall: VirtualStall?
   var isWritingShards = false
 }
 
@@ -20,10 +31,10 @@ extension VirtualCluster {
         runID: "run", compute: .float32, tokensPerSample: 4, samplesPerLeaf: 2, leavesPerUnit: 1,
         heartbeatInterval: .seconds(1), lease: .seconds(30)),
       modelDigest: VirtualWork.digest(of: [1]), maximumReportBytes: 10_000)
-    // The limits end a run on purpose; here the question is what the run does until then.
+    // The limits end a run on purpose; here the question is what the run does until then. Hosts are
+    // judged as ever.
     settings.attemptLimit = .max
     settings.lostWorkerLimit = .max
-    settings.failedTasksPerHost = .max
     settings.joinLimit = .seconds(1_000_000)
     settings.chunkBytes = 100
     settings.creditsPerReport = 3
@@ -46,7 +57,7 @@ extension VirtualCluster {
         shape: VirtualWork.shape(layerCount: job.layerCount), catalog: VirtualWork.catalog,
         digest: digest)
       coordinator = VirtualCoordinator(
-        machine: CoordinatorMachine(settings: VirtualCluster.settings), ledger: ledger)
+        machine: CoordinatorMachine(settings: settings), ledger: ledger)
     } catch {
       return violations.append("\(error)")
     }
@@ -148,6 +159,24 @@ extension VirtualCluster {
 
   // MARK: Events and effects
 
+  /// Whether an event reaches the coordinator now: while it stands still, and for what was said
+  /// meanwhile a little longer, events wait.
+  mutating func reaches(_ event: Event) -> Bool {
+    guard let stall = coordinator?.stall else { return true }
+    let isMessage = if case .toCoordinator = event { true } else { false }
+    let due = isMessage ? stall.messagesCome : stall.ends
+    guard due <= now else {
+      queue.add(event, at: due)
+      return false
+    }
+    if !stall.isOver {
+      coordinator!.stall!.isOver = true
+      if bug != .blamesForOwnStall { tell(.stalled(now - stall.began)) }
+    }
+    if coordinator != nil, stall.messagesCome <= now { coordinator!.stall = nil }
+    return coordinator != nil
+  }
+
   mutating func tell(_ event: CoordinatorMachine.Event) {
     guard coordinator != nil else { return }
     for effect in coordinator!.machine.handle(event, at: now) {
@@ -158,7 +187,7 @@ extension VirtualCluster {
       case .store(let attempt, let result):
         let delay = Duration.milliseconds(Int.random(in: 0...300, using: &generator))
         queue.add(.store(attempt, result, epoch: epoch), at: now + delay)
-      case .removed: break
+      case .computed, .removed: break
       case .completed: completePhase()
       case .drained: violations.append("nobody asked to drain")
       case .failed(let failure): violations.append("failed: \(failure)")

@@ -4,6 +4,8 @@ import FlapCore
 /// A worker's machine with what its shell keeps, and what is wrong with it at the moment.
 struct VirtualWorker {
   var machine: WorkerMachine
+  let host: String
+  let instance: UInt64
   /// The work under way, and the result that waits to be sent.
   var computing: Assignment?
   var result: (attempt: TaskAttempt, bytes: [UInt8])?
@@ -18,15 +20,19 @@ struct VirtualWorker {
 }
 
 extension VirtualCluster {
-  mutating func startWorker() {
+  /// - Parameter earlier: the host and the process under another name, of a worker that joins again.
+  mutating func startWorker(after earlier: (host: String, instance: UInt64)? = nil) {
     let id = WorkerID(bytes: Array("w\(nextWorker)".utf8))
     nextWorker += 1
+    let host = earlier?.host ?? "host \(nextWorker % job.hostCount)"
+    let instance = earlier?.instance ?? UInt64(nextWorker)
     let hello = Hello(
-      softwareVersion: "1", host: "host", processID: nextWorker,
+      softwareVersion: "1", host: host, processID: nextWorker, instance: instance,
       modelDigest: VirtualCluster.settings.modelDigest, kernelFingerprint: "k", coreCount: 1,
       threadCount: 1, memoryBytes: 1 << 30)
     workers[id] = VirtualWorker(
-      machine: WorkerMachine(hello: hello, chunkBytes: VirtualCluster.settings.chunkBytes))
+      machine: WorkerMachine(hello: hello, chunkBytes: VirtualCluster.settings.chunkBytes),
+      host: host, instance: instance)
     workerOrder.append(id)
     tell(id, .started)
   }
@@ -104,11 +110,14 @@ extension VirtualCluster {
         queue.add(.computed(id, assignment.attempt), at: now + duration)
       case .abandon: workers[id]!.computing = nil
       case .forget: workers[id]!.result = nil
-      case .exit:
-        // Whether it joins again or its launcher starts another is all the same here.
+      case .exit(let ending):
+        // It joins again, or its launcher starts another.
+        let worker = workers[id]!
+        let joinsAgain = ending.kind == .givenUp || ending.kind == .orphaned
         forget(id)
         let delay = Duration.milliseconds(Int.random(in: 0...5000, using: &generator))
-        return queue.add(.startWorker, at: now + delay)
+        return queue.add(
+          .startWorker(after: joinsAgain ? (worker.host, worker.instance) : nil), at: now + delay)
       }
     }
     guard let due = workers[id]!.machine.nextTimer else { return }
@@ -117,6 +126,9 @@ extension VirtualCluster {
       queue.add(.workerTimer(id), at: max(due, now))
     }
   }
+
+  /// A signal asks a worker to leave.
+  mutating func askToLeave(_ id: WorkerID) { tell(id, .leave(reason: "planted")) }
 
   // MARK: Network
 

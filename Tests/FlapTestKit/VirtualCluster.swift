@@ -14,6 +14,7 @@ public struct VirtualCluster {
     public var asksTogether = true
     public var shardCount = 0
     public var workerCount = 1
+    public var hostCount = 1
     /// Whether shards are sent to the coordinator.
     public var gathers = false
 
@@ -26,6 +27,12 @@ public struct VirtualCluster {
     public var pause = 0.0
     public var hang = 0.0
     public var partition = 0.0
+    /// A switch: all workers at once.
+    public var partitionAll = 0.0
+    /// A worker is asked to leave.
+    public var preempt = 0.0
+    /// The coordinator's process stands still.
+    public var stall = 0.0
     public var crashCoordinator = 0.0
     public var fillDisk = 0.0
     public var failTask = 0.0
@@ -39,10 +46,11 @@ public struct VirtualCluster {
   }
 
   /// Mistakes that the simulation must find.
-  public enum PlantedBug: Sendable, CaseIterable {
+  public enum PlantedBug: Sendable {
     case mergesTwice
     case mergesBeforeDigest
     case acknowledgesBeforeDisk
+    case blamesForOwnStall
   }
 
   /// Something that was acknowledged.
@@ -59,13 +67,14 @@ public struct VirtualCluster {
     case coordinatorTimer(epoch: Int)
     case computed(WorkerID, TaskAttempt)
     case store(TaskAttempt, TaskResult, epoch: Int)
-    case startWorker
+    case startWorker(after: (host: String, instance: UInt64)?)
     case startCoordinator
     case emptyDisk
     case fault
   }
 
   let job: Job
+  public let settings: CoordinatorSettings
   var faults: Faults
   let bug: PlantedBug?
   public internal(set) var now = Instant(nanoseconds: 0)
@@ -92,15 +101,19 @@ public struct VirtualCluster {
   public internal(set) var faultCount = 0
   public internal(set) var log: [LogEvent] = []
 
-  public init(_ job: Job, seed: UInt64, faults: Faults = Faults(), bug: PlantedBug? = nil) {
+  public init(
+    _ job: Job, seed: UInt64, faults: Faults = Faults(), bug: PlantedBug? = nil,
+    settings: CoordinatorSettings = VirtualCluster.settings
+  ) {
     self.job = job
+    self.settings = settings
     self.faults = faults
     self.bug = bug
     generator = SeededGenerator(seed: seed)
     disk.forgetsToRemove = bug == .mergesTwice
     disk.writesLate = bug == .acknowledgesBeforeDisk
     startCoordinator()
-    for _ in 0..<job.workerCount { queue.add(.startWorker, at: now) }
+    for _ in 0..<job.workerCount { queue.add(.startWorker(after: nil), at: now) }
     queue.add(.fault, at: now + .seconds(1))
   }
 
@@ -118,7 +131,7 @@ public struct VirtualCluster {
   private mutating func handle(_ event: Event) {
     switch event {
     case .toCoordinator(let message, let id, let epoch):
-      guard epoch == self.epoch else { return }
+      guard epoch == self.epoch, reaches(event) else { return }
       if let message {
         tell(.received(message, from: id))
       } else {
@@ -127,13 +140,13 @@ public struct VirtualCluster {
     case .toWorker(let message, let id): deliver(message, to: id)
     case .workerTimer(let id): fireTimer(of: id)
     case .coordinatorTimer(let epoch):
-      guard epoch == self.epoch, coordinator != nil else { return }
+      guard epoch == self.epoch, coordinator != nil, reaches(event) else { return }
       coordinator!.timer = nil
       tell(.timer)
     case .computed(let id, let attempt): finish(attempt, by: id)
     case .store(let attempt, let result, let epoch):
-      if epoch == self.epoch, coordinator != nil { store(attempt, result) }
-    case .startWorker: startWorker()
+      if epoch == self.epoch, coordinator != nil, reaches(event) { store(attempt, result) }
+    case .startWorker(let earlier): startWorker(after: earlier)
     case .startCoordinator: startCoordinator()
     case .emptyDisk: disk.isFull = false
     case .fault:
@@ -158,12 +171,27 @@ public struct VirtualCluster {
       disk.isFull = true
       queue.add(.emptyDisk, at: now + .seconds(Int.random(in: 1...20, using: &generator)))
     }
+    if let running = coordinator, running.stall == nil, generator.chance(faults.stall) {
+      faultCount += 1
+      let ends = now + .seconds(Int.random(in: 1...60, using: &generator))
+      let delay = Duration.milliseconds(Int.random(in: 0...5000, using: &generator))
+      coordinator!.stall = VirtualStall(began: now, ends: ends, messagesCome: ends + delay)
+    }
+    if workerOrder.count > 1, generator.chance(faults.partitionAll) {
+      faultCount += 1
+      let until = now + .seconds(Int.random(in: 1...60, using: &generator))
+      for id in workerOrder { workers[id]!.partitionedUntil = until }
+    }
     guard let id = workerOrder.randomElement(using: &generator) else { return }
     if generator.chance(faults.kill) {
       faultCount += 1
       forget(id)
-      if generator.chance(0.5) { tell(.lost(id, reason: "killed")) }
-      queue.add(.startWorker, at: now + .seconds(Int.random(in: 0...20, using: &generator)))
+      if generator.chance(0.5), coordinator?.stall == nil { tell(.lost(id, reason: "killed")) }
+      queue.add(
+        .startWorker(after: nil), at: now + .seconds(Int.random(in: 0...20, using: &generator)))
+    } else if generator.chance(faults.preempt) {
+      faultCount += 1
+      askToLeave(id)
     } else if generator.chance(faults.pause) {
       faultCount += 1
       workers[id]!.pausedUntil = now + .seconds(Int.random(in: 1...60, using: &generator))

@@ -10,7 +10,8 @@ enum Samples {
   static let workerMessages: [WorkerMessage] = [
     .hello(
       Hello(
-        softwareVersion: "1.0.0", host: "knoten-ä", processID: 4711, modelDigest: digest,
+        softwareVersion: "1.0.0", host: "knoten-ä", processID: 4711, instance: .max,
+        modelDigest: digest,
         kernelFingerprint: "avx512/avx512-bf16/bf16", coreCount: 64, threadCount: 32,
         memoryBytes: 1 << 40)),
     .heartbeat(
@@ -55,7 +56,7 @@ enum Samples {
     .plan(plan(payload: [1])),
     .plan(plan(payload: (0..<(5 << 19)).map { UInt8(truncatingIfNeeded: $0 &* 31) })),
     .drain,
-    .shutdown,
+    .shutdown(.complete), .shutdown(.early),
   ]
 
   private static func assign(_ work: Work) -> CoordinatorMessage {

@@ -173,14 +173,18 @@ def test_exit_codes_decide_who_is_started_again():
     for name, fatal in (("flap-coord", [64]), ("flap-worker", [3, 64])):
         spec = JOBS[name]["spec"]
         assert pod(JOBS[name])["restartPolicy"] == "Never"  # what podFailurePolicy asks for
-        fail, ignore = spec["podFailurePolicy"]["rules"]
+        fail, *ignored = spec["podFailurePolicy"]["rules"]
         assert fail["action"] == "FailJob" and fail["onExitCodes"]["values"] == fatal
         assert fail["onExitCodes"]["containerName"] == name
-        assert ignore["action"] == "Ignore"
+        assert all(rule["action"] == "Ignore" for rule in ignored)
+        # A worker that was asked to leave ends with 4; a coordinator is always wanted again.
+        left = [code for rule in ignored for code in rule.get("onExitCodes", {}).get("values", [])]
+        assert left == ([4] if name == "flap-worker" else [])
     worker = JOBS["flap-worker"]["spec"]
     assert worker["completionMode"] == "Indexed" and worker["completions"] == worker["parallelism"]
     unit = (DEPLOY / "systemd/flap-worker.service").read_text()
     assert "RestartPreventExitStatus=3 64\n" in unit
+    assert "SuccessExitStatus=4\n" in unit
 
 
 # Options

@@ -26,6 +26,7 @@ typedef struct Flap__TaskFailed Flap__TaskFailed;
 typedef struct Flap__Reason Flap__Reason;
 typedef struct Flap__CoordinatorHeader Flap__CoordinatorHeader;
 typedef struct Flap__Empty Flap__Empty;
+typedef struct Flap__Shutdown Flap__Shutdown;
 typedef struct Flap__Rejection Flap__Rejection;
 typedef struct Flap__Welcome Flap__Welcome;
 typedef struct Flap__Assignment Flap__Assignment;
@@ -108,10 +109,14 @@ struct  Flap__Hello
   uint32_t core_count;
   uint32_t thread_count;
   uint64_t memory_bytes;
+  /*
+   * Random; the same whenever the process joins again.
+   */
+  uint64_t instance;
 };
 #define FLAP__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__hello__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
 struct  Flap__Heartbeat
@@ -230,7 +235,7 @@ struct  Flap__CoordinatorHeader
      */
     Flap__Plan *plan;
     Flap__Empty *drain;
-    Flap__Empty *shutdown;
+    Flap__Shutdown *shutdown;
   };
 };
 #define FLAP__COORDINATOR_HEADER__INIT \
@@ -245,6 +250,19 @@ struct  Flap__Empty
 #define FLAP__EMPTY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__empty__descriptor) \
      }
+
+
+struct  Flap__Shutdown
+{
+  ProtobufCMessage base;
+  /*
+   * All is done; else the run was interrupted or failed, and may go on.
+   */
+  protobuf_c_boolean is_complete;
+};
+#define FLAP__SHUTDOWN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__shutdown__descriptor) \
+    , 0 }
 
 
 struct  Flap__Rejection
@@ -608,6 +626,25 @@ Flap__Empty *
 void   flap__empty__free_unpacked
                      (Flap__Empty *message,
                       ProtobufCAllocator *allocator);
+/* Flap__Shutdown methods */
+void   flap__shutdown__init
+                     (Flap__Shutdown         *message);
+size_t flap__shutdown__get_packed_size
+                     (const Flap__Shutdown   *message);
+size_t flap__shutdown__pack
+                     (const Flap__Shutdown   *message,
+                      uint8_t             *out);
+size_t flap__shutdown__pack_to_buffer
+                     (const Flap__Shutdown   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__Shutdown *
+       flap__shutdown__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__shutdown__free_unpacked
+                     (Flap__Shutdown *message,
+                      ProtobufCAllocator *allocator);
 /* Flap__Rejection methods */
 void   flap__rejection__init
                      (Flap__Rejection         *message);
@@ -795,6 +832,9 @@ typedef void (*Flap__CoordinatorHeader_Closure)
 typedef void (*Flap__Empty_Closure)
                  (const Flap__Empty *message,
                   void *closure_data);
+typedef void (*Flap__Shutdown_Closure)
+                 (const Flap__Shutdown *message,
+                  void *closure_data);
 typedef void (*Flap__Rejection_Closure)
                  (const Flap__Rejection *message,
                   void *closure_data);
@@ -836,6 +876,7 @@ extern const ProtobufCMessageDescriptor flap__task_failed__descriptor;
 extern const ProtobufCMessageDescriptor flap__reason__descriptor;
 extern const ProtobufCMessageDescriptor flap__coordinator_header__descriptor;
 extern const ProtobufCMessageDescriptor flap__empty__descriptor;
+extern const ProtobufCMessageDescriptor flap__shutdown__descriptor;
 extern const ProtobufCMessageDescriptor flap__rejection__descriptor;
 extern const ProtobufCMessageDescriptor flap__welcome__descriptor;
 extern const ProtobufCMessageDescriptor flap__assignment__descriptor;

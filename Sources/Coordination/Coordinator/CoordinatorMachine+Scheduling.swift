@@ -3,23 +3,36 @@ extension CoordinatorMachine {
   mutating func assignTasks(_ now: Instant, _ effects: inout [Effect]) {
     guard mode == .working, tasks.unfinishedCount > 0 else { return }
     for worker in candidates {
-      if let next = tasks.next {
+      if let next = tasks.next(where: { !isBarred($0, from: worker.hello.host) }) {
         assign(next, to: worker, now, &effects)
       } else if let straggler = straggler(for: worker, now) {
         counters.speculations += 1
         assign(straggler.task, to: worker, beside: straggler, now, &effects)
-      } else {
+      } else if tasks.waitingCount == 0 {
         return
       }
     }
+  }
+
+  /// Whether a task is kept from a host where it failed, because another host may do better.
+  private func isBarred(_ task: TaskRecord, from host: String) -> Bool {
+    task.failedHosts.contains(host)
+      && workers.all.contains {
+        !task.failedHosts.contains($0.hello.host) && !isExcluded($0.hello.host)
+      }
+  }
+
+  func isExcluded(_ host: String) -> Bool {
+    hosts.isExcluded(
+      host, at: clock, limit: settings.failedTasksPerHost, span: settings.exclusionSpan)
   }
 
   /// The idle workers that get tasks: those of a host that fails only when there is no other.
   private var candidates: [WorkerRecord] {
     guard workers.idleCount > 0 else { return [] }
     let idle = workers.all.filter { $0.job == nil }
-    let hasChoice = workers.all.contains { !hosts.isExcluded($0.hello.host) }
-    return hasChoice ? idle.filter { !hosts.isExcluded($0.hello.host) } : idle
+    let hasChoice = workers.all.contains { !isExcluded($0.hello.host) }
+    return hasChoice ? idle.filter { !isExcluded($0.hello.host) } : idle
   }
 
   /// - Parameter earlier: the attempt of another worker that goes on.
@@ -54,7 +67,7 @@ extension CoordinatorMachine {
 
   /// When nearly all is done, waiting for the last few is all that is left.
   private var isAtPhaseEnd: Bool {
-    tasks.next == nil
+    tasks.waitingCount == 0
       && tasks.unfinishedCount <= max(1, phaseTaskCount / settings.phaseEndDivisor)
   }
 
@@ -101,7 +114,7 @@ extension CoordinatorMachine {
   }
 
   mutating func watchLoneliness(_ now: Instant, _ effects: inout [Effect]) {
-    guard workers.isEmpty, tasks.unfinishedCount > 0, mode != .over else {
+    guard workers.isEmpty, tasks.unfinishedCount > 0, !mode.isOver else {
       aloneSince = nil
       return
     }

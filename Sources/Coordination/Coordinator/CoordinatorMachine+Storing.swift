@@ -11,7 +11,16 @@ extension CoordinatorMachine {
       tasks[attempt.task].trap(at: .offered(attempt.attempt, id))
     }
     tasks[attempt.task].offer(result.digest, of: attempt, by: id)
+    noteKernels(of: id, &effects)
     effects.append(.store(attempt, result))
+  }
+
+  /// What is stored stays: who computes later, also after a resumption, is compared with it.
+  private mutating func noteKernels(of id: WorkerID, _ effects: inout [Effect]) {
+    let fingerprint = self.fingerprint(of: workers[id].hello)
+    guard !kernels.contains(fingerprint) else { return }
+    kernels.append(fingerprint)
+    effects.append(.computed(by: fingerprint))
   }
 
   /// The stored result is safe: every worker that delivered it may forget it, and those that are
@@ -98,9 +107,9 @@ extension CoordinatorMachine {
     _ failure: TaskFailure, by id: WorkerID, _ effects: inout [Effect]
   ) {
     let attempt = failure.attempt
-    let aftermath = tasks[attempt.task].fail(by: id)
-    let task = tasks[attempt.task]
     let host = workers[id].hello.host
+    let aftermath = tasks[attempt.task].fail(by: id, on: host)
+    let task = tasks[attempt.task]
     effects.append(
       .log(.taskFailed(label(of: attempt), host: host, reason: failure.reason)))
     guard aftermath != .isStored else { return }
@@ -109,7 +118,9 @@ extension CoordinatorMachine {
     } else if task.failureCount >= settings.attemptLimit {
       fail(.attemptsExhausted(task.id, task.work.name, reason: failure.reason), &effects)
     }
-    blame(host, for: task.id, &effects)
+    let wasExcluded = isExcluded(host)
+    hosts.note(failureOf: task.id, on: host, at: clock)
+    if !wasExcluded { tellExclusion(of: host, &effects) }
     noteRequeued(attempt, aftermath, &effects)
   }
 

@@ -5,6 +5,7 @@ extension CoordinatorMachine {
   mutating func join(
     _ id: WorkerID, _ hello: Hello, _ now: Instant, _ effects: inout [Effect]
   ) {
+    if let end = mode.end { return effects.append(.send(.shutdown(end), to: id)) }
     if workers.hasDeparted(id) { return fence(id, &effects) }
     if workers.find(id) == nil {
       if let refusal = refusal(of: hello) {
@@ -12,10 +13,16 @@ extension CoordinatorMachine {
         effects.append(.log(.workerRefused(id, host: hello.host, reason: refusal.reason)))
         return
       }
-      if let first = workers.all.first?.hello, first.kernelFingerprint != hello.kernelFingerprint {
-        effects.append(.log(.mixedKernels(first.kernelFingerprint, hello.kernelFingerprint)))
+      if let earlier = workers.all.first(where: { $0.hello.instance == hello.instance }) {
+        // It lost its connection, or this side stood still: its task waits for nobody's lease.
+        remove(earlier.id, .left("it joined again as \(id)"), now, &effects)
+      }
+      if let known = knownKernels, known.fingerprint != fingerprint(of: hello) {
+        effects.append(.log(.mixedKernels(known.fingerprint, fingerprint(of: hello))))
       }
       workers.insert(WorkerRecord(id: id, hello: hello, lastHeard: now))
+      hosts.note(
+        workerCount: workers.all.count { $0.hello.host == hello.host }, on: hello.host)
       counters.joins += 1
       effects.append(.log(.workerJoined(id, host: hello.host, processID: hello.processID)))
     }
@@ -27,13 +34,23 @@ extension CoordinatorMachine {
 
   /// Given up earlier, yet alive: its task is another's now.
   func fence(_ id: WorkerID, _ effects: inout [Effect]) {
-    let rejection = Rejection(reason: "the coordinator gave this worker up", isFinal: mode == .over)
+    if case .over(let end) = mode { return effects.append(.send(.shutdown(end), to: id)) }
+    let rejection = Rejection(reason: "the coordinator gave this worker up", isFinal: false)
     effects.append(.send(.reject(rejection), to: id))
   }
 
+  /// The kernels that others are compared with, and whose they are: of the results so far, for
+  /// those stay; before the first one, of the workers that are here.
+  private var knownKernels: (fingerprint: String, owner: String)? {
+    if let first = kernels.first { return (first, "the results so far") }
+    return workers.all.first.map { (fingerprint(of: $0.hello), $0.hello.host) }
+  }
+
+  /// The kernels that compute in the run's type.
+  func fingerprint(of hello: Hello) -> String { hello.kernels(settings.welcome.compute) }
+
   private func refusal(of hello: Hello) -> Rejection? {
     func final(_ reason: String) -> Rejection { Rejection(reason: reason, isFinal: true) }
-    if mode != .working { return final("the run is over") }
     if hello.protocolVersion != Hello.protocolVersion {
       return final(
         "flap-worker \(hello.softwareVersion) on \(hello.host) speaks protocol "
@@ -45,15 +62,10 @@ extension CoordinatorMachine {
         "the model on \(hello.host) differs (digest \(hello.modelDigest.prefix), "
           + "expected \(settings.modelDigest.prefix)): copy the same checkpoint there")
     }
-    if settings.isStrict, let first = workers.all.first?.hello,
-      first.kernelFingerprint != hello.kernelFingerprint
-    {
+    if settings.isStrict, let known = knownKernels, known.fingerprint != fingerprint(of: hello) {
       return final(
-        "\(hello.host) computes with other kernels (\(hello.kernelFingerprint)) than "
-          + "\(first.host) (\(first.kernelFingerprint)): use hosts of one kind, or drop --strict")
-    }
-    if hosts.isExcluded(hello.host), !workers.isEmpty {
-      return final("\(exclusion(of: hello.host))")
+        "\(hello.host) computes with other kernels (\(fingerprint(of: hello))) than "
+          + "\(known.owner) (\(known.fingerprint)): use hosts of one kind, or drop --strict")
     }
     return nil
   }
@@ -70,6 +82,12 @@ extension CoordinatorMachine {
         remove(worker.id, .hung("no progress for \(pause) s"), now, &effects)
       }
     }
+  }
+
+  /// Nobody could be heard for a while: that time counts against no one.
+  mutating func overlook(_ pause: Duration) {
+    for id in workers.all.map(\.id) { workers[id].overlook(pause) }
+    aloneSince = aloneSince.map { $0 + pause }
   }
 
   /// Forgets a worker, if it is here; its unfinished task goes back to the front of the queue.
@@ -89,40 +107,55 @@ extension CoordinatorMachine {
             id, host: worker.hello.host, reason: departure.reason,
             holding: worker.job.map { label(of: $0.attempt) })))
     }
-    guard let job = worker.job else { return }
-    dropReport(of: job, &effects)
-    let task = job.attempt.task
+    if let job = worker.job { dropReport(of: job, &effects) }
     if departure.isVoluntary {
-      return noteRequeued(job.attempt, tasks[task].release(by: id), &effects)
+      let held = worker.job.map { label(of: $0.attempt) }
+      effects.append(
+        .log(
+          .workerLeft(id, host: worker.hello.host, reason: departure.reason, holding: held)))
+      guard let attempt = worker.job?.attempt else { return }
+      return noteRequeued(attempt, tasks[attempt.task].release(by: id), &effects)
     }
-    let aftermath = tasks[task].lose(id)
-    if aftermath != .isStored {
-      blame(worker.hello.host, for: task, &effects)
-      if tasks[task].lostWorkerCount >= settings.lostWorkerLimit {
-        let failure = RunFailure.poisonTask(
-          task, tasks[task].work.name, workerCount: settings.lostWorkerLimit,
-          reason: departure.reason)
-        fail(failure, &effects)
-      }
-    }
-    noteRequeued(job.attempt, aftermath, &effects)
+    noteLoss(of: worker, departure, &effects)
   }
 
-  /// Notes that a task failed on a host; a host that fails different tasks is left out, unless
-  /// there is no other.
-  mutating func blame(_ host: String, for task: TaskID, _ effects: inout [Effect]) {
-    let isNew = hosts.note(failureOf: task, on: host, limit: settings.failedTasksPerHost)
-    guard isNew, workers.all.contains(where: { !hosts.isExcluded($0.hello.host) }) else { return }
-    let exclusion = exclusion(of: host)
-    effects.append(.log(.hostExcluded(exclusion)))
-    for worker in workers.all where worker.hello.host == host && worker.job == nil {
-      _ = workers.remove(worker.id)
-      let rejection = Rejection(reason: "\(exclusion)", isFinal: true)
-      effects.append(.send(.reject(rejection), to: worker.id))
+  /// Holds a loss against the worker's host and against the task that it had, unless others were
+  /// lost with it.
+  private mutating func noteLoss(
+    of worker: WorkerRecord, _ departure: Departure, _ effects: inout [Effect]
+  ) {
+    let host = worker.hello.host
+    let task = worker.job?.attempt.task
+    let aftermath = task.map { tasks[$0].lose(worker.id) }
+    let wasExcluded = isExcluded(host)
+    let verdict = hosts.note(
+      lossOf: aftermath == .isStored ? nil : task, on: host, at: clock,
+      window: settings.jointLossWindow)
+    if case .together(let pardoned) = verdict {
+      if aftermath != .isStored, let task { tasks[task].pardonLoss() }
+      for task in pardoned { tasks[task].pardonLoss() }
     }
+    if !wasExcluded { tellExclusion(of: host, &effects) }
+    guard let attempt = worker.job?.attempt, let aftermath else { return }
+    let record = tasks[attempt.task]
+    if aftermath != .isStored, record.lostWorkerCount >= settings.lostWorkerLimit {
+      fail(
+        .poisonTask(
+          record.id, record.work.name, workerCount: record.lostWorkerCount,
+          reason: departure.reason), &effects)
+    }
+    noteRequeued(attempt, aftermath, &effects)
   }
 
-  private func exclusion(of host: String) -> HostExclusion {
-    HostExclusion(host: host, failedTaskCount: settings.failedTasksPerHost)
+  /// Says that a host gets no more tasks, if that is so now and there are others.
+  mutating func tellExclusion(of host: String, _ effects: inout [Effect]) {
+    guard isExcluded(host), workers.all.contains(where: { !isExcluded($0.hello.host) }) else {
+      return
+    }
+    let count = hosts.failedTaskCount(host, at: clock, span: settings.exclusionSpan)
+    effects.append(
+      .log(
+        .hostExcluded(
+          HostExclusion(host: host, failedTaskCount: count, span: settings.exclusionSpan))))
   }
 }

@@ -28,10 +28,13 @@ public struct CoordinatorMachine: Sendable {
     case lost(WorkerID, reason: String)
     /// Time has passed; nothing else happened.
     case timer
+    /// For this long nobody handed anything to the machine: the process stood still. What the
+    /// workers said meanwhile comes after this.
+    case stalled(Duration)
     /// The run is to end early: what is in work is finished and stored, nothing else is begun.
     case drain
     /// The run is over or given up: every worker is told to leave.
-    case shutdown
+    case shutdown(RunEnd)
   }
 
   public enum Effect: Hashable, Sendable {
@@ -43,6 +46,8 @@ public struct CoordinatorMachine: Sendable {
     /// Check a complete result against its digest and make it safe, then answer with
     /// ``Event/stored(_:)`` or ``Event/refused(_:reason:)``.
     case store(TaskAttempt, TaskResult)
+    /// A result is about to be stored that was computed by kernels of which there was none yet.
+    case computed(by: String)
     /// The worker was given up: end its process, if that can be done, so that another may start.
     case removed(WorkerID)
     /// Every submitted task is done and stored.
@@ -74,6 +79,10 @@ public struct CoordinatorMachine: Sendable {
   var budget: ReceiveBudget
   var plan: PlanBroadcast?
   var lastSerial: UInt64 = 0
+  /// When the last event came.
+  var clock = Instant(nanoseconds: 0)
+  /// Of the workers whose results are kept, in the order of their first ones.
+  public internal(set) var kernels: [String]
   /// Since when no worker is there although there is work.
   var aloneSince: Instant?
   var mode = RunMode.working
@@ -82,12 +91,14 @@ public struct CoordinatorMachine: Sendable {
 
   public init(settings: CoordinatorSettings) {
     self.settings = settings
+    kernels = settings.earlierKernels
     budget = ReceiveBudget(byteCount: settings.receiveBudgetBytes)
   }
 
   /// Takes one event and returns what is to be done about it, in order.
   public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
     var effects: [Effect] = []
+    clock = now
     switch event {
     case .submit(let tasks): submit(tasks, &effects)
     case .plan(let plan): adopt(plan, &effects)
@@ -98,8 +109,9 @@ public struct CoordinatorMachine: Sendable {
     case .refused(let attempt, let reason): refuse(attempt, because: reason, now, &effects)
     case .lost(let worker, let reason): remove(worker, .died(reason), now, &effects)
     case .timer: checkLeases(now, &effects)
+    case .stalled(let pause): overlook(pause)
     case .drain: drain(&effects)
-    case .shutdown: shutDown(&effects)
+    case .shutdown(let end): shutDown(end, &effects)
     }
     assignTasks(now, &effects)
     grantCredits(now, &effects)
@@ -129,18 +141,18 @@ public struct CoordinatorMachine: Sendable {
 
   private mutating func noteDrained(_ effects: inout [Effect]) {
     guard mode == .draining, tasks.unfinishedCount > 0, tasks.inWorkCount == 0 else { return }
-    mode = .over
+    mode = .over(.early)
     effects.append(.drained)
   }
 
-  private mutating func shutDown(_ effects: inout [Effect]) {
-    mode = .over
-    for worker in workers.all { effects.append(.send(.shutdown, to: worker.id)) }
+  private mutating func shutDown(_ end: RunEnd, _ effects: inout [Effect]) {
+    mode = .over(end)
+    for worker in workers.all { effects.append(.send(.shutdown(end), to: worker.id)) }
   }
 
   mutating func fail(_ failure: RunFailure, _ effects: inout [Effect]) {
-    guard mode != .over else { return }
-    mode = .over
+    guard !mode.isOver else { return }
+    mode = .over(.early)
     effects.append(.failed(failure))
   }
 }

@@ -19,8 +19,16 @@ public enum CoordinatorMessage: Hashable, Sendable {
   case plan(PlanBroadcast)
   /// Finish and deliver the work at hand, then leave.
   case drain
-  /// Leave at once.
-  case shutdown
+  /// The run has ended: leave at once.
+  case shutdown(RunEnd)
+}
+
+/// How a run came to its end, for those who worked in it.
+public enum RunEnd: Hashable, Sendable {
+  /// All is done: nobody is needed any more.
+  case complete
+  /// It was interrupted or failed: it may go on under a later coordinator.
+  case early
 }
 
 /// The terms of a run, the same for each of its workers.

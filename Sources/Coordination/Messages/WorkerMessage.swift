@@ -23,16 +23,20 @@ public enum WorkerMessage: Hashable, Sendable {
 
 public struct Hello: Hashable, Sendable {
   /// The version of the messages; both sides must have the same.
-  public static let protocolVersion = 4
+  public static let protocolVersion = 5
 
   public var protocolVersion: Int
   /// The version of the program, for messages to people.
   public var softwareVersion: String
   public var host: String
   public var processID: Int
+  /// A random number of the process, the same whenever it joins: who comes again under another
+  /// name has left the earlier one behind.
+  public var instance: UInt64
   /// Identity of the model's configuration and weights, whatever path they lie at.
   public var modelDigest: Digest
-  /// What decides the bits of the products: instruction set, library and its version.
+  /// What decides the bits of the products: `CPU level/engine/type` for each type, with spaces
+  /// between.
   public var kernelFingerprint: String
   public var coreCount: Int
   public var threadCount: Int
@@ -41,18 +45,28 @@ public struct Hello: Hashable, Sendable {
 
   public init(
     protocolVersion: Int = Hello.protocolVersion, softwareVersion: String, host: String,
-    processID: Int, modelDigest: Digest, kernelFingerprint: String, coreCount: Int,
+    processID: Int, instance: UInt64, modelDigest: Digest, kernelFingerprint: String,
+    coreCount: Int,
     threadCount: Int, memoryBytes: Int
   ) {
     self.protocolVersion = protocolVersion
     self.softwareVersion = softwareVersion
     self.host = host
     self.processID = processID
+    self.instance = instance
     self.modelDigest = modelDigest
     self.kernelFingerprint = kernelFingerprint
     self.coreCount = coreCount
     self.threadCount = threadCount
     self.memoryBytes = memoryBytes
+  }
+}
+
+extension Hello {
+  /// The kernels that compute in a type.
+  func kernels(_ compute: ComputeType) -> String {
+    kernelFingerprint.split(separator: " ").first { $0.hasSuffix("/\(compute.rawValue)") }
+      .map(String.init) ?? kernelFingerprint
   }
 }
 

@@ -14,8 +14,10 @@ public struct WorkerMachine: Sendable {
     case finished(TaskAttempt, Outcome, WorkerStatus)
     /// Time has passed. The status is what a heartbeat would say now.
     case timer(WorkerStatus)
-    /// Standard input was closed or a signal came: whoever started this worker wants it gone.
-    case stop(reason: String)
+    /// Standard input was closed: whoever started this worker is gone.
+    case abandoned(reason: String)
+    /// A signal asks the worker to leave, though the run goes on.
+    case leave(reason: String)
   }
 
   public enum Effect: Hashable, Sendable {
@@ -36,14 +38,16 @@ public struct WorkerMachine: Sendable {
   /// How a worker's part in a run ends.
   public struct Ending: Hashable, Sendable {
     public enum Kind: Hashable, Sendable {
-      /// The run is over, or whoever started the worker wants it gone.
+      /// The run is done, or whoever started the worker is gone.
       case done
-      /// The coordinator is silent: perhaps a later one is not.
-      case failure
+      /// It was asked to leave before the run's end.
+      case left
+      /// The run ended early, or its coordinator is silent: a later one may go on with it.
+      case orphaned
       /// The coordinator does not want this worker, now or later.
       case refused
       /// The coordinator gave this worker up: it may join again, as another.
-      case rejoin
+      case givenUp
     }
 
     public let kind: Kind
@@ -81,8 +85,11 @@ public struct WorkerMachine: Sendable {
   let chunkBytes: Int
   /// Before the coordinator's own numbers are known.
   static let helloInterval = Duration.seconds(2)
-  static let joinLimit = Duration.seconds(600)
 
+  /// For how long the worker waits for a coordinator that welcomes it.
+  let joinLimit: Duration
+  /// Before the first hello.
+  let pause: Duration
   var state = State.joining
   var terms: Welcome?
   /// The coordinator asked to leave after the work at hand.
@@ -92,9 +99,17 @@ public struct WorkerMachine: Sendable {
   var lastHeard: Instant?
   var lastBeat: Instant?
 
-  /// - Parameter chunkBytes: of the chunks in which a result is sent.
-  public init(hello: Hello, chunkBytes: Int = Limits.chunkBytes) {
+  /// - Parameters:
+  ///   - joinLimit: for how long it waits to be welcomed.
+  ///   - pause: before it introduces itself.
+  ///   - chunkBytes: of the chunks in which a result is sent.
+  public init(
+    hello: Hello, joinLimit: Duration = .seconds(600), pause: Duration = .zero,
+    chunkBytes: Int = Limits.chunkBytes
+  ) {
     self.hello = hello
+    self.joinLimit = joinLimit
+    self.pause = pause
     self.chunkBytes = chunkBytes
   }
 
@@ -103,21 +118,17 @@ public struct WorkerMachine: Sendable {
     guard state != .ended else { return [] }
     var effects: [Effect] = []
     switch event {
-    case .started: introduce(now, &effects)
+    case .started: start(now, &effects)
     case .received(let message):
       lastHeard = now
       receive(message, now, &effects)
     case .finished(let attempt, let outcome, let status):
       finish(attempt, outcome, status, &effects)
     case .timer(let status): passTime(status, now, &effects)
-    case .stop(let reason):
-      effects.append(.send(.bye(reason: reason)))
-      end(.done, reason, &effects)
+    case .abandoned(let reason): takeLeave(.done, reason, &effects)
+    case .leave(let reason): takeLeave(.left, reason, &effects)
     }
-    if isDraining, state == .idle {
-      effects.append(.send(.bye(reason: "drained")))
-      end(.done, "drained", &effects)
-    }
+    if isDraining, state == .idle { takeLeave(.orphaned, "drained", &effects) }
     return effects
   }
 
@@ -127,7 +138,16 @@ public struct WorkerMachine: Sendable {
     return lastBeat + (terms?.heartbeatInterval ?? WorkerMachine.helloInterval)
   }
 
+  /// Whether a coordinator has welcomed this worker.
+  public var hasJoined: Bool { terms != nil }
+
   // MARK: Time
+
+  private mutating func start(_ now: Instant, _ effects: inout [Effect]) {
+    guard pause > .zero else { return introduce(now, &effects) }
+    lastHeard = now
+    lastBeat = now + pause - WorkerMachine.helloInterval
+  }
 
   private mutating func introduce(_ now: Instant, _ effects: inout [Effect]) {
     lastBeat = now
@@ -139,9 +159,9 @@ public struct WorkerMachine: Sendable {
     _ status: WorkerStatus, _ now: Instant, _ effects: inout [Effect]
   ) {
     guard let lastHeard, let nextTimer, now >= nextTimer else { return }
-    if now - lastHeard >= terms?.lease ?? WorkerMachine.joinLimit {
+    if now - lastHeard >= terms?.lease ?? joinLimit {
       let silence = Int((now - lastHeard).seconds)
-      return end(.failure, "no word from the coordinator for \(silence) s", &effects)
+      return end(.orphaned, "no word from the coordinator for \(silence) s", &effects)
     }
     guard terms != nil else { return introduce(now, &effects) }
     lastBeat = now
@@ -161,14 +181,15 @@ public struct WorkerMachine: Sendable {
       state = .idle
       effects.append(.configure(welcome))
     case .reject(let rejection):
-      end(rejection.isFinal ? .refused : .rejoin, rejection.reason, &effects)
+      end(rejection.isFinal ? .refused : .givenUp, rejection.reason, &effects)
     case .leaseRenewed: break
     case .assign(let assignment): begin(assignment, &effects)
     case .credit(let attempt, let chunks): sendChunks(of: attempt, credit: chunks, &effects)
     case .reportAcknowledged(let attempt), .cancel(let attempt): forget(attempt, &effects)
     case .plan(let plan): effects.append(.adopt(plan))
     case .drain: isDraining = true
-    case .shutdown: end(.done, "the run is over", &effects)
+    case .shutdown(.complete): end(.done, "the run is over", &effects)
+    case .shutdown(.early): end(.orphaned, "the run ended early", &effects)
     }
   }
 
@@ -253,6 +274,14 @@ public struct WorkerMachine: Sendable {
     case .computing(let attempt), .delivered(let attempt): attempt
     case .offering(let report, _, _): report.attempt
     }
+  }
+
+  /// Hands back what is at hand: nobody waits for a lease.
+  private mutating func takeLeave(
+    _ kind: Ending.Kind, _ reason: String, _ effects: inout [Effect]
+  ) {
+    effects.append(.send(.bye(reason: reason)))
+    end(kind, reason, &effects)
   }
 
   private mutating func end(

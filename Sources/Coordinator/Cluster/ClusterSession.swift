@@ -23,6 +23,7 @@ struct ClusterSession: ~Copyable {
   private var storing: StoringThread?
   /// Signalled when something was stored.
   private let wakeUp: WakeUp
+  private let kernelRecord: KernelRecord
   private let log: Logger
   private let interruption: Interruption
   private var watch: RunWatch
@@ -36,12 +37,16 @@ struct ClusterSession: ~Copyable {
   private var drain: (deadline: Instant, isOver: Bool)?
   private var failure: RunFailure?
   private var nextWatch = Instant.now
+  /// When the last turn of the loop began.
+  private var lastTurn: Instant?
   /// The most anonymous memory that any worker was seen to hold.
   private(set) var peakWorkerBytes = 0
   private var tally = WorkTally()
 
   /// How often the session looks after its processes when nothing else happens.
   private static let watchInterval = Duration.milliseconds(100)
+  /// A loop that does not turn for this long stood still: a stopped process, a slow disk.
+  private static let stallLimit = Duration.seconds(1)
   /// How long work at hand may take after Ctrl-C.
   private static let drainLimit = Duration.seconds(30)
 
@@ -49,11 +54,12 @@ struct ClusterSession: ~Copyable {
   ///
   /// - Parameters:
   ///   - pass: what the workers will run the model over, if they will.
+  ///   - kernels: which ones computed what the run has already.
   ///   - logFolder: where the output of each host is kept; nil: nowhere.
   ///   - chronicle: is told what happens.
   init(
     _ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, _ console: Console,
-    logFolder: FilePath? = nil, chronicle: Chronicle
+    kernels: KernelRecord = .none, logFolder: FilePath? = nil, chronicle: Chronicle
   ) throws {
     let log = console.log
     for warning in plan.warnings { log.warning("\(warning)") }
@@ -71,8 +77,10 @@ struct ClusterSession: ~Copyable {
     var fleet = Fleet(try start.commands(&entrance))
     let watch = try RunWatch(plan.options, console, logFolder: logFolder, chronicle)
     try fleet.start()
-    machine = CoordinatorMachine(
-      settings: CoordinatorSettings(inputs, pass, plan, runID: runID))
+    var settings = CoordinatorSettings(inputs, pass, plan, runID: runID)
+    settings.earlierKernels = kernels.earlier
+    machine = CoordinatorMachine(settings: settings)
+    kernelRecord = kernels
     self.log = log
     self.interruption = interruption
     self.watch = watch
@@ -88,7 +96,7 @@ struct ClusterSession: ~Copyable {
       return try body(&self)
     } catch {
       // Those that this program did not start hear it, too.
-      try? handle(.shutdown)
+      try? handle(.shutdown(.early))
       fleet.closeInputs()
       fleet.killAll()
       throw error
@@ -134,7 +142,7 @@ struct ClusterSession: ~Copyable {
   }
 
   /// Who did what so far.
-  var account: WorkAccount { WorkAccount(tally, machine.counters) }
+  var account: WorkAccount { WorkAccount(tally, machine.counters, kernels: machine.kernels) }
 
   /// Tells every worker, also those that join later, what to write.
   mutating func broadcast(_ plan: PlanBroadcast) throws {
@@ -143,7 +151,7 @@ struct ClusterSession: ~Copyable {
 
   /// Tells the workers to leave and waits for them; those that do not go are ended.
   mutating func end() throws {
-    try handle(.shutdown)
+    try handle(.shutdown(.complete))
     watch.note(.workersDismissed)
     // Those that have not joined yet hear nothing else.
     fleet.closeInputs()
@@ -164,6 +172,7 @@ struct ClusterSession: ~Copyable {
     _ = try Poller.wait(
       for: entrance.socket, descriptors: fleet.descriptors + [wakeUp.descriptor],
       timeout: untilTimer())
+    try noticeStall()
     try takeAnswers()
     try noticeInterruption()
     while let message = try entrance.socket.receive() {
@@ -197,6 +206,14 @@ struct ClusterSession: ~Copyable {
       case .failed(let error): throw error
       }
     }
+  }
+
+  /// What workers said while nobody listened is still to come: until then nobody is late.
+  private mutating func noticeStall() throws {
+    let now = Instant.now
+    defer { lastTurn = now }
+    guard let lastTurn, now - lastTurn >= ClusterSession.stallLimit else { return }
+    try handle(.stalled(now - lastTurn))
   }
 
   private func untilTimer() -> Duration {
@@ -285,6 +302,7 @@ struct ClusterSession: ~Copyable {
           attempt: attempt, work: work(of: attempt), result: result,
           received: try inbox.take(attempt))
         storing.store(delivery)
+      case .computed(let kernels): try kernelRecord.keep(kernels)
       case .removed(let worker): endProcess(of: worker)
       case .completed: isCompleted = true
       case .drained: drain?.isOver = true
@@ -323,15 +341,17 @@ struct ClusterSession: ~Copyable {
 
 extension CoordinatorSettings {
   init(_ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, runID: String) {
+    let deadAfter = Duration.seconds(plan.options.deadAfterSeconds)
     let terms =
-      pass.map { Welcome(runID: runID, pass: $0, workerCount: plan.workerCount) }
-      ?? Welcome(runID: runID, workerCount: plan.workerCount)
+      pass.map {
+        Welcome(runID: runID, pass: $0, workerCount: plan.workerCount, deadAfter: deadAfter)
+      } ?? Welcome(runID: runID, workerCount: plan.workerCount, deadAfter: deadAfter)
     self.init(
       welcome: terms, modelDigest: inputs.checkpoint.digest,
       maximumReportBytes: StatisticReport.largestByteCount(inputs.shape))
     // No shard is larger than the weights and the biases that are added.
     maximumShardBytes = inputs.checkpoint.byteCount * 2
-    deadAfter = max(.seconds(plan.options.deadAfterSeconds), terms.heartbeatInterval * 3)
+    self.deadAfter = max(deadAfter, terms.heartbeatInterval * 3)
     hungAfter = .seconds(plan.options.hungAfterSeconds)
     joinLimit = .seconds(plan.options.joinLimitSeconds)
     isStrict = plan.options.isStrict

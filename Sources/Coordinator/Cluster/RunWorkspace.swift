@@ -81,6 +81,7 @@ struct RunWorkspace: ~Copyable {
     let ledger = try RunLedger(
       storage: journal, records: records, tree: tree, shape: shape,
       digest: { Digest(hashing: $0) })
+    let earlierKernels = try journal.kernels()
     let isResumed = folder.isResumed
     let chronicle = Chronicle(place.eventPath) { log.warning("\($0)") }
     chronicle.noteStart(identity, resuming: isResumed ? ledger.count : nil)
@@ -89,10 +90,15 @@ struct RunWorkspace: ~Copyable {
     self.folder = folder
     self.journal = journal
     self.ledger = ledger
+    kernels = KernelRecord(
+      earlier: earlierKernels, keep: { [journal] in try journal.note(kernels: $0) })
     self.defects = defects
   }
 
   var path: FilePath { folder.path }
+
+  /// Whose kernels computed what is here.
+  let kernels: KernelRecord
 
   var isResumed: Bool { folder.isResumed }
 

@@ -101,7 +101,7 @@ extension PruningReport.Run {
   ) {
     self.init(
       command: command.map(ShellQuoting.quote), version: SoftwareVersion.current,
-      kernels: KernelFingerprint.current(compute: compute), compute: compute?.rawValue,
+      kernels: KernelRecord.text(account.kernels), compute: compute?.rawValue,
       finishedAt: Date.now.formatted(.iso8601.dateTimeSeparator(.space)), seconds: seconds,
       peakWorkerBytes: peakWorkerBytes, isResumed: isResumed, phases: account.phases,
       workers: account.workers, events: account.events)

@@ -4,7 +4,6 @@ internal import Export
 internal import FlapCore
 internal import Foundation
 internal import Host
-internal import Kernels
 internal import Pruning
 internal import Report
 internal import Statistics
@@ -96,6 +95,7 @@ struct PruneSummary: Encodable {
   let tokens: Int
   let modelDigest: String
   let dataDigest: String?
+  /// Of the workers whose results it is made of.
   let kernels: String
   let peakWorkerBytes: Int
   let seconds: Double
@@ -111,7 +111,7 @@ struct PruneSummary: Encodable {
     search: SearchSummary, shards: [LedgerRecord], records: [PruningReport.File],
     tokenCount: Int, modelDigest: Digest,
     dataDigest: Digest?, compute: ComputeType?, compensates: Bool,
-    evaluation: PruningReport.Evaluation?, peakWorkerBytes: Int, seconds: Double,
+    evaluation: PruningReport.Evaluation?, kernels: [String], peakWorkerBytes: Int, seconds: Double,
     terms: [String: String]
   ) {
     self.evaluation = evaluation.map(ComparedEvaluationSummary.init)
@@ -123,7 +123,7 @@ struct PruneSummary: Encodable {
     tokens = tokenCount
     self.modelDigest = modelDigest.hexadecimal
     self.dataDigest = dataDigest?.hexadecimal
-    kernels = KernelFingerprint.current(compute: compute)
+    self.kernels = KernelRecord.text(kernels)
     self.peakWorkerBytes = peakWorkerBytes
     self.seconds = seconds
     self.shards = shards.map { FileSummary($0) }

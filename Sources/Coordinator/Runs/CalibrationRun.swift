@@ -39,8 +39,8 @@ public struct CalibrationRun: Sendable {
       resuming: cluster.options.resumes, log: console.log)
     let (statistics, peakWorkerBytes) = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
-        inputs, pass, cluster, console, logFolder: place.logPath,
-        chronicle: workspace.chronicle)
+        inputs, pass, cluster, console, kernels: workspace.kernels,
+        logFolder: place.logPath, chronicle: workspace.chronicle)
       let statistics = try session.guarded { session in
         try session.measure(pass, shape: inputs.shape, &workspace.ledger, console)
       }

@@ -21,6 +21,7 @@ struct FinishedRun {
     /// What decided its result; see ``RunIdentity``.
     let terms: [String: String]
     let shards: [FileSummary]
+    let kernels: String
     /// nil in records of earlier versions.
     let records: [FileSummary]?
     let gguf: GGUF?
@@ -100,6 +101,9 @@ struct FinishedRun {
         key: .shard(index: index), fileName: file.file, bytes: 0..<file.bytes, digest: digest)
     }
     try journal.commit(shards, removing: [])
+    for kernels in KernelRecord.fingerprints(in: record.kernels) {
+      try journal.note(kernels: kernels)
+    }
     let name = "flap/statistics.safetensors"
     guard record.records?.contains(where: { $0.file == name }) == true, !damaged.contains(name),
       let file = try? StatisticsFile(path: folder.pushing(FilePath(name)))

@@ -67,8 +67,8 @@ public struct PruneRun: Sendable {
     let isResumed = workspace.isResumed
     let done = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
-        inputs, pass, cluster, console, logFolder: place.logPath,
-        chronicle: workspace.chronicle)
+        inputs, pass, cluster, console, kernels: workspace.kernels,
+        logFolder: place.logPath, chronicle: workspace.chronicle)
       var done = try session.guarded { session in
         let statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
@@ -99,7 +99,8 @@ public struct PruneRun: Sendable {
       shards: done.shards, records: records, tokenCount: pass?.tokenCount ?? 0,
       modelDigest: inputs.checkpoint.digest, dataDigest: pass?.tokens.digest,
       compute: pass?.compute, compensates: compensates, evaluation: done.evaluation,
-      peakWorkerBytes: done.peakWorkerBytes, seconds: (.now - start) / .seconds(1),
+      kernels: done.account.kernels, peakWorkerBytes: done.peakWorkerBytes,
+      seconds: (.now - start) / .seconds(1),
       terms: identity.dictionary)
     summary.gguf = try write.addGGUF(to: output, of: finished, console)
     let run = PruningReport.Run(

@@ -51,10 +51,10 @@ struct SampledPass {
 }
 
 extension Welcome {
-  /// How long workers wait for an answer before they end: no process is left for longer on a host
-  /// that is cut off.
-  private static func lease(_ workerCount: Int) -> Duration {
-    max(.seconds(12), heartbeatInterval(workerCount) * 4)
+  /// How long workers wait for an answer before they think of the run as gone: a little longer than
+  /// the coordinator waits for them, so that it is the first to know.
+  private static func lease(_ workerCount: Int, deadAfter: Duration) -> Duration {
+    max(deadAfter + deadAfter / 5, heartbeatInterval(workerCount) * 4)
   }
 
   /// How often workers say that they are alive: so that there are at most 200 heartbeats a second.
@@ -62,17 +62,19 @@ extension Welcome {
     .seconds(max(1, (workerCount + 199) / 200))
   }
 
-  init(runID: String, pass: SampledPass, workerCount: Int) {
+  init(runID: String, pass: SampledPass, workerCount: Int, deadAfter: Duration) {
     self.init(
       runID: runID, compute: pass.compute, tokensPerSample: pass.tokens.tokensPerSample,
       samplesPerLeaf: pass.samplesPerLeaf, leavesPerUnit: pass.leavesPerUnit,
-      heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease(workerCount))
+      heartbeatInterval: Welcome.heartbeatInterval(workerCount),
+      lease: Welcome.lease(workerCount, deadAfter: deadAfter))
   }
 
   /// The terms of a run without a forward pass.
-  init(runID: String, workerCount: Int) {
+  init(runID: String, workerCount: Int, deadAfter: Duration) {
     self.init(
       runID: runID, compute: .float32, tokensPerSample: 1, samplesPerLeaf: 1, leavesPerUnit: 1,
-      heartbeatInterval: Welcome.heartbeatInterval(workerCount), lease: Welcome.lease(workerCount))
+      heartbeatInterval: Welcome.heartbeatInterval(workerCount),
+      lease: Welcome.lease(workerCount, deadAfter: deadAfter))
   }
 }

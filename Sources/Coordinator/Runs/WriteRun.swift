@@ -53,8 +53,8 @@ public struct WriteRun: Sendable {
       resuming: cluster.options.resumes, reopening: finished, log: console.log)
     let shards = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
-        inputs, nil, cluster, console, logFolder: place.logPath,
-        chronicle: workspace.chronicle)
+        inputs, nil, cluster, console, kernels: workspace.kernels,
+        logFolder: place.logPath, chronicle: workspace.chronicle)
       let shards = try session.guarded { session in
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,

@@ -55,10 +55,13 @@ struct WorkAccount {
   var phases: [PruningReport.Phase] = []
   private(set) var workers: [PruningReport.Worker] = []
   private(set) var events: [PruningReport.Event] = []
+  /// Of the workers whose results are kept, also from before a resumption.
+  private(set) var kernels: [String] = []
 
   init() {}
 
-  init(_ tally: WorkTally, _ counters: RunCounters) {
+  init(_ tally: WorkTally, _ counters: RunCounters, kernels: [String]) {
+    self.kernels = kernels
     phases = tally.phases
     workers = tally.workers
     events = counters.events

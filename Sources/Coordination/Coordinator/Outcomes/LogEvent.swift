@@ -5,6 +5,9 @@ public enum LogEvent: Hashable, Sendable {
   case workerJoined(WorkerID, host: String, processID: Int)
   case workerRefused(WorkerID, host: String, reason: String)
   case workerLost(WorkerID, host: String, reason: String, holding: AttemptLabel?)
+  /// It went on its own accord, and gave its task back.
+  case workerLeft(WorkerID, host: String, reason: String, holding: AttemptLabel?)
+  /// The kernels of the results so far, or of the workers that are here, and others.
   case mixedKernels(String, String)
   case hostExcluded(HostExclusion)
   case taskAssigned(AttemptLabel, to: WorkerID, host: String)
@@ -21,7 +24,8 @@ public enum LogEvent: Hashable, Sendable {
 
   public var isWarning: Bool {
     switch self {
-    case .workerJoined, .taskAssigned, .speculation, .taskStored, .taskSuperseded: false
+    case .workerJoined, .workerLeft, .taskAssigned, .speculation, .taskStored, .taskSuperseded:
+      false
     case .workerRefused, .workerLost, .mixedKernels, .hostExcluded, .taskFailed, .taskRequeued,
       .resultsDiffer:
       true
@@ -32,7 +36,7 @@ public enum LogEvent: Hashable, Sendable {
   public var label: AttemptLabel? {
     switch self {
     case .workerJoined, .workerRefused, .mixedKernels, .hostExcluded: nil
-    case .workerLost(_, _, _, let label): label
+    case .workerLost(_, _, _, let label), .workerLeft(_, _, _, let label): label
     case .taskAssigned(let label, _, _), .speculation(let label, _), .taskFailed(let label, _, _),
       .taskRequeued(let label), .taskStored(let label), .taskSuperseded(let label, _),
       .resultsDiffer(let label, _, _, _):
@@ -51,6 +55,10 @@ extension LogEvent: CustomStringConvertible {
       "worker \(id) on \(host) lost: \(reason)"
     case .workerLost(let id, let host, let reason, let label?):
       "\(label) lost with worker \(id) on \(host): \(reason)"
+    case .workerLeft(let id, let host, let reason, nil):
+      "worker \(id) on \(host) left: \(reason)"
+    case .workerLeft(let id, let host, let reason, let label?):
+      "\(label) given back by worker \(id) on \(host), which left: \(reason)"
     case .mixedKernels(let first, let other):
       "workers compute with different kernels (\(first); \(other)): bits may depend on who "
         + "computes what"

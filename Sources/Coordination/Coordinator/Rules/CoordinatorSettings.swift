@@ -21,8 +21,13 @@ public struct CoordinatorSettings: Sendable {
   public var attemptLimit = 4
   /// A task in whose hands this many workers died or hung ends the run.
   public var lostWorkerLimit = 3
-  /// A host where this many different tasks failed is left out, if there are others.
+  /// A host where this many different tasks failed for each of its workers is left out, if there
+  /// are others.
   public var failedTasksPerHost = 2
+  /// For how long a failure is held against its host.
+  public var exclusionSpan: Duration = .seconds(600)
+  /// Losses on several hosts within this time have one cause, which is none of them.
+  public var jointLossWindow: Duration = .seconds(5)
   /// When at most one in this many tasks of a phase is unfinished, what takes `stragglerFactor`
   /// times as long as its like is tried by an idle worker too.
   public var phaseEndDivisor = 10
@@ -38,6 +43,8 @@ public struct CoordinatorSettings: Sendable {
   /// Largest report that a task of this run can have, and largest shard.
   public var maximumReportBytes: Int
   public var maximumShardBytes = Int.max
+  /// Kernels that computed the results of the run's earlier parts, the first ones first.
+  public var earlierKernels: [String] = []
   /// Results or kernels that differ between workers end the run, where otherwise they are only
   /// told.
   public var isStrict = false

@@ -55,9 +55,12 @@ extension TaskRecord {
   }
 
   /// The worker said that it cannot do the task.
-  package mutating func fail(by worker: WorkerID) -> Aftermath {
+  package mutating func fail(by worker: WorkerID, on host: String) -> Aftermath {
     let aftermath = removeHolder(worker) { .failed($0, worker) }
-    if aftermath != .isStored { failureCount += 1 }
+    if aftermath != .isStored {
+      failureCount += 1
+      failedHosts.insert(host)
+    }
     return aftermath
   }
 
@@ -67,6 +70,9 @@ extension TaskRecord {
     if aftermath != .isStored { lostWorkerCount += 1 }
     return aftermath
   }
+
+  /// A loss turned out to be nobody's fault.
+  package mutating func pardonLoss() { lostWorkerCount = max(0, lostWorkerCount - 1) }
 
   /// The worker does not have the task any more, which is nobody's fault.
   package mutating func release(by worker: WorkerID) -> Aftermath {

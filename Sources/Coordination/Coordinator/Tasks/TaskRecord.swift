@@ -20,6 +20,8 @@ package struct TaskRecord: Sendable {
   package internal(set) var state = State.pending
   var attemptCount = 0
   package internal(set) var failureCount = 0
+  /// Where a worker said that it could not do it.
+  var failedHosts: Set<String> = []
   /// Workers that died or hung while they had the task.
   package internal(set) var lostWorkerCount = 0
   var story = TaskStory()

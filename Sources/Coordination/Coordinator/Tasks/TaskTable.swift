@@ -12,10 +12,13 @@ struct TaskTable: Sendable {
   var unfinishedCount: Int { records.count - doneCount }
   /// Tasks that a worker has or whose result is being stored.
   var inWorkCount: Int { unfinishedCount - queue.count }
-  /// The task that is to be assigned next.
-  var next: TaskID? { queue.first }
+  /// Tasks that no worker has.
+  var waitingCount: Int { queue.count }
 
   var all: some Collection<TaskRecord> { records.values }
+
+  /// The next waiting task that may be assigned.
+  func next(where isFit: (TaskRecord) -> Bool) -> TaskID? { queue.first { isFit(self[$0]) } }
 
   /// A task that a peer speaks of: perhaps there is none.
   func find(_ id: TaskID) -> TaskRecord? { records[id] }

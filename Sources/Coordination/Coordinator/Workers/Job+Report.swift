@@ -35,7 +35,11 @@ extension Job {
 
   /// Chunks come in order, each of them once.
   mutating func take(_ chunk: ReportChunk, _ now: Instant) -> Verdict {
-    guard chunk.attempt == attempt, stage != .working else { return .untimely }
+    guard chunk.attempt == attempt else { return .untimely }
+    switch stage {
+    case .working, .complete, .handedOver: return .untimely
+    case .announced, .receiving: break
+    }
     guard case .receiving(let begin, let receivedBytes) = stage, chunk.offset == receivedBytes,
       !chunk.bytes.isEmpty, chunk.bytes.count <= begin.byteCount - receivedBytes
     else {

@@ -16,7 +16,7 @@ struct Job: Sendable {
 
   let attempt: TaskAttempt
   let kind: Work.Kind
-  let assignedAt: Instant
+  private(set) var assignedAt: Instant
   var stage = Stage.working
   /// When the work last moved: a later step in a heartbeat, or a chunk of the report.
   var lastProgress: Instant
@@ -37,6 +37,12 @@ struct Job: Sendable {
   var fraction: Double {
     guard stage == .working else { return 1 }
     return totalSteps > 0 ? Double(completedSteps) / Double(totalSteps) : 0
+  }
+
+  /// Time in which nobody listened to the worker does not count.
+  mutating func overlook(_ pause: Duration) {
+    assignedAt = assignedAt + pause
+    lastProgress = lastProgress + pause
   }
 
   mutating func noteProgress(of attempt: TaskAttempt, _ now: Instant) {

@@ -23,6 +23,12 @@ struct WorkerRecord: Sendable {
     return (kind, pause)
   }
 
+  /// Time in which nobody listened to it does not count.
+  mutating func overlook(_ pause: Duration) {
+    lastHeard = lastHeard + pause
+    job?.overlook(pause)
+  }
+
   /// The worker is idle from now on.
   /// - Returns: its job, if it has this one.
   mutating func takeJob(_ attempt: TaskAttempt) -> Job? {

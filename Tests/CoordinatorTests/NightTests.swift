@@ -1,0 +1,131 @@
+import FlapTestKit
+import Foundation
+import Storage
+import SystemPackage
+import Testing
+
+/// What happens to workers at night, on real processes: killed, preempted, left alone.
+@Suite(.serialized)
+struct NightTests {
+  @Test("two workers of the only host, each killed once: both are back at work")
+  func bothKilled() throws {
+    let folder = try TemporaryFolder()
+    let outcome = try Programs.coordinator(run(folder) + ["--local-workers", "2"]) { process in
+      for _ in 0..<2 {
+        let workers = try children(of: process, count: 2)
+        usleep(700_000)
+        kill(workers[0], SIGKILL)
+        usleep(500_000)
+      }
+      let workers = try children(of: process, count: 2)
+      usleep(700_000)
+      #expect(workers.allSatisfy(Programs.isRunning))
+    }
+    #expect(outcome.exitCode == 0, "\(outcome.standardError)")
+    #expect(
+      outcome.standardError.split(separator: "\n").count { $0.contains(" lost with worker ") } <= 2)
+    #expect(!outcome.standardError.contains("refused"))
+    #expect(!outcome.standardError.contains("is left out"))
+  }
+
+  @Test("a coordinator that stands still for longer than any lease loses no worker")
+  func stalledCoordinator() throws {
+    let coordinator = try WaitingCoordinator(
+      sampleCount: 200, ["--verbose", "--dead-after", "3"])
+    let workers = try (0..<4).map { _ in try coordinator.startWorker() }
+    #expect(coordinator.says("is stored", atLeast: 4))
+    coordinator.stop()
+    // The lease of a worker is 4 s here.
+    usleep(7_000_000)
+    coordinator.goOn()
+    let digest = try coordinator.end(workers)
+    #expect(coordinator.lines(with: " lost").isEmpty, "\(coordinator.logText)")
+    #expect(coordinator.lines(with: "is left out").isEmpty)
+    #expect(workers.allSatisfy { $0.terminationStatus == 0 })
+    #expect(digest == (try WaitingCoordinator.undisturbedDigest(sampleCount: 200)))
+  }
+
+  @Test("each worker asked to leave in turn gives its task back; nobody is blamed, the bits stay")
+  func preemptions() throws {
+    let coordinator = try WaitingCoordinator(sampleCount: 200, ["--verbose"])
+    var workers = [try coordinator.startWorker(), try coordinator.startWorker()]
+    for number in 1...4 {
+      #expect(coordinator.says("is stored", atLeast: number))
+      let leaving = workers.removeFirst()
+      kill(leaving.processIdentifier, SIGTERM)
+      leaving.waitUntilExit()
+      #expect(leaving.terminationStatus == 4)
+      workers.append(try coordinator.startWorker())
+    }
+    let digest = try coordinator.end(workers)
+    #expect(coordinator.lines(with: "it was asked to (SIGTERM)").count == 4)
+    #expect(coordinator.lines(with: " lost").isEmpty, "\(coordinator.logText)")
+    #expect(digest == (try WaitingCoordinator.undisturbedDigest(sampleCount: 200)))
+  }
+
+  @Test("workers that join on their own wait out an interrupted coordinator and end with the run")
+  func interruptedCoordinator() throws {
+    let folder = try TemporaryFolder()
+    let ticket = folder.path("ticket")
+    let arguments =
+      run(folder) + ["--launcher", "none", "--listen", "127.0.0.1", "--connect-file", ticket]
+    var worker: Process?
+    let interrupted = try Programs.coordinator(arguments) { process in
+      while process.isRunning, !FileManager.default.fileExists(atPath: ticket) { usleep(5000) }
+      worker = try Programs.worker(["--connect-file", ticket, "--threads", "1"])
+      usleep(1_500_000)
+      kill(process.processIdentifier, SIGINT)
+    }
+    #expect(interrupted.exitCode != 0)
+    #expect(interrupted.standardError.contains("continue with --resume"))
+    let waiting = try #require(worker)
+    usleep(1_000_000)
+    #expect(waiting.isRunning)
+    // The next one has another port and other keys.
+    let resumed = try Programs.coordinator(arguments + ["--resume"])
+    #expect(resumed.exitCode == 0, "\(resumed.standardError)")
+    waiting.waitUntilExit()
+    #expect(waiting.terminationStatus == 0)
+  }
+
+  @Test("a worker says by its exit code whether it is worth starting again")
+  func exitCodes() throws {
+    let folder = try TemporaryFolder()
+    let coordinator = try WaitingCoordinator()
+    func exitCode(model: String, ticket: String) throws -> Int32 {
+      let worker = try Programs.worker(["--connect-file", ticket], model: model)
+      worker.waitUntilExit()
+      return worker.terminationStatus
+    }
+    // A file server that is late, a coordinator that has not begun.
+    #expect(try exitCode(model: folder.path("nothing"), ticket: coordinator.ticketPath) == 1)
+    #expect(try exitCode(model: Programs.model, ticket: folder.path("nothing")) == 1)
+    // Files that are what they are.
+    let other = try folder.copyModel()
+    let index = URL(fileURLWithPath: other + "/config.json")
+    try Data("{}".utf8).write(to: index)
+    #expect(try exitCode(model: other, ticket: coordinator.ticketPath) == 3)
+    let ticket = try folder.write(Array("no ticket\n".utf8), to: "bad")
+    #expect(try exitCode(model: Programs.model, ticket: ticket) == 3)
+    _ = try coordinator.finish()
+  }
+
+  /// A run of some seconds on one core.
+  private func run(_ folder: TemporaryFolder) -> [String] {
+    [
+      "--model", Programs.model, "--calibration", Programs.calibration, "--ratio", "0.2",
+      "--output", folder.path("pruned"), "--threads", "1", "--compute", "f32", "--tokens-per-leaf",
+      "128", "--leaves-per-unit", "1", "--verbose",
+    ]
+  }
+
+  private func children(of process: Process, count: Int) throws -> [Int32] {
+    for _ in 0..<2000 {
+      let workers = Programs.children(of: process.processIdentifier)
+      if workers.count == count || !process.isRunning { return workers }
+      usleep(5000)
+    }
+    Issue.record("no workers were started")
+    return []
+  }
+}
