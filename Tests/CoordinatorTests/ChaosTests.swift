@@ -16,7 +16,7 @@ struct ChaosTests {
     "--hung-after", "3",
   ]
 
-  @Test("killed, stopped, interrupted and resumed: the same bytes as an undisturbed run")
+  @Test("killed, stopped, preempted, interrupted and resumed: the bytes of an undisturbed run")
   func sameBytes() throws {
     let folder = try TemporaryFolder()
     let start = ContinuousClock.now
@@ -55,7 +55,7 @@ struct ChaosTests {
       guard process.isRunning else { return }
       let worker = Programs.children(of: process.processIdentifier).randomElement(
         using: &generator)
-      switch Int.random(in: 0..<6, using: &generator) {
+      switch Int.random(in: 0..<8, using: &generator) {
       case 0, 1: if let worker { kill(worker, SIGKILL) }
       case 2: if let worker { kill(worker, SIGSTOP) }
       case 3:
@@ -65,6 +65,12 @@ struct ChaosTests {
         usleep(2_500_000)
         kill(worker, SIGCONT)
       case 4: kill(process.processIdentifier, SIGINT)
+      case 5: if let worker { kill(worker, SIGTERM) }
+      case 6:
+        // The coordinator stands still for longer than a worker's lease, as a suspended machine does.
+        kill(process.processIdentifier, SIGSTOP)
+        usleep(5_000_000)
+        kill(process.processIdentifier, SIGCONT)
       default: kill(process.processIdentifier, SIGKILL)
       }
     }
