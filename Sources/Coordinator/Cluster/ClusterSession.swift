@@ -302,7 +302,8 @@ struct ClusterSession: ~Copyable {
           attempt: attempt, work: work(of: attempt), result: result,
           received: try inbox.take(attempt))
         storing.store(delivery)
-      case .computed(let kernels): try kernelRecord.keep(kernels)
+      case .computed(let kernels):
+        storing?.keep { [kernelRecord] in try kernelRecord.keep(kernels) }
       case .removed(let worker): endProcess(of: worker)
       case .completed: isCompleted = true
       case .drained: drain?.isOver = true

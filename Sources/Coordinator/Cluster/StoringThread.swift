@@ -30,6 +30,8 @@ final class StoringThread: Sendable {
   }
 
   private enum Order: Sendable {
+    /// Keeps something else before what is stored next.
+    case keep(@Sendable () throws -> Void)
     case store(Delivery)
     case end
   }
@@ -50,6 +52,9 @@ final class StoringThread: Sendable {
   }
 
   func store(_ delivery: Delivery) { post(.store(delivery)) }
+
+  /// Writes to the disk, too, and comes before what is stored from now on.
+  func keep(_ body: @escaping @Sendable () throws -> Void) { post(.keep(body)) }
 
   func takeAnswers() -> [Answer] {
     answers.withLock { answers in
@@ -75,14 +80,13 @@ final class StoringThread: Sendable {
     var hasFailed = false
     while true {
       ordersWaiting.wait()
-      guard case .store(let delivery) = orders.withLock({ $0.removeFirst() }) else { break }
+      let order = orders.withLock { $0.removeFirst() }
+      if case .end = order { break }
       if hasFailed { continue }
       let answer: Answer
       do {
-        switch try ledger.withLock({ try keep(&$0, delivery) }) {
-        case .kept: answer = .kept(delivery)
-        case .refused(let reason): answer = .refused(delivery, reason: reason)
-        }
+        guard let kept = try perform(order, keep) else { continue }
+        answer = kept
       } catch {
         answer = .failed(error)
         hasFailed = true
@@ -91,5 +95,20 @@ final class StoringThread: Sendable {
       wakeUp.signal()
     }
     hasEnded.signal()
+  }
+
+  /// - Returns: what those who wait are told.
+  private func perform(_ order: Order, _ keep: Keep) throws -> Answer? {
+    switch order {
+    case .store(let delivery):
+      switch try ledger.withLock({ try keep(&$0, delivery) }) {
+      case .kept: return .kept(delivery)
+      case .refused(let reason): return .refused(delivery, reason: reason)
+      }
+    case .keep(let body):
+      try body()
+      return nil
+    case .end: return nil
+    }
   }
 }
