@@ -16,9 +16,6 @@ public enum WorkerProgram {
 
   /// For how long a worker that its coordinator did not start waits for the next one.
   static let waitLimit = Duration.seconds(600)
-  /// The same for one that ends with its coordinator's process anyway: long enough for a coordinator
-  /// that stands still to come back.
-  static let watchedWaitLimit = Duration.seconds(120)
   /// For how long it looks for one at a place: the next one may be elsewhere, with keys of its own.
   static let lookLimit = Duration.seconds(10)
   /// Between two looks.
@@ -47,7 +44,6 @@ public enum WorkerProgram {
         checkpoint: checkpoint, laneCount: options.laneCount, threadCount: options.threadCount,
         progress: progress)
     }
-    let limit = options.watchesStandardInput ? watchedWaitLimit : waitLimit
     var ticket = try options.ticket.read()
     /// Since when there is no run.
     var waitingSince = Instant.now
@@ -60,7 +56,7 @@ public enum WorkerProgram {
       try socket.connect(ticket.endpoint)
       let shell = WorkerShell(
         machine: WorkerMachine(
-          hello: hello, joinLimit: min(lookLimit, limit - (.now - waitingSince)), pause: pause),
+          hello: hello, joinLimit: min(lookLimit, waitLimit - (.now - waitingSince)), pause: pause),
         socket: socket, compute: compute, wakeUp: wakeUp, leaveRequest: leaveRequest,
         watchesStandardInput: options.watchesStandardInput, log: log)
       let (ending, hasJoined) = try shell.run()
@@ -75,8 +71,12 @@ public enum WorkerProgram {
       case .givenUp:
         log.warning("given up: \(ending.reason); joining again")
         pause = .zero
-      case .orphaned:
-        guard .now - waitingSince < limit else {
+      // Whoever started it starts another where one is wanted: nothing stays on a host that is cut off.
+      case .endedEarly where options.watchesStandardInput: return
+      case .orphaned where options.watchesStandardInput && hasJoined:
+        throw WorkerEnded(reason: ending.reason, remedy: .restart)
+      case .orphaned, .endedEarly:
+        guard .now - waitingSince < waitLimit else {
           throw WorkerEnded(reason: ending.reason, remedy: .restart)
         }
         if hasJoined { log.warning("\(ending.reason): waiting for the next coordinator") }

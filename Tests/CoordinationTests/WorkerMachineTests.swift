@@ -95,13 +95,13 @@ struct WorkerMachineTests {
     #expect(
       effects == [
         .forget(attempt), .send(.bye(reason: "drained")),
-        .exit(.init(kind: .orphaned, reason: "drained")),
+        .exit(.init(kind: .endedEarly, reason: "drained")),
       ])
   }
 
   @Test("a run that is done needs nobody; one that ended early may go on under another coordinator")
   func shutdown() {
-    for (end, kind) in [(RunEnd.complete, WorkerMachine.Ending.Kind.done), (.early, .orphaned)] {
+    for (end, kind) in [(RunEnd.complete, WorkerMachine.Ending.Kind.done), (.early, .endedEarly)] {
       var machine = computing()
       let effects = machine.handle(.received(.shutdown(end)), at: .start)
       #expect(effects.first == .abandon(attempt))

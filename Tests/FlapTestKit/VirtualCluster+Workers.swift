@@ -113,7 +113,7 @@ extension VirtualCluster {
       case .exit(let ending):
         // It joins again, or its launcher starts another.
         let worker = workers[id]!
-        let joinsAgain = ending.kind == .givenUp || ending.kind == .orphaned
+        let joinsAgain = [.givenUp, .orphaned, .endedEarly].contains(ending.kind)
         forget(id)
         let delay = Duration.milliseconds(Int.random(in: 0...5000, using: &generator))
         return queue.add(

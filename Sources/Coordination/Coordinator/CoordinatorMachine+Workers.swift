@@ -88,6 +88,7 @@ extension CoordinatorMachine {
   mutating func overlook(_ pause: Duration) {
     for id in workers.all.map(\.id) { workers[id].overlook(pause) }
     aloneSince = aloneSince.map { $0 + pause }
+    hosts.noteStall(at: clock)
   }
 
   /// Forgets a worker, if it is here; its unfinished task goes back to the front of the queue.

@@ -42,8 +42,10 @@ public struct WorkerMachine: Sendable {
       case done
       /// It was asked to leave before the run's end.
       case left
-      /// The run ended early, or its coordinator is silent: a later one may go on with it.
+      /// The coordinator is silent: perhaps a later one is not.
       case orphaned
+      /// The run was interrupted or failed: a later coordinator may go on with it.
+      case endedEarly
       /// The coordinator does not want this worker, now or later.
       case refused
       /// The coordinator gave this worker up: it may join again, as another.
@@ -128,7 +130,7 @@ public struct WorkerMachine: Sendable {
     case .abandoned(let reason): takeLeave(.done, reason, &effects)
     case .leave(let reason): takeLeave(.left, reason, &effects)
     }
-    if isDraining, state == .idle { takeLeave(.orphaned, "drained", &effects) }
+    if isDraining, state == .idle { takeLeave(.endedEarly, "drained", &effects) }
     return effects
   }
 
@@ -189,7 +191,7 @@ public struct WorkerMachine: Sendable {
     case .plan(let plan): effects.append(.adopt(plan))
     case .drain: isDraining = true
     case .shutdown(.complete): end(.done, "the run is over", &effects)
-    case .shutdown(.early): end(.orphaned, "the run ended early", &effects)
+    case .shutdown(.early): end(.endedEarly, "the run ended early", &effects)
     }
   }
 

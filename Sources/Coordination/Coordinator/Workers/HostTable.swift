@@ -30,6 +30,8 @@ struct HostTable: Sendable {
   private var workerCounts: [String: Int] = [:]
   /// Those that are too recent to know whether they came alone.
   private var recentLosses: [Loss] = []
+  /// When the coordinator went on after it had stood still.
+  private var stallEnd: Instant?
 
   /// A worker has joined.
   /// - Parameter count: the workers of its host, with it.
@@ -42,6 +44,9 @@ struct HostTable: Sendable {
     add(Mark(task: task, time: now, isLoss: false), to: host)
   }
 
+  /// The coordinator stood still until now: workers that are lost in these moments took it for gone.
+  mutating func noteStall(at now: Instant) { stallEnd = now }
+
   /// A worker died, hung or broke the protocol.
   /// - Parameters:
   ///   - task: that it had; nil: none.
@@ -53,7 +58,8 @@ struct HostTable: Sendable {
     recentLosses.removeAll { now - $0.time > window }
     let others = recentLosses.filter { $0.host != host && ($0.task == nil || $0.task != task) }
     recentLosses.append(Loss(host: host, task: task, time: now))
-    guard others.isEmpty else {
+    let followsStall = stallEnd.map { now - $0 <= window } ?? false
+    guard others.isEmpty, !followsStall else {
       return .together(pardoned: others.compactMap { pardon($0) })
     }
     if let task { add(Mark(task: task, time: now, isLoss: true), to: host) }
