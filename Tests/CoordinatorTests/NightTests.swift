@@ -9,45 +9,42 @@ import Testing
 struct NightTests {
   @Test("two workers of the only host, each killed once: both are back at work")
   func bothKilled() throws {
-    let folder = try TemporaryFolder()
-    let outcome = try Programs.coordinator(run(folder) + ["--local-workers", "2"]) { process in
-      for _ in 0..<2 {
-        let workers = try children(of: process, count: 2)
-        usleep(700_000)
-        kill(workers[0], SIGKILL)
-        usleep(500_000)
-      }
-      let workers = try children(of: process, count: 2)
-      usleep(700_000)
-      #expect(workers.allSatisfy(Programs.isRunning))
+    let coordinator = try WaitingCoordinator(
+      sampleCount: 1024, ["--verbose", "--compute", "f32"], localWorkers: 2)
+    for killed in 0..<2 {
+      #expect(coordinator.says(" joined (", atLeast: 2 + killed))
+      kill(try coordinator.joined()[killed].process, SIGKILL)
     }
-    #expect(outcome.exitCode == 0, "\(outcome.standardError)")
-    #expect(
-      outcome.standardError.split(separator: "\n").count { $0.contains(" lost with worker ") } <= 2)
-    #expect(!outcome.standardError.contains("refused"))
-    #expect(!outcome.standardError.contains("is left out"))
+    #expect(coordinator.says(" joined (", atLeast: 4))
+    for worker in try coordinator.joined().suffix(2) {
+      #expect(coordinator.says("goes to \(worker.name) "))
+    }
+    #expect(coordinator.lines(with: " lost with worker ").count <= 2)
+    #expect(coordinator.lines(with: "refused").isEmpty, "\(coordinator.logText)")
+    #expect(coordinator.lines(with: "is left out").isEmpty)
   }
 
   @Test("a coordinator that stands still for longer than any lease loses no worker")
   func stalledCoordinator() throws {
     let coordinator = try WaitingCoordinator(
-      sampleCount: 200, ["--verbose", "--dead-after", "3"])
+      sampleCount: 200, ["--verbose", "--compute", "f32", "--dead-after", "6"])
     let workers = try (0..<4).map { _ in try coordinator.startWorker() }
     #expect(coordinator.says("is stored", atLeast: 4))
     coordinator.stop()
-    // The lease of a worker is 4 s here.
-    usleep(7_000_000)
+    // The lease of a worker is 7.2 s here.
+    usleep(9_000_000)
     coordinator.goOn()
     let digest = try coordinator.end(workers)
     #expect(coordinator.lines(with: " lost").isEmpty, "\(coordinator.logText)")
     #expect(coordinator.lines(with: "is left out").isEmpty)
     #expect(workers.allSatisfy { $0.terminationStatus == 0 })
-    #expect(digest == (try WaitingCoordinator.undisturbedDigest(sampleCount: 200)))
+    #expect(digest == (try WaitingCoordinator.undisturbedDigest(sampleCount: 200, compute: "f32")))
   }
 
   @Test("each worker asked to leave in turn gives its task back; nobody is blamed, the bits stay")
   func preemptions() throws {
-    let coordinator = try WaitingCoordinator(sampleCount: 200, ["--verbose"])
+    let coordinator = try WaitingCoordinator(
+      sampleCount: 200, ["--verbose", "--compute", "f32"])
     var workers = [try coordinator.startWorker(), try coordinator.startWorker()]
     for number in 1...4 {
       #expect(coordinator.says("is stored", atLeast: number))
@@ -60,7 +57,7 @@ struct NightTests {
     let digest = try coordinator.end(workers)
     #expect(coordinator.lines(with: "it was asked to (SIGTERM)").count == 4)
     #expect(coordinator.lines(with: " lost").isEmpty, "\(coordinator.logText)")
-    #expect(digest == (try WaitingCoordinator.undisturbedDigest(sampleCount: 200)))
+    #expect(digest == (try WaitingCoordinator.undisturbedDigest(sampleCount: 200, compute: "f32")))
   }
 
   @Test("workers that join on their own wait out an interrupted coordinator and end with the run")
@@ -117,15 +114,5 @@ struct NightTests {
       "--output", folder.path("pruned"), "--threads", "1", "--compute", "f32", "--tokens-per-leaf",
       "128", "--leaves-per-unit", "1", "--verbose",
     ]
-  }
-
-  private func children(of process: Process, count: Int) throws -> [Int32] {
-    for _ in 0..<2000 {
-      let workers = Programs.children(of: process.processIdentifier)
-      if workers.count == count || !process.isRunning { return workers }
-      usleep(5000)
-    }
-    Issue.record("no workers were started")
-    return []
   }
 }

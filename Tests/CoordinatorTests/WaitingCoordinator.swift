@@ -34,9 +34,10 @@ final class WaitingCoordinator {
   /// - Parameters:
   ///   - arguments: besides those that every run here has.
   ///   - environment: what its environment has besides this one's.
+  ///   - localWorkers: how many workers it starts itself; nil: it starts none.
   init(
     sampleCount: Int = 24, _ arguments: [String] = ["--quiet"],
-    environment: [String: String] = [:]
+    environment: [String: String] = [:], localWorkers: Int? = nil
   ) throws {
     folder = try TemporaryFolder()
     output = folder.path("statistics.safetensors")
@@ -45,9 +46,8 @@ final class WaitingCoordinator {
     process.arguments =
       WaitingCoordinator.options(sampleCount) + arguments
       + [
-        "--output", output, "--launcher", "none", "--listen", "127.0.0.1", "--connect-file",
-        ticketPath,
-      ]
+        "--output", output, "--listen", "127.0.0.1", "--connect-file", ticketPath,
+      ] + (localWorkers.map { ["--local-workers", "\($0)"] } ?? ["--launcher", "none"])
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardOutput = FileHandle.nullDevice
     process.standardError = error
@@ -70,11 +70,15 @@ final class WaitingCoordinator {
   deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
   /// The statistics of a run that nobody disturbs.
-  static func undisturbedDigest(sampleCount: Int = 24) throws -> Digest {
+  static func undisturbedDigest(
+    sampleCount: Int = 24, compute: String = "bf16"
+  ) throws -> Digest {
     let folder = try TemporaryFolder()
     let output = folder.path("statistics.safetensors")
     let outcome = try Programs.coordinator(
-      options(sampleCount) + ["--output", output, "--local-workers", "1", "--threads", "1"])
+      options(sampleCount) + [
+        "--output", output, "--local-workers", "1", "--threads", "1", "--compute", compute,
+      ])
     try #require(outcome.exitCode == 0, "\(outcome.standardError)")
     return try SmallFile.digest(FilePath(output))
   }
@@ -88,6 +92,15 @@ final class WaitingCoordinator {
   /// The lines so far that contain a text.
   func lines(with text: String) -> [Substring] {
     logText.split(separator: "\n").filter { $0.contains(text) }
+  }
+
+  /// The workers that have joined so far, the first one first. Wants `--verbose`.
+  func joined() throws -> [(name: String, process: Int32)] {
+    try lines(with: " joined (").map { line in
+      // worker NAME joined (HOST, process NUMBER)
+      let words = line.split { " ()".contains($0) }
+      return (String(words[1]), try #require(words.last.flatMap { Int32($0) }))
+    }
   }
 
   /// - Returns: whether so many such lines come, now or soon.
