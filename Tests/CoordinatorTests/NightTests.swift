@@ -1,3 +1,4 @@
+import FlapCore
 import FlapTestKit
 import Foundation
 import Storage
@@ -10,7 +11,7 @@ struct NightTests {
   @Test("two workers of the only host, each killed once: both are back at work")
   func bothKilled() throws {
     let coordinator = try WaitingCoordinator(
-      sampleCount: 1024, ["--verbose", "--compute", "f32"], localWorkers: 2)
+      sampleCount: 256, ["--verbose", "--compute", "f32"], localWorkers: 2)
     for killed in 0..<2 {
       #expect(coordinator.says(" joined (", atLeast: 2 + killed))
       kill(try coordinator.joined()[killed].process, SIGKILL)
@@ -38,7 +39,7 @@ struct NightTests {
     #expect(coordinator.lines(with: " lost").isEmpty, "\(coordinator.logText)")
     #expect(coordinator.lines(with: "is left out").isEmpty)
     #expect(workers.allSatisfy { $0.terminationStatus == 0 })
-    #expect(digest == (try WaitingCoordinator.undisturbedDigest(sampleCount: 200, compute: "f32")))
+    #expect(digest == (try undisturbedDigest()))
   }
 
   @Test("each worker asked to leave in turn gives its task back; nobody is blamed, the bits stay")
@@ -57,7 +58,7 @@ struct NightTests {
     let digest = try coordinator.end(workers)
     #expect(coordinator.lines(with: "it was asked to (SIGTERM)").count == 4)
     #expect(coordinator.lines(with: " lost").isEmpty, "\(coordinator.logText)")
-    #expect(digest == (try WaitingCoordinator.undisturbedDigest(sampleCount: 200, compute: "f32")))
+    #expect(digest == (try undisturbedDigest()))
   }
 
   @Test("workers that join on their own wait out an interrupted coordinator and end with the run")
@@ -105,6 +106,10 @@ struct NightTests {
     let ticket = try folder.write(Array("no ticket\n".utf8), to: "bad")
     #expect(try exitCode(model: Programs.model, ticket: ticket) == 3)
     _ = try coordinator.finish()
+  }
+
+  private func undisturbedDigest() throws -> Digest {
+    try WaitingCoordinator.undisturbedDigest(sampleCount: 200, ["--compute", "f32"])
   }
 
   /// A run of some seconds on one core.

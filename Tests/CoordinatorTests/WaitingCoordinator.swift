@@ -71,14 +71,13 @@ final class WaitingCoordinator {
 
   /// The statistics of a run that nobody disturbs.
   static func undisturbedDigest(
-    sampleCount: Int = 24, compute: String = "bf16"
+    sampleCount: Int = 24, _ arguments: [String] = []
   ) throws -> Digest {
     let folder = try TemporaryFolder()
     let output = folder.path("statistics.safetensors")
     let outcome = try Programs.coordinator(
-      options(sampleCount) + [
-        "--output", output, "--local-workers", "1", "--threads", "1", "--compute", compute,
-      ])
+      options(sampleCount) + arguments
+        + ["--output", output, "--local-workers", "1", "--threads", "1"])
     try #require(outcome.exitCode == 0, "\(outcome.standardError)")
     return try SmallFile.digest(FilePath(output))
   }
