@@ -16,7 +16,6 @@ let argumentParser = Target.Dependency.product(
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let sqlite = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
-let http = Target.Dependency.product(name: "FlyingFox", package: "FlyingFox")
 let sockets = Target.Dependency.product(name: "FlyingSocks", package: "FlyingFox")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
@@ -82,8 +81,7 @@ let package = Package(
         "Launching", "Journal", "Chronicle", "Host", "Report", "Export", "GGUF", "Wire",
         "Transport",
         "Coordination", "Pruning", "Measurement", "Transformer", "Kernels", "TextData", "Tokenizer",
-        "Checkpoint", "Storage", "Statistics", "FlapCore", argumentParser, http, sockets, logging,
-        system,
+        "Checkpoint", "Storage", "Statistics", "FlapCore", argumentParser, sockets, logging, system,
       ]),
     library(
       "Worker",
@@ -99,7 +97,7 @@ let package = Package(
         "FlapCore", system,
       ]),
     library(
-      "Launching", ["FlapCore", system],
+      "Launching", ["FlapCore", "CSpawn", system],
       resources: ["common", "receive_worker", "receive_file", "survey_model"].map {
         .embedInCode("Shipping/Scripts/\($0).sh")
       }),
@@ -143,6 +141,8 @@ let package = Package(
     .systemLibrary(
       name: "CProtobufC",
       providers: [.apt(["libprotobuf-c-dev"])]),
+    // What the system's C library has and its headers hide.
+    .systemLibrary(name: "CSpawn"),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
     .target(

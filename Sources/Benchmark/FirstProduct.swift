@@ -29,7 +29,7 @@ public struct FirstProduct {
     times.opened = now()
     _ = checkpoint.digest
     times.digested = now()
-    let model = Llama(
+    let model = try Llama(
       checkpoint: checkpoint, compute: options.compute, threadCount: options.threadCount,
       limits: MicroBatchLimits(
         tokensPerSample: options.tokensPerSample, samplesPerLeaf: 1,

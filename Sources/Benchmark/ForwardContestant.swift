@@ -23,7 +23,7 @@ public struct ForwardContestant: Contestant {
     let layout = LeafLayout(
       sampleCount: options.sampleCount, tokensPerSample: options.tokensPerSample)
     compute = options.compute
-    let model = Llama(
+    let model = try Llama(
       checkpoint: checkpoint, compute: options.compute, threadCount: options.threadCount,
       limits: MicroBatchLimits(
         tokensPerSample: layout.tokensPerSample, samplesPerLeaf: layout.samplesPerLeaf,

@@ -24,12 +24,12 @@ public struct ProductContestant: Contestant {
     self.rowCount = (rowCount + Tile.side - 1) / Tile.side * Tile.side
     self.compute = compute
     team = ThreadTeam(threadCount: threadCount)
-    input = ScratchBuffer(
+    input = try ScratchBuffer(
       byteCount: RowTiles.byteCount(
         compute, rows: self.rowCount, channels: shapes.map(\.inner).max() ?? 0))
     ProductContestant.fill(input, compute)
-    weights = shapes.map { shape in
-      let buffer = ScratchBuffer(
+    weights = try shapes.map { shape in
+      let buffer = try ScratchBuffer(
         byteCount: ColumnTiles.byteCount(compute, outputs: shape.outputs, channels: shape.inner))
       // Any numbers will do, so they are not packed: each element of a tile is one of a weight.
       ProductContestant.fill(buffer, compute)
@@ -38,7 +38,7 @@ public struct ProductContestant: Contestant {
       return (map, buffer)
     }
     let tileBytes = MatrixProduct.scratchByteCount(maps: 1)
-    outputTiles = (0..<threadCount).map { _ in ScratchBuffer(byteCount: tileBytes) }
+    outputTiles = try (0..<threadCount).map { _ in try ScratchBuffer(byteCount: tileBytes) }
   }
 
   private static func fill(_ buffer: ScratchBuffer, _ compute: ComputeType) {

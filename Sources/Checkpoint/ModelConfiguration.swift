@@ -8,6 +8,9 @@ public struct ModelConfiguration: Sendable {
   public var shape: ModelShape
   /// The family's name; "flap_" before it says that layers have sizes of their own.
   public let modelType: String
+  /// Tokens of the longest text that the model was made for (`max_position_embeddings`); nil where
+  /// that is not told.
+  public let positionCount: Int?
   /// The whole file.
   public let json: [UInt8]
 
@@ -34,6 +37,8 @@ public struct ModelConfiguration: Sendable {
     self.family = family
     try UnsupportedModels.check(fields)
     shape = try ModelConfiguration.shape(fields, family.definition)
+    // It decides nothing that is computed: where it is no length, nothing is lost.
+    positionCount = (try? fields.sizeIfPresent("max_position_embeddings")) ?? nil
   }
 
   private static func shape(_ fields: ConfigurationFields, _ family: any FamilyDefinition.Type)

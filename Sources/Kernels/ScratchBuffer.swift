@@ -14,19 +14,35 @@ public final class ScratchBuffer {
     return (byteCount + page - 1) / page * page
   }
 
-  public init(byteCount: Int) {
+  /// - Throws: ``OutOfMemory`` (posix_memalign).
+  public init(byteCount: Int) throws(OutOfMemory) {
     self.byteCount = ScratchBuffer.roundedByteCount(byteCount)
     let isLarge = self.byteCount >= ScratchBuffer.hugePageBytes
-    bytes = .allocate(
-      byteCount: max(self.byteCount, 4096),
-      alignment: isLarge ? ScratchBuffer.hugePageBytes : 4096)
+    var memory: UnsafeMutableRawPointer?
+    let code = posix_memalign(
+      &memory, isLarge ? ScratchBuffer.hugePageBytes : 4096, max(self.byteCount, 4096))
+    guard code == 0, let memory else { throw OutOfMemory(byteCount: self.byteCount) }
+    bytes = memory
     if isLarge { madvise(bytes, self.byteCount, MADV_HUGEPAGE) }
   }
 
-  deinit { bytes.deallocate() }
+  deinit { free(bytes) }
 
   /// The buffer's floats from a position on, in elements.
   public func floats(at offset: Int = 0) -> UnsafeMutablePointer<Float> {
     bytes.assumingMemoryBound(to: Float.self) + offset
+  }
+}
+
+/// There is no room for what a forward pass needs.
+public struct OutOfMemory: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What was asked for.
+  public let byteCount: Int
+
+  public init(byteCount: Int) { self.byteCount = byteCount }
+
+  public var description: String {
+    "cannot allocate \(max(byteCount >> 20, 1)) MiB: use fewer --threads, --leaves-per-unit 1, or a "
+      + "host with more memory"
   }
 }

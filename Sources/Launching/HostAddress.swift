@@ -1,3 +1,4 @@
+internal import FlapCore
 internal import Glibc
 
 /// The first word of a line: `[user@]host[:port]`, ranges expanded.

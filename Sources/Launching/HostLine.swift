@@ -1,10 +1,12 @@
+internal import FlapCore
+
 /// One line of a hosts file that names a host.
 struct HostLine {
   static let keys = "lanes, threads, memory, worker, model, env.NAME"
   /// Older spellings, read as the keys that they are.
   private static let aliases = ["slots": "lanes"]
   /// Most lanes or threads of a host.
-  static let countLimit = 4096
+  static let countLimit = Limits.threadCount
 
   let address: HostAddress
   private(set) var settings = HostEntry(host: "")

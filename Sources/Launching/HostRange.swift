@@ -1,3 +1,5 @@
+internal import FlapCore
+
 /// What is wrong with a range of host names such as `node[01-16]`.
 public enum HostRangeError: Error, Hashable, Sendable {
   /// A `[` without its `]`, or the other way round, or one within another.

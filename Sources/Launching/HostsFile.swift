@@ -1,3 +1,5 @@
+internal import FlapCore
+
 /// The hosts that compute, one a line:
 ///
 ///     [user@]host[:sshport] [lanes=N] [threads=N] [memory=64GB] [worker=/path] [model=/path]

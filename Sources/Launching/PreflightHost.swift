@@ -1,3 +1,5 @@
+internal import FlapCore
+
 /// What is known of a host whose preflight failed before or after its report.
 struct PreflightHost {
   let launcher: PreflightVerdict.Launcher

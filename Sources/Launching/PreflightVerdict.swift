@@ -1,3 +1,5 @@
+internal import FlapCore
+
 /// What a host's preflight came to: none or all of its failures.
 public struct PreflightVerdict: Hashable, Sendable {
   /// How the launched command ended.

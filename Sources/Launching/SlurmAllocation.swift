@@ -1,3 +1,5 @@
+internal import FlapCore
+
 /// The nodes that Slurm lent to this job, as the environment of its programs tells.
 public struct SlurmAllocation: Hashable, Sendable {
   public let jobID: String

@@ -1,3 +1,5 @@
+internal import FlapCore
+
 /// The names of an allocation's nodes, as Slurm shortens them: `node[01-03,7],gpu1`.
 public struct SlurmNodeList: Hashable, Sendable {
   public static let byteLimit = 1 << 20

@@ -1,3 +1,5 @@
+internal import CSpawn
+internal import FlapCore
 internal import Glibc
 internal import SystemPackage
 
@@ -141,6 +143,8 @@ public struct WorkerProcess: ~Copyable {
     posix_spawn_file_actions_adddup2(&actions, standardInput.rawValue, STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, output.rawValue, STDOUT_FILENO)
     posix_spawn_file_actions_adddup2(&actions, output.rawValue, STDERR_FILENO)
+    // Libraries open sockets and files, too: nothing else of this process is for its workers.
+    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)
     let argv = ([command.executable] + command.arguments).map { strdup($0) } + [nil]
     let variables = environment(adding: command.environment).map { strdup($0) } + [nil]
     defer { for text in argv + variables { free(text) } }
@@ -172,13 +176,16 @@ public struct WorkerProcess: ~Copyable {
   }
 }
 
-/// Bytes that become lines. A line that is too long comes in pieces.
-struct LineBuffer {
-  static let lineBytes = 16 << 10
+/// Bytes that become lines, fit for a terminal whatever was printed. A line that is too long comes in
+/// pieces.
+package struct LineBuffer {
+  package static let lineBytes = 16 << 10
   private var partial: [UInt8] = []
   private var complete: [String] = []
 
-  mutating func append(_ bytes: ArraySlice<UInt8>) {
+  package init() {}
+
+  package mutating func append(_ bytes: ArraySlice<UInt8>) {
     for byte in bytes {
       if byte == UInt8(ascii: "\n") || partial.count >= LineBuffer.lineBytes { end() }
       if byte != UInt8(ascii: "\n"), byte != UInt8(ascii: "\r") { partial.append(byte) }
@@ -186,17 +193,17 @@ struct LineBuffer {
   }
 
   /// What is left is a line, too.
-  mutating func finish() {
+  package mutating func finish() {
     if !partial.isEmpty { end() }
   }
 
-  mutating func take() -> [String] {
+  package mutating func take() -> [String] {
     defer { complete = [] }
     return complete
   }
 
   private mutating func end() {
-    complete.append(String(decoding: partial, as: UTF8.self))
+    complete.append(PlainText.outputLine(partial))
     partial.removeAll(keepingCapacity: true)
   }
 }

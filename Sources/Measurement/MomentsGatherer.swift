@@ -13,9 +13,9 @@ public final class MomentsGatherer: TapGatherer, @unchecked Sendable {
     let means: ScratchBuffer
     let m2s: ScratchBuffer
 
-    init(_ limits: ObserverLimits) {
-      means = ScratchBuffer(byteCount: limits.segmentChannels * 8)
-      m2s = ScratchBuffer(byteCount: limits.segmentChannels * 8)
+    init(_ limits: ObserverLimits) throws(OutOfMemory) {
+      means = try ScratchBuffer(byteCount: limits.segmentChannels * 8)
+      m2s = try ScratchBuffer(byteCount: limits.segmentChannels * 8)
     }
   }
 
@@ -23,9 +23,9 @@ public final class MomentsGatherer: TapGatherer, @unchecked Sendable {
   private let lanes: [Partial]
   private let values = GatheredValues<ChannelMoments>()
 
-  public init(_ limits: ObserverLimits) {
+  public init(_ limits: ObserverLimits) throws {
     capacity = limits.segmentChannels
-    lanes = (0..<limits.laneCount).map { _ in Partial(limits) }
+    lanes = try (0..<limits.laneCount).map { _ in try Partial(limits) }
   }
 
   public static func byteCount(_ limits: ObserverLimits) -> Int {

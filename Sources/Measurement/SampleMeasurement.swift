@@ -29,7 +29,7 @@ public final class SampleMeasurement {
   ///   - onStep: what it throws ends the pass.
   ///   - emit: gets the parts in the order of a report (`StatisticCatalog.keys(of:node:in:)`), each
   ///     as soon as it is there.
-  /// - Throws: `TransformerError`, ``MeasurementError``, `CheckpointError`.
+  /// - Throws: `TransformerError`, ``MeasurementError``, `CheckpointError`, `OutOfMemory`.
   public func run(
     _ kinds: [StatisticKind], _ leaves: [Leaf], of node: TreeNode, samplesPerLeaf: Int,
     onStep: () throws -> Void, emit: (StatisticPart) throws -> Void
@@ -54,10 +54,10 @@ public final class SampleMeasurement {
     try emit(try loss(leaves, node, onStep))
   }
 
-  private func reduction(of kind: StatisticKind) throws(MeasurementError) -> any TapReduction {
+  private func reduction(of kind: StatisticKind) throws -> any TapReduction {
     if let made = reductions[kind] { return made }
-    guard let type = catalog.type(of: kind) else { throw .unknownKind(kind) }
-    let made = makeReduction(type, model.observerLimits)
+    guard let type = catalog.type(of: kind) else { throw MeasurementError.unknownKind(kind) }
+    let made = try makeReduction(type, model.observerLimits)
     reductions[kind] = made
     return made
   }

@@ -8,7 +8,7 @@ public protocol TapGatherer: TapObserver {
   associatedtype Value: SampleStatistic
 
   /// Allocates its scratch.
-  init(_ limits: ObserverLimits)
+  init(_ limits: ObserverLimits) throws
   /// Bytes of that scratch.
   static func byteCount(_ limits: ObserverLimits) -> Int
   /// The value of a leaf whose passage was finished; it can be taken once.

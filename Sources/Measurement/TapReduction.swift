@@ -15,8 +15,8 @@ protocol TapReduction: AnyObject {
 /// Opens what the catalog has.
 func makeReduction<Gatherer: TapGatherer>(
   _ type: Gatherer.Type, _ limits: ObserverLimits
-) -> any TapReduction {
-  GathererReduction(type.init(limits))
+) throws -> any TapReduction {
+  GathererReduction(try type.init(limits))
 }
 
 private final class GathererReduction<Gatherer: TapGatherer>: TapReduction {

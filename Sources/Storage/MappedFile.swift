@@ -11,26 +11,17 @@ public final class MappedFile: Sendable {
   /// - Throws: ``StorageError`` when it is not a regular file that can be read.
   public init(path: FilePath) throws(StorageError) {
     self.path = path
-    do {
-      let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
-      defer { try? file.close() }
-      var status = stat()
-      guard fstat(file.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-        throw Errno.invalidArgument
-      }
-      byteCount = Int(status.st_size)
-      guard byteCount > 0 else {
-        address = 0
-        return
-      }
-      guard
-        let mapped = mmap(nil, byteCount, PROT_READ, MAP_SHARED, file.rawValue, 0),
-        mapped != MAP_FAILED
-      else { throw Errno(rawValue: errno) }
-      address = UInt(bitPattern: mapped)
-    } catch {
-      throw StorageError(.openFailed, path, error as? Errno)
+    let file = try RegularFile(path)
+    byteCount = file.byteCount
+    guard byteCount > 0 else {
+      address = 0
+      return
     }
+    guard
+      let mapped = mmap(nil, byteCount, PROT_READ, MAP_SHARED, file.descriptor.rawValue, 0),
+      mapped != MAP_FAILED
+    else { throw StorageError(.openFailed, path, Errno(rawValue: errno)) }
+    address = UInt(bitPattern: mapped)
   }
 
   deinit {

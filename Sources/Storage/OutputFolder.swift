@@ -121,7 +121,8 @@ public struct OutputFolder: ~Copyable {
     let lock: FileDescriptor
     do {
       lock = try FileDescriptor.open(
-        lockPath, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+        lockPath, .readWrite, options: [.create, .noFollow, .closeOnExec],
+        permissions: .ownerReadWrite)
     } catch {
       throw StorageError(.notWritable, path, error as? Errno)
     }

@@ -4,6 +4,10 @@ public import SystemPackage
 public struct StorageError: Error, Hashable, Sendable {
   public enum Code: Hashable, Sendable {
     case openFailed
+    /// A folder, a pipe or a device.
+    case notAFile
+    /// A file with a secret, and its permissions.
+    case readableByOthers(mode: UInt32)
     case readFailed
     case writeFailed
     /// ENOSPC or EDQUOT.
@@ -44,6 +48,10 @@ extension StorageError: CustomStringConvertible {
     let reason = errorNumber == 0 ? "" : ": \(Errno(rawValue: errorNumber))"
     return switch code {
     case .openFailed: "cannot open \(path)\(reason)"
+    case .notAFile: "\(path) is no regular file: name one (no folder, pipe or device)"
+    case .readableByOthers(let mode):
+      "\(path) holds a secret key that others may read (mode \(String(mode, radix: 8))): "
+        + "chmod 600 \(path)"
     case .readFailed: "cannot read \(path)\(reason)"
     case .writeFailed: "cannot write \(path)\(reason)"
     case .noSpace: "the disk is full while writing \(path): free space or choose another --output"

@@ -4,7 +4,7 @@ internal import SystemPackage
 
 /// The bytes of a file from its beginning, unpacked if it is a `.gz` (gzip of zlib, RFC 1952).
 struct ByteStream: ~Copyable {
-  private let file: FileDescriptor
+  private let file: RegularFile
   private let path: FilePath
   private let inflater: Inflater?
   private var producedByteCount = 0
@@ -12,15 +12,9 @@ struct ByteStream: ~Copyable {
   /// - Throws: a `StorageError`.
   init(_ textFile: TextFile) throws {
     path = textFile.path
-    do {
-      file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
-    } catch {
-      throw StorageError(.openFailed, path, error as? Errno)
-    }
+    file = try RegularFile(path)
     inflater = textFile.isCompressed ? Inflater() : nil
   }
-
-  deinit { try? file.close() }
 
   /// Appends some of the next bytes.
   ///
@@ -43,7 +37,7 @@ struct ByteStream: ~Copyable {
   private func readChunk() throws -> [UInt8] {
     do {
       return try [UInt8](unsafeUninitializedCapacity: TextLimits.chunkBytes) { buffer, count in
-        count = try file.read(into: UnsafeMutableRawBufferPointer(buffer))
+        count = try file.descriptor.read(into: UnsafeMutableRawBufferPointer(buffer))
       }
     } catch {
       throw StorageError(.readFailed, path, error as? Errno)

@@ -27,10 +27,11 @@ public final class Llama {
   /// Allocates all scratch. Weights are mapped, not read.
   ///
   /// - Parameter laneCount: leaves that are computed at the same time; nil: what suits the model.
+  /// - Throws: `OutOfMemory`, of all scratch together.
   public init(
     checkpoint: Checkpoint, compute: ComputeType, threadCount: Int, laneCount: Int? = nil,
     limits: MicroBatchLimits
-  ) {
+  ) throws(OutOfMemory) {
     self.checkpoint = checkpoint
     self.compute = compute
     self.limits = limits
@@ -38,9 +39,13 @@ public final class Llama {
     split = LaneSplit(
       threadCount: threadCount, laneCount: laneCount, shape: shape, limits: limits)
     scratchPlan = ScratchPlan(shape: shape, compute: compute, split: split, limits: limits)
-    scratch = Scratch(
-      plan: scratchPlan, compute: compute, split: split,
-      leavesPerMicroBatch: limits.leavesPerMicroBatch)
+    do {
+      scratch = try Scratch(
+        plan: scratchPlan, compute: compute, split: split,
+        leavesPerMicroBatch: limits.leavesPerMicroBatch)
+    } catch {
+      throw OutOfMemory(byteCount: scratchPlan.totalBytes)
+    }
     lanes = Lanes(split, scratch: scratch)
     rotary = RotaryTable(
       shape.rotaryEmbedding, headDimension: shape.headDimension, positions: limits.tokensPerSample)

@@ -65,11 +65,14 @@ struct Scratch {
   let lanes: [LaneScratch]
   let threads: ThreadScratch
 
-  init(plan: ScratchPlan, compute: ComputeType, split: LaneSplit, leavesPerMicroBatch: Int) {
-    residuals = ScratchBuffer.several(leavesPerMicroBatch, byteCount: plan.residual)
-    weights = PackedWeights(compute: compute, buffer: ScratchBuffer(byteCount: plan.weights))
-    lanes = (0..<split.laneCount).map { _ in LaneScratch(plan) }
-    threads = ThreadScratch(plan, threadCount: split.threadCount)
+  init(plan: ScratchPlan, compute: ComputeType, split: LaneSplit, leavesPerMicroBatch: Int)
+    throws(OutOfMemory)
+  {
+    residuals = try ScratchBuffer.several(leavesPerMicroBatch, byteCount: plan.residual)
+    weights = PackedWeights(
+      compute: compute, buffer: try ScratchBuffer(byteCount: plan.weights))
+    lanes = try (0..<split.laneCount).map { _ throws(OutOfMemory) in try LaneScratch(plan) }
+    threads = try ThreadScratch(plan, threadCount: split.threadCount)
   }
 }
 
@@ -86,12 +89,12 @@ struct LaneScratch {
   /// For each sample and key/value head, as column tiles, [d, tokens].
   let values: ScratchBuffer
 
-  fileprivate init(_ plan: ScratchPlan) {
-    hidden = ScratchBuffer(byteCount: plan.hidden)
-    inner = ScratchBuffer(byteCount: plan.inner)
-    queries = ScratchBuffer(byteCount: plan.queries)
-    keys = ScratchBuffer(byteCount: plan.keys)
-    values = ScratchBuffer(byteCount: plan.values)
+  fileprivate init(_ plan: ScratchPlan) throws(OutOfMemory) {
+    hidden = try ScratchBuffer(byteCount: plan.hidden)
+    inner = try ScratchBuffer(byteCount: plan.inner)
+    queries = try ScratchBuffer(byteCount: plan.queries)
+    keys = try ScratchBuffer(byteCount: plan.keys)
+    values = try ScratchBuffer(byteCount: plan.values)
   }
 }
 
@@ -104,10 +107,10 @@ struct ThreadScratch {
   /// Scores and weights of attention (`flap_attention_scratch`).
   let scores: [ScratchBuffer]
 
-  fileprivate init(_ plan: ScratchPlan, threadCount: Int) {
-    outputs = ScratchBuffer.several(threadCount, byteCount: plan.outputs)
-    headOutputs = ScratchBuffer.several(threadCount, byteCount: plan.headOutputs)
-    scores = ScratchBuffer.several(threadCount, byteCount: plan.scores)
+  fileprivate init(_ plan: ScratchPlan, threadCount: Int) throws(OutOfMemory) {
+    outputs = try ScratchBuffer.several(threadCount, byteCount: plan.outputs)
+    headOutputs = try ScratchBuffer.several(threadCount, byteCount: plan.headOutputs)
+    scores = try ScratchBuffer.several(threadCount, byteCount: plan.scores)
   }
 
   private init(
@@ -127,7 +130,9 @@ struct ThreadScratch {
 }
 
 extension ScratchBuffer {
-  fileprivate static func several(_ count: Int, byteCount: Int) -> [ScratchBuffer] {
-    (0..<count).map { _ in ScratchBuffer(byteCount: byteCount) }
+  fileprivate static func several(
+    _ count: Int, byteCount: Int
+  ) throws(OutOfMemory) -> [ScratchBuffer] {
+    try (0..<count).map { _ throws(OutOfMemory) in try ScratchBuffer(byteCount: byteCount) }
   }
 }

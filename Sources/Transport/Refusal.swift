@@ -1,3 +1,5 @@
+internal import FlapCore
+
 /// One attempt to join, or one message, that was turned away.
 public struct Refusal: Hashable, Sendable {
   public enum Reason: Hashable, Sendable {
@@ -11,6 +13,8 @@ public struct Refusal: Hashable, Sendable {
     case unidentifiedMessage
     /// A message of a client that may talk says nothing that can be understood.
     case unreadableMessage(String)
+    /// A worker does not fit the run, in these words.
+    case unfitWorker(String)
     /// ZeroMQ ended the handshake before a key was shown.
     case handshakeFailed(HandshakeFailure)
   }
@@ -40,7 +44,8 @@ public struct Refusal: Hashable, Sendable {
 
 extension Refusal: CustomStringConvertible {
   public var description: String {
-    "refused \(address.isEmpty ? "a peer of unknown address" : address): \(reason.text)"
+    if case .unfitWorker(let line) = reason { return PlainText.line(line) }
+    return "refused \(address.isEmpty ? "a peer of unknown address" : address): \(reason.text)"
   }
 }
 
@@ -51,7 +56,7 @@ extension Refusal.Reason {
     case .otherMechanism: "it does not use CURVE"
     case .malformedRequest: "its request to join is malformed"
     case .unidentifiedMessage: "its message comes without a proven key"
-    case .unreadableMessage(let why): Refusal.line(why)
+    case .unreadableMessage(let why), .unfitWorker(let why): PlainText.line(why)
     case .handshakeFailed(.keyDiffers):
       "it knows another server's key; give it the connection file of this run"
     case .handshakeFailed(.mechanismDiffers):
@@ -62,13 +67,5 @@ extension Refusal.Reason {
       "what it sends is no handshake of this program, or announces too large a frame"
     case .handshakeFailed(.timedOut): "its handshake took more than 10 seconds"
     }
-  }
-}
-
-extension Refusal {
-  /// Fit for a log, whatever a peer may have put into it.
-  fileprivate static func line(_ text: String) -> String {
-    let bytes = text.utf8.prefix(300).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

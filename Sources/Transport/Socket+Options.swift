@@ -22,8 +22,9 @@ extension Socket {
     // which takes a peer that is held up for a dead one and is left off.
     try set(handle, ZMQ_SNDHWM, "SNDHWM", kind == .router ? sendLimit : 0)
     try set(handle, ZMQ_RCVHWM, "RCVHWM", kind == .router ? receiveLimit : 0)
-    // A peer that fails is tried again after 100 ms, then ever later up to 30 s.
-    try set(handle, ZMQ_RECONNECT_IVL, "RECONNECT_IVL", 100)
+    // A peer that fails is tried again after 0.5 to 1 s, then ever later up to 30 s. One that
+    // listens, and turns this one away, begins that anew (measured, libzmq 4.3.4).
+    try set(handle, ZMQ_RECONNECT_IVL, "RECONNECT_IVL", 500)
     try set(handle, ZMQ_RECONNECT_IVL_MAX, "RECONNECT_IVL_MAX", 30_000)
     try set(
       handle, ZMQ_HANDSHAKE_IVL, "HANDSHAKE_IVL", Int32(handshakeLimit / .milliseconds(1)))

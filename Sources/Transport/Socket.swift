@@ -19,6 +19,8 @@ public struct Socket: ~Copyable {
   let authenticator: Authenticator?
   /// Tells the authenticator who is turned away before it is asked.
   private let monitor: HandshakeMonitor?
+  /// What ZeroMQ tells of attempts to connect, once that was asked for.
+  private var connecting: ConnectingEvents?
   // Keeps the context: deinit closes the socket before this is released.
   private let context: MessagingContext
 
@@ -60,6 +62,7 @@ public struct Socket: ~Copyable {
 
   deinit {
     monitor?.end(of: handle)
+    if connecting != nil { ConnectingEvents.end(of: handle) }
     zmq_close(handle)
   }
 
@@ -83,6 +86,16 @@ public struct Socket: ~Copyable {
   public func connect(_ endpoint: String) throws(TransportError) {
     try Socket.allowAddresses(of: endpoint, at: handle)
     guard zmq_connect(handle, endpoint) == 0 else { throw .last("connect to", endpoint: endpoint) }
+  }
+
+  /// From now on ``connectingState()`` knows more. To be called before ``connect(_:)``.
+  public mutating func watchConnecting() throws(TransportError) {
+    connecting = try ConnectingEvents(of: handle, context: context)
+  }
+
+  /// How far a connection is, as far as that was watched; to be asked every few minutes at least.
+  public func connectingState() throws(TransportError) -> ConnectingState {
+    try connecting?.state() ?? .unanswered
   }
 
   /// Stops listening at once (`zmq_unbind`); what is not bound to stays so.

@@ -38,6 +38,18 @@ enum FieldChecks {
     return text
   }
 
+  /// What a peer tells people: it goes to logs and terminals, so it is made fit for them here.
+  static func words(
+    _ pointer: UnsafeMutablePointer<CChar>?, _ field: String, limit: Int = 1000
+  ) throws(WireError) -> String {
+    PlainText.line(try text(pointer, field), limit: limit)
+  }
+
+  /// A text that is none of those that are known, to be quoted in an error.
+  static func unknown(_ field: String, _ text: String) -> WireError {
+    .invalid(field: field, reason: PlainText.line(text, limit: 60))
+  }
+
   /// Names of 1…`largestKindCount` kinds of statistics, none twice.
   static func kinds(
     _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, count: Int
@@ -48,7 +60,7 @@ enum FieldChecks {
     for index in 0..<count {
       let name = try text(pointer[index], field)
       guard let kind = StatisticKind(text: name), !kinds.contains(kind) else {
-        throw .invalid(field: field, reason: name)
+        throw unknown(field, name)
       }
       kinds.append(kind)
     }

@@ -60,7 +60,7 @@ extension WireCodec {
   ) throws(WireError) -> Rejection {
     guard let rejection = pointer?.pointee else { throw .missing(field: "rejection") }
     return Rejection(
-      reason: try FieldChecks.text(rejection.reason, "reason"), isFinal: rejection.is_final != 0)
+      reason: try FieldChecks.words(rejection.reason, "reason"), isFinal: rejection.is_final != 0)
   }
 
   private static func welcome(
@@ -69,7 +69,7 @@ extension WireCodec {
     guard let welcome = pointer?.pointee else { throw .missing(field: "welcome") }
     let compute = try FieldChecks.text(welcome.compute, "number format")
     guard let compute = ComputeType(rawValue: compute) else {
-      throw .invalid(field: "number format", reason: compute)
+      throw FieldChecks.unknown("number format", compute)
     }
     let decoded = Welcome(
       runID: try FieldChecks.text(welcome.run_id, "run", mayBeEmpty: false), compute: compute,
@@ -78,7 +78,8 @@ extension WireCodec {
       samplesPerLeaf: try FieldChecks.count(
         welcome.samples_per_leaf, "count of samples per leaf", atLeast: 1),
       leavesPerUnit: try FieldChecks.count(
-        welcome.leaves_per_unit, "count of leaves per unit", atLeast: 1),
+        welcome.leaves_per_unit, "count of leaves per unit", atLeast: 1,
+        atMost: Limits.leavesPerUnit),
       heartbeatInterval: try FieldChecks.duration(
         welcome.heartbeat_interval_nanoseconds, "heartbeat interval"),
       lease: try FieldChecks.duration(welcome.lease_nanoseconds, "lease"))

@@ -30,7 +30,7 @@ extension WireCodec {
       .shardCommitted(try shard(header.shard_committed))
     case FLAP__WORKER_HEADER__MESSAGE_TASK_FAILED: .taskFailed(try failure(header.task_failed))
     case FLAP__WORKER_HEADER__MESSAGE_BYE:
-      .bye(reason: try FieldChecks.text(header.bye?.pointee.text, "reason"))
+      .bye(reason: try FieldChecks.words(header.bye?.pointee.text, "reason"))
     default: throw .unknownMessage
     }
   }
@@ -41,13 +41,14 @@ extension WireCodec {
     guard let hello = pointer?.pointee else { throw .missing(field: "hello") }
     return Hello(
       protocolVersion: Int(hello.protocol_version),
-      softwareVersion: try FieldChecks.text(hello.software_version, "software version"),
-      host: try FieldChecks.text(hello.host, "host"),
+      softwareVersion: try FieldChecks.words(
+        hello.software_version, "software version", limit: 64),
+      host: try FieldChecks.words(hello.host, "host", limit: 255),
       processID: try FieldChecks.count(
         hello.process_id, "process number", atLeast: 1, atMost: Int(Int32.max)),
       instance: hello.instance,
       modelDigest: try FieldChecks.digest(hello.model_digest, "digest of the model"),
-      kernelFingerprint: try FieldChecks.text(hello.kernel_fingerprint, "kernel fingerprint"),
+      kernelFingerprint: try FieldChecks.words(hello.kernel_fingerprint, "kernel fingerprint"),
       coreCount: try FieldChecks.count(hello.core_count, "count of cores", atLeast: 1),
       threadCount: try FieldChecks.count(hello.thread_count, "count of threads", atLeast: 1),
       memoryBytes: try FieldChecks.count(hello.memory_bytes, "memory"))
@@ -107,6 +108,6 @@ extension WireCodec {
     }
     return TaskFailure(
       attempt: try FieldChecks.attempt(failure.attempt), failureClass: failureClass,
-      reason: try FieldChecks.text(failure.reason, "reason"))
+      reason: try FieldChecks.words(failure.reason, "reason"))
   }
 }

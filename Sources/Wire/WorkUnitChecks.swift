@@ -5,9 +5,6 @@ internal import Statistics
 
 /// The checks of the samples of a node.
 enum WorkUnitChecks {
-  /// Most token ids that one message can hold.
-  static let largestTokenCount =
-    (Limits.framesPerMessage - 1) * Limits.chunkBytes / MemoryLayout<Int32>.size
   /// Most leaves of a canonical tree.
   private static let largestLeafCount = 1 << 61
 
@@ -21,7 +18,7 @@ enum WorkUnitChecks {
       of: node)
     let tokensPerSample = try FieldChecks.count(
       unit.tokens_per_sample, "count of tokens per sample", atLeast: 1)
-    // At most 2^16 leaves of less than 2^32 samples: the sum cannot overflow.
+    // At most 2^12 leaves of less than 2^32 samples: the sum cannot overflow.
     let tokenCount = try tokenCount(
       sampleCount: samplesPerLeaf.reduce(0, +), tokensPerSample: tokensPerSample)
     let expected = tokenCount * MemoryLayout<Int32>.size
@@ -40,7 +37,7 @@ enum WorkUnitChecks {
   /// Samples times their length, as many as one message can hold.
   static func tokenCount(sampleCount: Int, tokensPerSample: Int) throws(WireError) -> Int {
     let count = try product(sampleCount, tokensPerSample)
-    guard count <= largestTokenCount else {
+    guard count <= Limits.tokensPerUnit else {
       throw .invalid(field: "count of tokens", reason: "\(count)")
     }
     return count
@@ -65,7 +62,8 @@ enum WorkUnitChecks {
   private static func samplesPerLeaf(
     _ counts: UnsafeBufferPointer<UInt32>, of node: TreeNode
   ) throws(WireError) -> [Int] {
-    guard (1...(1 << node.level)).contains(counts.count) else {
+    let largest = min(1 << node.level, Limits.leavesPerUnit)
+    guard (1...largest).contains(counts.count) else {
       throw .invalid(field: "count of leaves", reason: "\(counts.count) in \(node)")
     }
     let counts = counts.map { Int($0) }

@@ -10,7 +10,7 @@ extension TaskRunner {
   func measureSamples(
     _ kinds: [StatisticKind], _ unit: WorkUnit, pruning: ModelPruning?
   ) throws -> ComputeOutcome {
-    let measurement = measurement()
+    let measurement = try measurement()
     measurement.model.pruning = pruning
     defer { measurement.model.pruning = nil }
     progress.expect(

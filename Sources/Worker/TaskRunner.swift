@@ -63,14 +63,14 @@ final class TaskRunner {
   }
 
   /// Scratch is allocated when the first unit comes: shards are written without it.
-  func measurement() -> SampleMeasurement {
+  func measurement() throws -> SampleMeasurement {
     if let madeMeasurement { return madeMeasurement }
     guard let terms else { preconditionFailure("work comes after the welcome") }
     let limits = MicroBatchLimits(
       tokensPerSample: terms.tokensPerSample, samplesPerLeaf: terms.samplesPerLeaf,
       leavesPerMicroBatch: terms.leavesPerUnit)
     let made = SampleMeasurement(
-      Llama(
+      try Llama(
         checkpoint: checkpoint, compute: terms.compute, threadCount: threadCount,
         laneCount: laneCount, limits: limits))
     madeMeasurement = made

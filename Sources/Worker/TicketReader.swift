@@ -6,8 +6,10 @@ public import Transport
 /// Where a worker's ticket comes from.
 public enum TicketReader {
   public static func read(_ path: FilePath) throws -> ConnectionTicket {
-    let bytes = try SmallFile.read(path, limit: ConnectionTicket.byteLimit)
-    return try ConnectionTicket(text: String(decoding: bytes, as: UTF8.self))
+    let file = try SecretFile(path, limit: ConnectionTicket.byteLimit)
+    let ticket = try ConnectionTicket(text: String(decoding: file.bytes, as: UTF8.self))
+    if ticket.keys != nil { try file.checkPrivacy() }
+    return ticket
   }
 
   /// Reads up to the ticket's last line, byte by byte: what follows is not for the ticket, and the

@@ -11,6 +11,12 @@ internal import Transport
 public enum WorkerProgram {
   public static let version = SoftwareVersion.current
 
+  /// Most threads, and most lanes.
+  public static let threadLimit = Limits.threadCount
+
+  /// - Throws: what is wrong with the arguments of this process, whatever they are for.
+  public static func checkArguments() throws { try Host.checkArguments() }
+
   /// The cores of this machine.
   public static var defaultThreadCount: Int { Host.coreCount }
 
@@ -50,15 +56,16 @@ public enum WorkerProgram {
     var pause = Duration.zero
     while true {
       // Another name each time: what was said under the old one does not count.
-      let socket = try Socket(
+      var socket = try Socket(
         context: MessagingContext(), kind: .dealer, routingID: WorkerID.random().bytes,
         security: ticket.security)
+      try socket.watchConnecting()
       try socket.connect(ticket.endpoint)
       let shell = WorkerShell(
         machine: WorkerMachine(
           hello: hello, joinLimit: min(lookLimit, waitLimit - (.now - waitingSince)), pause: pause),
         socket: socket, compute: compute, wakeUp: wakeUp, leaveRequest: leaveRequest,
-        watchesStandardInput: options.watchesStandardInput, log: log)
+        endpoint: ticket.endpoint, watchesStandardInput: options.watchesStandardInput, log: log)
       let (ending, hasJoined) = try shell.run()
       if hasJoined { waitingSince = .now }
       switch ending.kind {

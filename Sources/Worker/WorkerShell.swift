@@ -20,10 +20,12 @@ struct WorkerShell: ~Copyable {
   /// The result that is offered, until the coordinator has it.
   private var held: (attempt: TaskAttempt, result: SpooledFile)?
   private var ending: WorkerMachine.Ending?
+  /// nil once it has joined.
+  private var waiting: WaitingNotice?
 
   init(
     machine: WorkerMachine, socket: consuming Socket, compute: ComputeThread, wakeUp: WakeUp,
-    leaveRequest: LeaveRequest, watchesStandardInput: Bool, log: Logger
+    leaveRequest: LeaveRequest, endpoint: String, watchesStandardInput: Bool, log: Logger
   ) {
     self.machine = machine
     self.socket = socket
@@ -32,6 +34,7 @@ struct WorkerShell: ~Copyable {
     self.leaveRequest = leaveRequest
     self.watchesStandardInput = watchesStandardInput
     self.log = log
+    waiting = WaitingNotice(endpoint: endpoint, at: .now)
   }
 
   /// Talks until there is a reason to end.
@@ -49,6 +52,9 @@ struct WorkerShell: ~Copyable {
       }
       if let reason = leaveRequest.reason { try handle(.leave(reason: reason)) }
       if let due = machine.nextTimer, due <= .now { try handle(.timer(status())) }
+      if let line = try waiting?.line(at: .now, { try socket.connectingState() }) {
+        log.warning("\(line)")
+      }
     }
     return (ending!, machine.hasJoined)
   }
@@ -91,7 +97,9 @@ struct WorkerShell: ~Copyable {
       case .send(let message): try socket.send(WireCodec.encode(message))
       case .sendChunk(let attempt, let range): try sendChunk(attempt, range)
       case .forget: held = nil
-      case .configure(let welcome): compute.post(.configure(welcome))
+      case .configure(let welcome):
+        waiting = nil
+        compute.post(.configure(welcome))
       case .adopt(let plan): compute.post(.adopt(plan))
       case .begin(let assignment): compute.post(.begin(assignment))
       case .abandon(let attempt): compute.progress.abandon(attempt)

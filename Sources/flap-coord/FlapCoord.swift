@@ -31,4 +31,6 @@ struct FlapCoord: ParsableCommand {
       Status.self, Inspect.self, Keys.self,
     ],
     defaultSubcommand: Prune.self)
+
+  func validate() throws { try CoordinatorProgram.checkArguments() }
 }

@@ -56,8 +56,13 @@ struct FlapWorker: ParsableCommand {
   var preflight = false
 
   func validate() throws {
-    guard lanes ?? 1 >= 1 else { throw ValidationError("--lanes is at least 1") }
-    guard threads ?? 1 >= 1 else { throw ValidationError("--threads is at least 1") }
+    try WorkerProgram.checkArguments()
+    guard (1...WorkerProgram.threadLimit).contains(lanes ?? 1) else {
+      throw ValidationError("--lanes is 1 to \(WorkerProgram.threadLimit)")
+    }
+    guard (1...WorkerProgram.threadLimit).contains(threads ?? 1) else {
+      throw ValidationError("--threads is 1 to \(WorkerProgram.threadLimit)")
+    }
     guard (connect == nil) != (connectFile == nil) else {
       throw ValidationError("give --connect-file, or --connect for a flap-coord --insecure")
     }

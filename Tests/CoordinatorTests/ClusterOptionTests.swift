@@ -9,7 +9,7 @@ struct ClusterOptionTests {
     arguments: [
       (["--launcher", "ssh"], "needs --workers HOSTS.txt"),
       (["--launcher", "slurm"], "works inside an allocation"),
-      (["--workers", "/nonexistent/hosts.txt"], "cannot read /nonexistent/hosts.txt"),
+      (["--workers", "/nonexistent/hosts.txt"], "cannot open /nonexistent/hosts.txt"),
       (["--launcher", "none", "--local-workers", "2"], "--local-workers goes with"),
       (["--insecure", "--key-file", "k"], "exclude each other"),
       (["--listen", "0.0.0.0:5555"], "name the address or interface"),

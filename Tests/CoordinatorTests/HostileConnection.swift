@@ -25,6 +25,9 @@ final class HostileConnection {
     var patience = timeval(tv_sec: 5, tv_usec: 0)
     setsockopt(
       descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    patience.tv_sec = 30
+    setsockopt(
+      descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
@@ -43,6 +46,18 @@ final class HostileConnection {
   }
 
   deinit { close(descriptor) }
+
+  /// All that comes until the other side closes; nil when it does not for long.
+  func receiveAll() -> [UInt8]? {
+    var all: [UInt8] = []
+    var bytes = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = recv(descriptor, &bytes, bytes.count, 0)
+      if count == 0 || (count < 0 && errno == ECONNRESET) { return all }
+      guard count > 0 else { return nil }
+      all += bytes[..<count]
+    }
+  }
 
   /// - Returns: whether all went before the other side closed.
   @discardableResult

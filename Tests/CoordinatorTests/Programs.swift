@@ -36,6 +36,13 @@ enum Programs {
     let process = Process()
     process.executableURL = folder.appending(path: "flap-coord")
     process.arguments = arguments
+    return try outcome(of: process, whileRunning: whileRunning)
+  }
+
+  /// Runs a process to its end.
+  static func outcome(
+    of process: Process, whileRunning: (Process) throws -> Void = { _ in }
+  ) throws -> Outcome {
     let output = Pipe()
     let error = Pipe()
     process.standardOutput = output

@@ -41,6 +41,7 @@ struct ReplayingRelay: ~Copyable {
   func run(reports wanted: Int) throws -> Int {
     let folder = try TemporaryFolder()
     let path = try folder.write(Array(workerTicket.text.utf8), to: "ticket")
+    chmod(path, 0o600)
     let process = try Programs.worker(["--connect-file", path, "--threads", "1"])
     defer {
       kill(process.processIdentifier, SIGKILL)

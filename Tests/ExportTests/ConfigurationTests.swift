@@ -53,11 +53,44 @@ struct ConfigurationTests {
     let destination = try TemporaryFolder()
     try source.write([1, 2], to: "tokenizer.model")
     try source.write([3], to: "pytorch_model.bin")
-    let copied = try SideFiles.copy(
+    let outcome = try SideFiles.copy(
       from: FilePath(source.path), to: FilePath(destination.path))
-    #expect(copied == ["tokenizer.model"])
+    #expect(outcome.copied == ["tokenizer.model"] && outcome.warnings == [])
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: destination.path) == ["tokenizer.model"])
+  }
+
+  @Test("a side file that is a link is copied from within the model, never from elsewhere")
+  func linkedSideFiles() throws {
+    let folder = try TemporaryFolder()
+    let files = FileManager.default
+    for name in ["model/sub", "models--A--B/snapshots/1", "models--A--B/blobs", "out", "hub"] {
+      try files.createDirectory(
+        atPath: folder.path(name), withIntermediateDirectories: true)
+    }
+    try folder.write([7], to: "private")
+    try folder.write([1], to: "model/sub/file")
+    try folder.write([2], to: "models--A--B/blobs/digest")
+    func link(_ name: String, to target: String) throws {
+      try files.createSymbolicLink(
+        atPath: folder.path(name), withDestinationPath: target)
+    }
+    try link("model/tokenizer.json", to: "sub/file")
+    try link("model/LICENSE", to: "../private")
+    try link("model/NOTICE", to: folder.path("nowhere"))
+    let outcome = try SideFiles.copy(
+      from: FilePath(folder.path("model")), to: FilePath(folder.path("out")))
+    #expect(outcome.copied == ["tokenizer.json"])
+    #expect(outcome.warnings.count == 1 && outcome.warnings[0].contains("model/LICENSE is a link"))
+    #expect(try files.contentsOfDirectory(atPath: folder.path("out")) == ["tokenizer.json"])
+
+    // The cache of the Hugging Face hub, reached by a link of its own.
+    try link("models--A--B/snapshots/1/tokenizer.json", to: "../../blobs/digest")
+    try link("models--A--B/snapshots/1/LICENSE", to: "../../../private")
+    try link("cached", to: "models--A--B/snapshots/1")
+    let cached = try SideFiles.copy(
+      from: FilePath(folder.path("cached")), to: FilePath(folder.path("hub")))
+    #expect(cached.copied == ["tokenizer.json"] && cached.warnings.count == 1)
   }
 
   @Test("the remote code and what config.json names of it", arguments: ModelFamily.allCases)

@@ -85,7 +85,7 @@ struct FusedMapsTests {
     #expect(try logits(of: found.checkpoint) == logits(of: expected.checkpoint))
 
     // Left out of the dense model, as eval does it.
-    let model = llama(fused.checkpoint)
+    let model = try llama(fused.checkpoint)
     model.pruning = ModelPruning(plan: plan, biases: try biases(of: expected))
     #expect(try model.logits(of: leaf) == logits(of: expected.checkpoint))
   }
@@ -136,8 +136,8 @@ struct FusedMapsTests {
     return modules.isEmpty ? [name] : modules.map { name.replacing($0.0, with: $0.1) }
   }
 
-  private func llama(_ checkpoint: Checkpoint) -> Llama {
-    Llama(
+  private func llama(_ checkpoint: Checkpoint) throws -> Llama {
+    try Llama(
       checkpoint: checkpoint, compute: .float32, threadCount: 2,
       limits: MicroBatchLimits(tokensPerSample: 11, samplesPerLeaf: 2, leavesPerMicroBatch: 1))
   }

@@ -9,36 +9,38 @@ struct AttentionTests {
 
   @Test(
     "one head among others", arguments: formats, [1, 5, 16, 17, 63, 64, 65, 255, 300, 530])
-  func tokens(compute: ComputeType, tokens: Int) { check(compute, tokens, 64) }
+  func tokens(compute: ComputeType, tokens: Int) throws { try check(compute, tokens, 64) }
 
   @Test("dimensions of heads", arguments: formats, [2, 10, 16, 80, 96, 128, 160])
-  func dimensions(compute: ComputeType, headDimension: Int) { check(compute, 77, headDimension) }
+  func dimensions(compute: ComputeType, headDimension: Int) throws {
+    try check(compute, 77, headDimension)
+  }
 
   @Test("scores of some hundreds neither overflow nor vanish", arguments: formats)
-  func largeScores(compute: ComputeType) { check(compute, 290, 64, scale: 40) }
+  func largeScores(compute: ComputeType) throws { try check(compute, 290, 64, scale: 40) }
 
   @Test(
     "windows within a panel, over panels, over blocks of keys; of all tokens and more",
     arguments: formats, [1, 2, 15, 16, 17, 33, 64, 255, 256, 257, 270, 599, 600, 10_000])
-  func windows(compute: ComputeType, window: Int) {
-    check(compute, 600, 24, window: window)
-    check(compute, 37, 10, window: window)
+  func windows(compute: ComputeType, window: Int) throws {
+    try check(compute, 600, 24, window: window)
+    try check(compute, 37, 10, window: window)
   }
 
   @Test("the window of all tokens changes no bit", arguments: formats)
-  func wholeWindow(compute: ComputeType) {
-    let whole = Head(compute: compute, tokens: 300, headDimension: 24).attend(cutAt: [])
+  func wholeWindow(compute: ComputeType) throws {
+    let whole = try Head(compute: compute, tokens: 300, headDimension: 24).attend(cutAt: [])
     let windowed = Head(compute: compute, tokens: 300, headDimension: 24, window: 300)
-    #expect(windowed.attend(cutAt: []).map(\.bitPattern) == whole.map(\.bitPattern))
+    #expect(try windowed.attend(cutAt: []).map(\.bitPattern) == whole.map(\.bitPattern))
   }
 
   private func check(
     _ compute: ComputeType, _ tokens: Int, _ headDimension: Int, window: Int? = nil,
     scale: Float = 4
-  ) {
+  ) throws {
     let head = Head(
       compute: compute, tokens: tokens, headDimension: headDimension, window: window, scale: scale)
-    let out = head.attend(cutAt: [])
+    let out = try head.attend(cutAt: [])
     // Operands are what the format holds; f32 sums and exponentials round by some 2⁻²² of scores
     // of at most some hundreds. In bf16 every weight is rounded by up to 2⁻⁹ of itself, the
     // weights' sum is 1 and values are at most 1.
@@ -59,25 +61,25 @@ struct AttentionTests {
   @Test(
     "neither packing in pieces nor cutting queries changes a bit", arguments: formats,
     [(33, 10, nil), (50, 64, nil), (300, 24, nil), (50, 10, 7), (600, 24, 40), (600, 24, 270)])
-  func pieces(compute: ComputeType, size: (tokens: Int, headDimension: Int, window: Int?)) {
+  func pieces(compute: ComputeType, size: (tokens: Int, headDimension: Int, window: Int?)) throws {
     let (tokens, headDimension, window) = size
     let head = Head(
       compute: compute, tokens: tokens, headDimension: headDimension, window: window)
-    let whole = head.attend(cutAt: [])
+    let whole = try head.attend(cutAt: [])
     for cuts in [
       [16], [32], [16, 32], [1, 2, 5, 31], Array(stride(from: 16, to: tokens, by: 16)),
     ] {
-      #expect(head.attend(cutAt: cuts).map(\.bitPattern) == whole.map(\.bitPattern))
+      #expect(try head.attend(cutAt: cuts).map(\.bitPattern) == whole.map(\.bitPattern))
     }
   }
 
   @Test(
     "a value that is not finite is seen by its token's queries and all later ones",
     arguments: formats, CausalAttention.Operand.allCases)
-  func notFinite(compute: ComputeType, operand: CausalAttention.Operand) {
+  func notFinite(compute: ComputeType, operand: CausalAttention.Operand) throws {
     var head = Head(compute: compute, tokens: 290, headDimension: 16)
     head.poison(operand, token: 70)
-    let out = head.attend(cutAt: [])
+    let out = try head.attend(cutAt: [])
     for token in 70..<(operand == .query ? 71 : 290) {
       #expect(!out[token * head.stride + 16].isFinite)
     }
@@ -86,10 +88,10 @@ struct AttentionTests {
   }
 
   @Test("nor by those whose window begins blocks later", arguments: formats)
-  func notFiniteBeforeWindow(compute: ComputeType) {
+  func notFiniteBeforeWindow(compute: ComputeType) throws {
     var head = Head(compute: compute, tokens: 700, headDimension: 16, window: 40)
     head.poison(.value, token: 70)
-    let out = head.attend(cutAt: [])
+    let out = try head.attend(cutAt: [])
     #expect(!out[109 * head.stride + 16].isFinite)
     #expect(out[600 * head.stride + 16].isFinite)
   }
@@ -121,10 +123,10 @@ private struct Head {
 
   /// Packs blocks between the cuts, last block first, and attends from every cut that may begin
   /// a block of queries.
-  func attend(cutAt cuts: [Int]) -> [Float] {
-    let buffers = CausalAttention.Operand.allCases.map { operand in
+  func attend(cutAt cuts: [Int]) throws -> [Float] {
+    let buffers = try CausalAttention.Operand.allCases.map { operand in
       // What an earlier sample left behind must not matter: NaN in both formats.
-      let tiles = ScratchBuffer(byteCount: attention.byteCount(of: operand))
+      let tiles = try ScratchBuffer(byteCount: attention.byteCount(of: operand))
       memset(tiles.bytes, 0xFF, tiles.byteCount)
       let ends = cuts.filter { $0 < tokens } + [tokens]
       for (first, end) in zip([0] + ends, ends).reversed() {
@@ -136,7 +138,7 @@ private struct Head {
       }
       return tiles
     }
-    let scratch = ScratchBuffer(byteCount: attention.scratchByteCount)
+    let scratch = try ScratchBuffer(byteCount: attention.scratchByteCount)
     memset(scratch.bytes, 0xFF, scratch.byteCount)
     var out = [Float](repeating: .nan, count: tokens * stride)
     let ends =

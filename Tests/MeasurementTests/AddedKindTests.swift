@@ -34,7 +34,7 @@ struct AddedKindTests {
   @Test("gathered, reported, kept, merged and written into a statistics file")
   func wholeWay() throws {
     var ledger = try ledger()
-    let measurement = measurement()
+    let measurement = try measurement()
     for node in [TreeNode.leaf(4), TreeNode(level: 1, index: 1), TreeNode(level: 1, index: 0)] {
       #expect(try keep(try report(measurement, node), of: node, in: &ledger) == .kept)
     }
@@ -118,7 +118,7 @@ struct AddedKindTests {
 
   @Test("a kind that nobody gathers is refused by name")
   func unknownKind() throws {
-    let plain = SampleMeasurement(model())
+    let plain = SampleMeasurement(try model())
     #expect(throws: MeasurementError.unknownKind(ChannelRange.kind)) {
       try plain.run(kinds, leaves, of: tree.root, samplesPerLeaf: 2) {
       } emit: { _ in
@@ -128,15 +128,15 @@ struct AddedKindTests {
 
   // MARK: Helpers
 
-  private func model(threads: Int = 1, lanes: Int? = nil) -> Llama {
-    Llama(
+  private func model(threads: Int = 1, lanes: Int? = nil) throws -> Llama {
+    try Llama(
       checkpoint: small.checkpoint, compute: .float32, threadCount: threads, laneCount: lanes,
       limits: MicroBatchLimits(
         tokensPerSample: 11, samplesPerLeaf: 2, leavesPerMicroBatch: leaves.count))
   }
 
-  private func measurement(threads: Int = 1, lanes: Int? = nil) -> SampleMeasurement {
-    SampleMeasurement(model(threads: threads, lanes: lanes), catalog: gatherers)
+  private func measurement(threads: Int = 1, lanes: Int? = nil) throws -> SampleMeasurement {
+    SampleMeasurement(try model(threads: threads, lanes: lanes), catalog: gatherers)
   }
 
   private func report(_ measurement: SampleMeasurement, _ node: TreeNode) throws -> [UInt8] {

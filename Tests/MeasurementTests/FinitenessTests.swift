@@ -17,7 +17,7 @@ struct FinitenessTests {
       if name == "model.layers.1.post_attention_layernorm.weight" { values[0] = 1 }
       if name == "model.layers.1.mlp.up_proj.weight" { values[3 * 32] = 0.8e38 }
     }
-    let model = Llama(
+    let model = try Llama(
       checkpoint: small.checkpoint, compute: compute, threadCount: 1,
       limits: MicroBatchLimits(tokensPerSample: 4, samplesPerLeaf: 3, leavesPerMicroBatch: 2))
     func leaf(_ last: Int32) -> Leaf {

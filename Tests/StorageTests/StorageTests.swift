@@ -27,11 +27,34 @@ struct StorageTests {
 
   @Test("what cannot be mapped says why")
   func notMapped() throws {
-    for path in [folder.path("absent"), folder.path] {
+    let pipe = folder.path("pipe")
+    #expect(mkfifo(pipe, 0o600) == 0)
+    let cases: [(String, StorageError.Code)] = [
+      (folder.path("absent"), .openFailed), (folder.path, .notAFile), (pipe, .notAFile),
+      ("/dev/zero", .notAFile),
+    ]
+    for (path, code) in cases {
       let error = #expect(throws: StorageError.self) { try MappedFile(path: FilePath(path)) }
-      #expect(error?.code == .openFailed)
+      #expect(error?.code == code)
       #expect(error?.path == path)
+      #expect(throws: StorageError.self) { try SmallFile.read(FilePath(path), limit: 10) }
+      #expect(SmallFile.byteCount(FilePath(path)) == nil)
     }
+  }
+
+  @Test(
+    "a secret that everybody may read is refused in a line that says what to do; a group may",
+    arguments: [(0o600, true), (0o440, true), (0o400, true), (0o644, false), (0o602, false)])
+  func secret(mode: Int, isPrivate: Bool) throws {
+    let path = FilePath(try folder.write([1, 2], to: "keys"))
+    #expect(chmod(path.string, mode_t(mode)) == 0)
+    let file = try SecretFile(path, limit: 2)
+    #expect(file.bytes == [1, 2])
+    guard !isPrivate else { return try file.checkPrivacy() }
+    let error = #expect(throws: StorageError.self) { try file.checkPrivacy() }
+    let line = error.map { "\($0)" } ?? ""
+    #expect(line.contains("mode \(String(mode, radix: 8))") && line.contains("chmod 600 \(path)"))
+    #expect(throws: StorageError.self) { try SecretFile(path, limit: 1) }
   }
 
   @Test("an atomic file appears at its commit, with its digest; pieces of any size")

@@ -23,7 +23,7 @@ struct DeterminismTests {
     let golden = try GoldenModel("gqa-llama3-bf16")
     let leaves = (0..<3).map { golden.leaf($0..<$0 + 1) }
     let together = try losses(golden.model(compute, leaves: 3), leaves)
-    let model = golden.model(compute)
+    let model = try golden.model(compute)
     for (leaf, expected) in zip(leaves, together) {
       #expect(try losses(model, [leaf]) == [expected])
     }
@@ -37,7 +37,7 @@ struct DeterminismTests {
     let microBatch = [0..<2, 1..<3, 0..<1, 2..<3, 0..<3].map { golden.leaf($0) }
     func taps(_ model: Llama) throws -> [Seen] {
       var seen: [Seen] = []
-      let gatherer = MomentsGatherer(model.observerLimits)
+      let gatherer = try MomentsGatherer(model.observerLimits)
       try model.forward(microBatch, observers: [gatherer]) {
         seen.append(
           Seen(layer: $0.layer, tap: $0.tap, leaf: $0.leaf, moments: gatherer.take($0)))
@@ -46,7 +46,7 @@ struct DeterminismTests {
     }
     let expected = try taps(golden.model(.bfloat16, leaves: 5))
     #expect(expected.map(\.leaf).prefix(10) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
-    let model = golden.model(.bfloat16, threads: threads, lanes: lanes, leaves: 5)
+    let model = try golden.model(.bfloat16, threads: threads, lanes: lanes, leaves: 5)
     #expect(try taps(model) == expected)
     #expect(try taps(model) == expected, "once more with the same scratch")
   }
@@ -67,7 +67,7 @@ struct DeterminismTests {
   func scratch() throws {
     let golden = try GoldenModel("mha-f32")
     let fresh = try golden.model(.float32).logits(of: golden.leaf(0..<1))
-    let used = golden.model(.float32)
+    let used = try golden.model(.float32)
     _ = try used.logits(of: golden.leaf)
     #expect(try used.logits(of: golden.leaf(0..<1)) == fresh)
   }
@@ -75,12 +75,12 @@ struct DeterminismTests {
   @Test("scratch is what the plan says, and more threads and lanes need more of it")
   func plan() throws {
     let golden = try GoldenModel("mha-f32")
-    let plan = golden.model(.float32, threads: 2, lanes: 1, leaves: 3).scratchPlan
+    let plan = try golden.model(.float32, threads: 2, lanes: 1, leaves: 3).scratchPlan
     // 3 samples of 37 tokens in 48 rows each: f32 [144, 32] is 18432 bytes, five pages, per leaf.
     #expect(plan.residualBytes == 3 * 5 * 4096)
-    let one = golden.model(.float32, threads: 1, leaves: 3).scratchPlan
+    let one = try golden.model(.float32, threads: 1, leaves: 3).scratchPlan
     #expect(plan.totalBytes - one.totalBytes == one.threadBytes)
-    let lanes = golden.model(.float32, threads: 2, lanes: 2, leaves: 3).scratchPlan
+    let lanes = try golden.model(.float32, threads: 2, lanes: 2, leaves: 3).scratchPlan
     #expect(lanes.totalBytes - plan.totalBytes == plan.laneBytes)
   }
 

@@ -38,8 +38,8 @@ struct GoldenModel {
 
   func model(
     _ compute: ComputeType, threads: Int = 1, lanes: Int? = nil, leaves: Int = 1
-  ) -> Llama {
-    Llama(
+  ) throws -> Llama {
+    try Llama(
       checkpoint: checkpoint, compute: compute, threadCount: threads, laneCount: lanes,
       limits: MicroBatchLimits(
         tokensPerSample: GoldenModel.tokensPerSample, samplesPerLeaf: GoldenModel.sampleCount,

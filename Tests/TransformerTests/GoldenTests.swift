@@ -30,7 +30,7 @@ struct GoldenTests {
   func loss(name: String) throws {
     let golden = try GoldenModel(name)
     var steps = 0
-    let model = golden.model(.float32)
+    let model = try golden.model(.float32)
     try model.forward([golden.leaf])
     let losses = try model.losses(of: [golden.leaf]) { steps += 1 }
     // The vocabulary fits into one section.
@@ -44,9 +44,9 @@ struct GoldenTests {
   @Test("moments at both taps of every layer", arguments: GoldenModel.names)
   func moments(name: String) throws {
     let golden = try GoldenModel(name)
-    let model = golden.model(.float32, threads: 2)
+    let model = try golden.model(.float32, threads: 2)
     var seen: [String] = []
-    let gatherer = MomentsGatherer(model.observerLimits)
+    let gatherer = try MomentsGatherer(model.observerLimits)
     try model.forward([golden.leaf], observers: [gatherer]) { passage in
       let name = passage.tap.moduleName(layer: passage.layer)
       let moments = gatherer.take(passage)

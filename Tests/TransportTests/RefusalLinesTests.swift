@@ -1,3 +1,4 @@
+import FlapCore
 import Testing
 import Transport
 
@@ -51,9 +52,11 @@ import Transport
     let text = "no such\nthing\u{1B}[2J" + String(repeating: "é", count: 1000)
     lines.note(Refusal(address: "192.0.2.1", reason: .unreadableMessage(text)))
     let line = lines.take(at: start)[0]
-    #expect(line.hasPrefix("refused 192.0.2.1: no such?thing?[2J"))
-    #expect(line.utf8.count < 400)
-    #expect(line.utf8.allSatisfy { (0x20...0x7E).contains($0) })
+    #expect(line.hasPrefix("refused 192.0.2.1: no such thing [2J"))
+    #expect(line.unicodeScalars.count < 400 && line.contains("éé"))
+    #expect(line.unicodeScalars.allSatisfy { !PlainText.isUnprintable($0) })
+    lines.note(Refusal(address: "", reason: .unfitWorker("worker x\n refused: \u{9B}2J")))
+    #expect(lines.take(at: start) == ["worker x  refused:  2J"])
   }
 
   @Test func authenticatorsRefusalsAreAmongThem() throws {

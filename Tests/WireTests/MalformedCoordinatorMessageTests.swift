@@ -51,14 +51,25 @@ import Wire
       "an unknown format", welcome(Bytes.text(2, "int4")),
       .invalid(field: "number format", reason: "int4")),
     Case(
+      "an unknown format that acts on terminals", welcome(Bytes.text(2, "int4\u{1B}[2J\n")),
+      .invalid(field: "number format", reason: "int4 [2J")),
+    Case(
+      "units of 100,000 leaves", welcome(Bytes.number(5, 100_000)),
+      .invalid(field: "count of leaves per unit", reason: "100000")),
+    Case(
+      "60,000 leaves",
+      unit(
+        Bytes.number(1, 17) + Bytes.data(3, [UInt8](repeating: 1, count: 60_000)), tokens: tokens),
+      .invalid(field: "count of leaves", reason: "60002 in node 0 of level 17")),
+    Case(
       "no tokens", welcome(Bytes.number(3, 0)),
       .invalid(field: "count of tokens per sample", reason: "0")),
     Case(
       "a block whose size overflows",
       welcome(
         Bytes.number(3, 0xFFFF_FFFF) + Bytes.number(4, 0xFFFF_FFFF)
-          + Bytes.number(5, 0xFFFF_FFFF)),
-      .invalid(field: "count of tokens", reason: "4294967295 × 4294967295")),
+          + Bytes.number(5, UInt64(Limits.leavesPerUnit))),
+      .invalid(field: "count of tokens", reason: "17592186040320 × 4294967295")),
     Case(
       "a block that no message holds", welcome(Bytes.number(3, 1 << 31)),
       .invalid(field: "count of tokens", reason: "2147483648")),

@@ -1,3 +1,4 @@
+import Coordination
 import FlapCore
 import Testing
 import Wire
@@ -95,6 +96,25 @@ import Wire
   @Test(arguments: cases) func isRefused(_ malformed: Case) {
     #expect(throws: malformed.error) { try WireCodec.decodeWorkerMessage(malformed.frames) }
     #expect(!"\(malformed.error)".contains("\n"))
+  }
+
+  /// What a peer says goes to logs and terminals.
+  @Test func wordsAreFitForATerminal() throws {
+    let evil = "gpu\u{1B}]0;x\u{7} größe\n[info]\u{202E}"
+    let fields =
+      Bytes.text(2, evil + String(repeating: "v", count: 100))
+      + Bytes.text(3, evil + String(repeating: "h", count: 1000)) + Bytes.text(6, evil)
+    let failed = Bytes.data(8, Bytes.attempt() + Bytes.number(2, 1) + Bytes.text(3, evil))
+    for frames in [Self.hello(fields), [failed]] {
+      switch try WireCodec.decodeWorkerMessage(frames) {
+      case .hello(let told):
+        #expect(told.kernelFingerprint == "gpu ]0;x  größe [info]")
+        #expect(told.host.hasPrefix("gpu ]0;x") && told.host.unicodeScalars.count == 256)
+        #expect(told.softwareVersion.unicodeScalars.count == 65)
+      case .taskFailed(let told): #expect(told.reason == "gpu ]0;x  größe [info]")
+      default: Issue.record("another message")
+      }
+    }
   }
 
   /// Empty parts of 2 bytes each: their structs and protobuf-c's notes on them would take many

@@ -23,8 +23,9 @@ struct Entrance: ~Copyable {
 
     init(_ plan: ClusterPlan, _ context: MessagingContext) throws {
       let file = try plan.options.keyFile.map { path in
-        let bytes = try SmallFile.read(path, limit: Limits.keyFileBytes)
-        return try CoordinatorKeys(text: String(decoding: bytes, as: UTF8.self))
+        let file = try SecretFile(path, limit: Limits.keyFileBytes)
+        try file.checkPrivacy()
+        return try CoordinatorKeys(text: String(decoding: file.bytes, as: UTF8.self))
       }
       keys = try file?.server ?? CurveKeyPair.generate()
       authenticator = try Authenticator(
@@ -74,6 +75,11 @@ struct Entrance: ~Copyable {
   /// Notes a message that says nothing that can be understood.
   mutating func noteUnreadable(_ message: Message, because reason: String) {
     refusals.note(Refusal(address: message.address, reason: .unreadableMessage(reason)))
+  }
+
+  /// Notes a worker that does not fit the run, whatever it says about itself.
+  mutating func noteUnfit(_ worker: String) {
+    refusals.note(Refusal(address: "", reason: .unfitWorker(worker)))
   }
 
   /// - Throws: why nobody checks keys any more: nobody else could join.

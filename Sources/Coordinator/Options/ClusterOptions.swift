@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import FlapCore
 internal import SystemPackage
 
 /// How the workers of a run are started and spoken to.
@@ -103,18 +104,19 @@ public struct ClusterOptions: ParsableArguments, Sendable {
   public init() {}
 
   public func validate() throws {
-    guard localWorkerCount ?? 1 >= 1 else {
-      throw ValidationError("--local-workers is at least 1")
-    }
-    guard threadsPerWorker ?? 1 >= 1 else { throw ValidationError("--threads is at least 1") }
-    guard deadAfterSeconds >= 2 else {
-      throw ValidationError("--dead-after is at least 2 (seconds)")
-    }
-    guard hungAfterSeconds >= 2 else {
-      throw ValidationError("--hung-after is at least 2 (seconds)")
-    }
-    guard joinLimitSeconds >= 1 else {
-      throw ValidationError("--join-timeout is at least 1 (second)")
+    try check("--local-workers", localWorkerCount ?? 1, 1...Limits.localWorkerCount)
+    try check("--threads", threadsPerWorker ?? 1, 1...Limits.threadCount)
+    try check("--dead-after", deadAfterSeconds, 2...Limits.waitSeconds, of: " seconds")
+    try check("--hung-after", hungAfterSeconds, 2...Limits.waitSeconds, of: " seconds")
+    try check("--join-timeout", joinLimitSeconds, 1...Limits.waitSeconds, of: " seconds")
+  }
+
+  private func check(
+    _ option: String, _ value: Int, _ range: ClosedRange<Int>, of unit: String = ""
+  ) throws {
+    guard range.contains(value) else {
+      throw ValidationError(
+        "\(option) \(value): give \(range.lowerBound) to \(range.upperBound)\(unit)")
     }
   }
 }

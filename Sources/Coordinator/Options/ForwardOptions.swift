@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import FlapCore
 
 /// How the forward pass is run.
 public struct ForwardOptions: ParsableArguments, Sendable {
@@ -32,8 +33,8 @@ public struct ForwardOptions: ParsableArguments, Sendable {
   public func validate() throws {
     guard sampleLimit ?? 1 >= 1 else { throw ValidationError("--samples is at least 1") }
     guard tokensPerLeaf >= 1 else { throw ValidationError("--tokens-per-leaf is at least 1") }
-    guard leavesPerUnit ?? 1 >= 1 else {
-      throw ValidationError("--leaves-per-unit is at least 1")
+    guard (1...Limits.leavesPerUnit).contains(leavesPerUnit ?? 1) else {
+      throw ValidationError("--leaves-per-unit is 1 to \(Limits.leavesPerUnit)")
     }
   }
 }

@@ -1,6 +1,6 @@
 internal import Chronicle
+internal import FlapCore
 internal import Foundation
-internal import Launching
 
 /// What `flap-coord status` tells.
 struct StatusSummary: Encodable {

@@ -3,6 +3,7 @@ internal import Coordination
 internal import Export
 internal import FlapCore
 internal import Host
+internal import Logging
 internal import Pruning
 internal import Statistics
 internal import Storage
@@ -42,8 +43,10 @@ struct CheckpointWriting {
   }
 
   /// Writes all but the shards. - Precondition: every shard is committed.
-  func finish(_ path: FilePath) throws {
-    try SideFiles.copy(from: inputs.directory, to: path)
+  func finish(_ path: FilePath, _ log: Logger) throws {
+    for warning in try SideFiles.copy(from: inputs.directory, to: path).warnings {
+      log.warning("\(warning)")
+    }
     let dense = inputs.checkpoint.configuration
     let configuration: [UInt8]
     if isUniform {

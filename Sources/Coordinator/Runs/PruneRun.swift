@@ -80,7 +80,7 @@ public struct PruneRun: Sendable {
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
         try writeRecords(statistics, result, search, inputs, pass)
-        try writing.finish(output)
+        try writing.finish(output, console.log)
         return Done(statistics: statistics, result: result, shards: shards)
       }
       try session.end()

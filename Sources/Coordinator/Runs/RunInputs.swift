@@ -1,5 +1,6 @@
 internal import Checkpoint
 internal import FlapCore
+internal import Logging
 internal import SystemPackage
 
 /// The inputs of a run, opened and checked before any worker starts.
@@ -27,6 +28,16 @@ struct RunInputs {
       path: path, sampleLimit: options.sampleLimit, text: options.text, usualOrder: order)
     let tokens = try source.tokens(for: shape, model: directory, console.log)
     let pass = SampledPass(shape: shape, tokens: tokens, options: options, cluster)
+    let unitTokens = pass.samplesPerLeaf * tokens.tokensPerSample * pass.leavesPerUnit
+    guard unitTokens <= Limits.tokensPerUnit else {
+      throw UsageError(
+        "work units of \(unitTokens) tokens are too large, at most \(Limits.tokensPerUnit) go into "
+          + "one: give a smaller --leaves-per-unit")
+    }
+    if let limit = checkpoint.configuration.positionCount, tokens.tokensPerSample > limit {
+      let advice = "more than the model was made for (max_position_embeddings \(limit))"
+      console.log.warning("samples of \(path) have \(tokens.tokensPerSample) tokens, \(advice)")
+    }
     try cluster.checkMemory(of: pass)
     return pass
   }

@@ -1,3 +1,4 @@
+internal import FlapCore
 internal import Statistics
 
 /// How a run's leaves are handed out. Nothing here decides a bit of the result: the canonical
@@ -8,6 +9,8 @@ enum UnitPlanning {
   /// Leaves of one unit at the most unless asked otherwise: the residual stream of a unit stays
   /// in memory while the weights pass by.
   static let largestDefaultUnit = 16
+  private static let largestLevel =
+    Int.bitWidth - 1 - Limits.leavesPerUnit.leadingZeroBitCount
 
   /// The level of the tree whose nodes are the tasks: large units read the weights seldom, small
   /// ones spread evenly.
@@ -21,7 +24,7 @@ enum UnitPlanning {
   ) -> Int {
     let root = CanonicalTree(leafCount: leafCount).rootLevel
     if let leavesPerUnit {
-      return min(Int.bitWidth - 1 - leavesPerUnit.leadingZeroBitCount, root)
+      return min(Int.bitWidth - 1 - leavesPerUnit.leadingZeroBitCount, root, largestLevel)
     }
     var level = 0
     while 2 << level <= largestDefaultUnit * lanesPerWorker,
@@ -29,6 +32,6 @@ enum UnitPlanning {
     {
       level += 1
     }
-    return min(level, root)
+    return min(level, root, largestLevel)
   }
 }

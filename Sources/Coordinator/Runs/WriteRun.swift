@@ -65,7 +65,7 @@ public struct WriteRun: Sendable {
         let records = output.appending("flap")
         try statisticsFile?.write(to: records.appending("statistics.safetensors"))
         try planFile.write(to: records.appending("plan.safetensors"))
-        try writing.finish(output)
+        try writing.finish(output, console.log)
         try writeCard(planFile, statisticsFile, compensates, inputs)
         return shards
       }

@@ -13,7 +13,8 @@ struct HostLogs {
     if files[label] == nil {
       _ = try? Folder.make(folder)
       files[label] = try? FileDescriptor.open(
-        folder.appending(label + ".log"), .writeOnly, options: [.create, .append, .closeOnExec],
+        folder.appending(label + ".log"), .writeOnly,
+        options: [.create, .append, .noFollow, .closeOnExec],
         permissions: [.ownerReadWrite, .groupRead, .otherRead])
     }
     _ = try? files[label]?.writeAll((line + "\n").utf8)

@@ -1,0 +1,35 @@
+internal import Coordination
+internal import Transport
+
+/// What a worker says while it has not joined: soon once, then seldom.
+struct WaitingNotice {
+  private let endpoint: String
+  private var due: Instant
+
+  static let firstPause = Duration.seconds(5)
+  static let pause = Duration.seconds(60)
+
+  /// - Parameter endpoint: where the coordinator should be.
+  init(endpoint: String, at now: Instant) {
+    self.endpoint = endpoint
+    due = now + WaitingNotice.firstPause
+  }
+
+  /// - Returns: a line for the log, if one is due.
+  mutating func line(
+    at now: Instant, _ state: () throws -> ConnectingState
+  ) rethrows -> String? {
+    guard now >= due else { return nil }
+    due = now + WaitingNotice.pause
+    let reason =
+      switch try state() {
+      case .unanswered: "no answer from there: is the address right, is a firewall between?"
+      case .refused: "nobody listens there: start flap-coord, or wait for it"
+      case .turnedAway:
+        "it ends the handshake: give this worker the ticket or key of that run, another one looks "
+          + "like this"
+      case .connected: "it has not answered yet"
+      }
+    return "waiting for the coordinator at \(endpoint): \(reason)"
+  }
+}
