@@ -1,23 +1,19 @@
 internal import Coordination
 internal import Transport
 
-/// What a worker says while it has not joined: soon once, then seldom.
+/// What a worker says while it belongs to no run: soon once, then seldom.
 struct WaitingNotice {
-  private let endpoint: String
   private var due: Instant
 
   static let firstPause = Duration.seconds(5)
   static let pause = Duration.seconds(60)
 
-  /// - Parameter endpoint: where the coordinator should be.
-  init(endpoint: String, at now: Instant) {
-    self.endpoint = endpoint
-    due = now + WaitingNotice.firstPause
-  }
+  init(at now: Instant) { due = now + WaitingNotice.firstPause }
 
+  /// - Parameter endpoint: where the coordinator should be.
   /// - Returns: a line for the log, if one is due.
   mutating func line(
-    at now: Instant, _ state: () throws -> ConnectingState
+    at now: Instant, _ endpoint: String, _ state: () throws -> ConnectingState
   ) rethrows -> String? {
     guard now >= due else { return nil }
     due = now + WaitingNotice.pause

@@ -44,7 +44,7 @@ public enum WorkerProgram {
       kernelFingerprint: KernelFingerprint.all, coreCount: Host.coreCount,
       threadCount: options.threadCount, memoryBytes: Host.memoryBytes)
     let wakeUp = try WakeUp()
-    let leaveRequest = LeaveRequest(wakeUp: wakeUp)
+    let interruption = Interruption { wakeUp.signal() }
     let compute = ComputeThread(wakeUp: wakeUp) { progress in
       TaskRunner(
         checkpoint: checkpoint, laneCount: options.laneCount, threadCount: options.threadCount,
@@ -53,6 +53,7 @@ public enum WorkerProgram {
     var ticket = try options.ticket.read()
     /// Since when there is no run.
     var waitingSince = Instant.now
+    var notice = WaitingNotice(at: .now)
     var pause = Duration.zero
     while true {
       // Another name each time: what was said under the old one does not count.
@@ -64,10 +65,10 @@ public enum WorkerProgram {
       let shell = WorkerShell(
         machine: WorkerMachine(
           hello: hello, joinLimit: min(lookLimit, waitLimit - (.now - waitingSince)), pause: pause),
-        socket: socket, compute: compute, wakeUp: wakeUp, leaveRequest: leaveRequest,
+        socket: socket, compute: compute, wakeUp: wakeUp, interruption: interruption,
         endpoint: ticket.endpoint, watchesStandardInput: options.watchesStandardInput, log: log)
-      let (ending, hasJoined) = try shell.run()
-      if hasJoined { waitingSince = .now }
+      let (ending, hasJoined) = try shell.run(&notice)
+      if hasJoined { (waitingSince, notice) = (.now, WaitingNotice(at: .now)) }
       switch ending.kind {
       case .done: return
       case .left:

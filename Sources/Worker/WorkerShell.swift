@@ -13,33 +13,36 @@ struct WorkerShell: ~Copyable {
   private let socket: Socket
   private let compute: ComputeThread
   private let wakeUp: WakeUp
-  private let leaveRequest: LeaveRequest
+  private let interruption: Interruption
   private var memory = ProcessMemory()
   private var watchesStandardInput: Bool
   private let log: Logger
   /// The result that is offered, until the coordinator has it.
   private var held: (attempt: TaskAttempt, result: SpooledFile)?
   private var ending: WorkerMachine.Ending?
-  /// nil once it has joined.
-  private var waiting: WaitingNotice?
+  private let endpoint: String
 
   init(
     machine: WorkerMachine, socket: consuming Socket, compute: ComputeThread, wakeUp: WakeUp,
-    leaveRequest: LeaveRequest, endpoint: String, watchesStandardInput: Bool, log: Logger
+    interruption: Interruption, endpoint: String, watchesStandardInput: Bool, log: Logger
   ) {
     self.machine = machine
     self.socket = socket
     self.compute = compute
     self.wakeUp = wakeUp
-    self.leaveRequest = leaveRequest
+    self.interruption = interruption
     self.watchesStandardInput = watchesStandardInput
     self.log = log
-    waiting = WaitingNotice(endpoint: endpoint, at: .now)
+    self.endpoint = endpoint
   }
 
   /// Talks until there is a reason to end.
+  ///
+  /// - Parameter notice: of the time without a run, in which there may be several shells.
   /// - Returns: the reason, and whether the worker belonged to a run.
-  consuming func run() throws -> (WorkerMachine.Ending, hasJoined: Bool) {
+  consuming func run(_ notice: inout WaitingNotice) throws -> (
+    WorkerMachine.Ending, hasJoined: Bool
+  ) {
     try handle(.started)
     while ending == nil {
       let ready = try Poller.wait(
@@ -50,9 +53,13 @@ struct WorkerShell: ~Copyable {
       if watchesStandardInput, ready.contains(STDIN_FILENO), standardInputIsClosed() {
         try handle(.abandoned(reason: "standard input was closed"))
       }
-      if let reason = leaveRequest.reason { try handle(.leave(reason: reason)) }
+      if let signal = interruption.signalName {
+        try handle(.leave(reason: "it was asked to (\(signal))"))
+      }
       if let due = machine.nextTimer, due <= .now { try handle(.timer(status())) }
-      if let line = try waiting?.line(at: .now, { try socket.connectingState() }) {
+      if !machine.hasJoined,
+        let line = try notice.line(at: .now, endpoint, { try socket.connectingState() })
+      {
         log.warning("\(line)")
       }
     }
@@ -97,9 +104,7 @@ struct WorkerShell: ~Copyable {
       case .send(let message): try socket.send(WireCodec.encode(message))
       case .sendChunk(let attempt, let range): try sendChunk(attempt, range)
       case .forget: held = nil
-      case .configure(let welcome):
-        waiting = nil
-        compute.post(.configure(welcome))
+      case .configure(let welcome): compute.post(.configure(welcome))
       case .adopt(let plan): compute.post(.adopt(plan))
       case .begin(let assignment): compute.post(.begin(assignment))
       case .abandon(let attempt): compute.progress.abandon(attempt)

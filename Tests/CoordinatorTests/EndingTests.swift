@@ -20,6 +20,38 @@ struct EndingTests {
     #expect(waitForEnd(of: workers))
   }
 
+  @Test("Ctrl-C when the workers have done all: what is left is done by --resume, without a worker")
+  func interruptionAfterWork() throws {
+    let folder = try TemporaryFolder()
+    let worker = Programs.folder.appending(path: "flap-worker").path
+    // It takes its time to go, so that there is one for the signal.
+    let program = try folder.write(
+      Array("#!/bin/sh\n'\(worker)' \"$@\"\nsleep 4\n".utf8), to: "slow-worker")
+    #expect(chmod(program, 0o700) == 0)
+    let run = [
+      "--model", Programs.model, "--calibration", Programs.calibration, "--samples", "16",
+      "--ratio", "0.2", "--output", folder.path("pruned"), "--local-workers", "1", "--format",
+      "gguf",
+    ]
+    let interrupted = try Programs.coordinator(run + ["--worker-program", program]) { process in
+      let events = folder.path("pruned/flap/events.jsonl")
+      while process.isRunning,
+        (try? String(contentsOfFile: events, encoding: .utf8))?.contains("workers_dismissed")
+          != true
+      { usleep(2000) }
+      kill(process.processIdentifier, SIGINT)
+    }
+    #expect(interrupted.exitCode != 0)
+    #expect(interrupted.standardError.contains("continue with --resume"))
+    #expect(!FileManager.default.fileExists(atPath: folder.path("pruned/model.gguf")))
+
+    let resumed = try Programs.coordinator(run + ["--resume", "--worker-program", "/bin/false"])
+    #expect(resumed.exitCode == 0, "\(resumed.standardError)")
+    #expect(!resumed.standardError.contains("/bin/false"))
+    #expect(FileManager.default.fileExists(atPath: folder.path("pruned/model.gguf")))
+    #expect(!FileManager.default.fileExists(atPath: folder.path("pruned/flap/journal")))
+  }
+
   @Test("workers end when their coordinator is killed")
   func killedCoordinator() throws {
     let folder = try TemporaryFolder()

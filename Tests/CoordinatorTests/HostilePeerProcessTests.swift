@@ -84,6 +84,17 @@ struct HostilePeerProcessTests {
       #expect(coordinator.says("more refusals, the last: refused 127.0.0.1: message"))
       #expect(coordinator.lines(with: "refused 127.0.0.1: ").count < 60)
     },
+    Attack("a worker of another model, again and again", saying: "more refusals, the last: worker")
+    {
+      coordinator in
+      let worker = try HostileWorker(coordinator.ticket)
+      for _ in 0..<300 {
+        try worker.send(HostileMessages.hello(model: Digest(hashing: [2])))
+        guard case .reject = try worker.next() else { throw HostileWorker.NoAnswer() }
+      }
+      #expect(coordinator.says("more refusals, the last: worker"))
+      #expect(coordinator.lines(with: " refused: ").count < 60)
+    },
     Attack("a worker that joins and turns hostile", saying: "cannot be unpacked") { coordinator in
       let model = try Checkpoint(directory: FilePath(Programs.model)).digest
       let worker = try HostileWorker(coordinator.ticket)

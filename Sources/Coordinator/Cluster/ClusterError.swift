@@ -1,3 +1,5 @@
+internal import Host
+
 /// Why a cluster cannot go on.
 public enum ClusterError: Error, Hashable, Sendable, CustomStringConvertible {
   case noWorkersLeft(lastEnding: String)
@@ -32,4 +34,11 @@ public struct UsageError: Error, Hashable, Sendable, CustomStringConvertible {
   public let description: String
 
   public init(_ description: String) { self.description = description }
+}
+
+extension Interruption {
+  /// - Throws: ``ClusterError/interrupted`` when a signal has come.
+  func check() throws(ClusterError) {
+    if isRequested { throw .interrupted }
+  }
 }

@@ -34,6 +34,8 @@ struct ClusterSession: ~Copyable {
   private var tasks: [TaskID: Work] = [:]
   private let taskRun = UInt32.random(in: .min ... .max)
   private var isCompleted = false
+  /// Whether the processes were started: a resumed run may have nothing left for them.
+  private var isStarted = false
   private var drain: (deadline: Instant, isOver: Bool)?
   private var failure: RunFailure?
   private var nextWatch = Instant.now
@@ -50,20 +52,21 @@ struct ClusterSession: ~Copyable {
   /// How long work at hand may take after Ctrl-C.
   private static let drainLimit = Duration.seconds(30)
 
-  /// Listens, looks whether the hosts are fit, and starts the workers.
+  /// Listens and looks whether the hosts are fit; workers start when there is work.
   ///
   /// - Parameters:
   ///   - pass: what the workers will run the model over, if they will.
   ///   - kernels: which ones computed what the run has already.
   ///   - logFolder: where the output of each host is kept; nil: nowhere.
   ///   - chronicle: is told what happens.
+  ///   - interruption: of a run that goes on after its session.
   init(
     _ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, _ console: Console,
-    kernels: KernelRecord = .none, logFolder: FilePath? = nil, chronicle: Chronicle
+    kernels: KernelRecord = .none, logFolder: FilePath? = nil, chronicle: Chronicle,
+    interruption: Interruption = Interruption()
   ) throws {
     let log = console.log
     for warning in plan.warnings { log.warning("\(warning)") }
-    let interruption = Interruption()
     let runID = String(UInt64.random(in: .min ... .max), radix: 16)
     let wakeUp = try WakeUp()
     var entrance = try Entrance(plan, runID: runID)
@@ -74,9 +77,8 @@ struct ClusterSession: ~Copyable {
     var start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
     var shipping = try Shipping(plan, inputs.checkpoint)
     try start.checkHosts(&entrance, &shipping, interruption, console)
-    var fleet = Fleet(try start.commands(&entrance))
+    let fleet = Fleet(try start.commands(&entrance))
     let watch = try RunWatch(plan.options, console, logFolder: logFolder, chronicle)
-    try fleet.start()
     var settings = CoordinatorSettings(inputs, pass, plan, runID: runID)
     settings.earlierKernels = kernels.earlier
     machine = CoordinatorMachine(settings: settings)
@@ -125,6 +127,10 @@ struct ClusterSession: ~Copyable {
         id: TaskID(run: taskRun, number: tasks.count + $0.offset), work: $0.element)
     }
     for task in submitted { tasks[task.id] = task.work }
+    if !work.isEmpty, !isStarted {
+      isStarted = true
+      try fleet.start()
+    }
     isCompleted = false
     watch.begin(meter, taskCount: work.count)
     try handle(.submit(submitted))
@@ -186,6 +192,7 @@ struct ClusterSession: ~Copyable {
         log.warning("\(refusal)")
         watch.note(.connectionRefused, reason: refusal)
       }
+      watch.tellRefusals()
       try entrance.checkLock()
     }
     if let due = machine.nextTimer, due <= .now { try handle(.timer) }

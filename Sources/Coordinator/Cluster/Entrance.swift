@@ -77,11 +77,6 @@ struct Entrance: ~Copyable {
     refusals.note(Refusal(address: message.address, reason: .unreadableMessage(reason)))
   }
 
-  /// Notes a worker that does not fit the run, whatever it says about itself.
-  mutating func noteUnfit(_ worker: String) {
-    refusals.note(Refusal(address: "", reason: .unfitWorker(worker)))
-  }
-
   /// - Throws: why nobody checks keys any more: nobody else could join.
   func checkLock() throws(TransportError) {
     if let failure = lock?.authenticator.failure { throw failure }

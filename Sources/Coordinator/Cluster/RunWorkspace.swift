@@ -115,7 +115,10 @@ struct RunWorkspace: ~Copyable {
       console.log.notice("resuming: \(ledger.count) results reused")
     }
     do {
-      return try body(&self)
+      let result = try body(&self)
+      // Whatever fails from now on, the work is done.
+      folder.keep()
+      return result
     } catch {
       chronicle.noteEnd(error)
       if !ledger.isEmpty {

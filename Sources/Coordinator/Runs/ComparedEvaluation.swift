@@ -3,6 +3,7 @@ internal import Checkpoint
 internal import Chronicle
 internal import FlapCore
 internal import Foundation
+internal import Host
 internal import Report
 internal import Statistics
 internal import SystemPackage
@@ -45,13 +46,13 @@ struct ComparedEvaluation {
   /// - Parameter phases: gets those of the evaluation.
   func run(
     dense: RunInputs, pruned folder: FilePath, _ phases: inout [PruningReport.Phase],
-    _ chronicle: Chronicle, _ console: Console
+    _ chronicle: Chronicle, _ interruption: Interruption, _ console: Console
   ) throws -> PruningReport.Evaluation {
     let pruned = try RunInputs(model: folder)
     let prunedPass = try pruned.evaluationPass(over: data, forward, cluster, console)
     func loss(_ inputs: RunInputs, _ pass: SampledPass, _ name: String) throws -> LossSum {
       let start = ContinuousClock.now
-      let loss = try inputs.loss(over: pass, cluster, chronicle, console)
+      let loss = try inputs.loss(over: pass, cluster, chronicle, interruption, console)
       let units = pass.layout.tree.nodeCount(atLevel: pass.unitLevel)
       phases.append(
         PruningReport.Phase(
@@ -81,9 +82,11 @@ extension RunInputs {
 
   /// Has workers compute the mean negative log-likelihood of the samples.
   func loss(
-    over pass: SampledPass, _ cluster: ClusterPlan, _ chronicle: Chronicle, _ console: Console
+    over pass: SampledPass, _ cluster: ClusterPlan, _ chronicle: Chronicle,
+    _ interruption: Interruption, _ console: Console
   ) throws -> LossSum {
-    var session = try ClusterSession(self, pass, cluster, console, chronicle: chronicle)
+    var session = try ClusterSession(
+      self, pass, cluster, console, chronicle: chronicle, interruption: interruption)
     let loss = try session.guarded { session in
       try session.evaluate(pass, shape: shape, console)
     }

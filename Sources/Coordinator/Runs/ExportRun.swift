@@ -2,6 +2,7 @@ public import ArgumentParser
 internal import Coordination
 internal import FlapCore
 internal import GGUF
+internal import Host
 internal import Logging
 internal import Storage
 public import SystemPackage
@@ -24,7 +25,8 @@ public struct ExportRun: Sendable {
       throw UsageError("--output \(output) is a folder: name a file, such as model.gguf")
     }
     try OutputFile.check(output, inputs: [model])
-    let summary = try ExportSummary(writing: export, to: output, console)
+    let summary = try ExportSummary(
+      writing: export, to: output, Interruption(), console)
     try console.show(summary, table: summary.table)
   }
 }
@@ -59,11 +61,14 @@ struct ExportSummary: Encodable {
   let notes: [String]
 
   /// Writes the file.
-  init(writing export: GGUFExport, to path: FilePath, _ console: Console) throws {
+  init(
+    writing export: GGUFExport, to path: FilePath, _ interruption: Interruption, _ console: Console
+  ) throws {
     for note in export.notes { console.log.notice("\(note)") }
     var meter = console.meter("GGUF", unit: "bytes", total: Double(export.byteCount))
     var written = 0
     let file = try export.write(to: path) { byteCount in
+      try interruption.check()
       written += byteCount
       meter.show(
         fraction: Double(written) / Double(export.byteCount), workers: [], RunCounters())
@@ -93,10 +98,12 @@ extension WriteOptions {
 
   /// Adds the GGUF file to a pruned checkpoint where it was asked for, or was there.
   func addGGUF(
-    to folder: FilePath, of finished: FinishedRun?, _ console: Console
+    to folder: FilePath, of finished: FinishedRun?, _ interruption: Interruption,
+    _ console: Console
   ) throws -> ExportSummary? {
     guard format == .gguf || finished?.hasGGUF == true else { return nil }
     return try ExportSummary(
-      writing: GGUFExport(directory: folder), to: folder.appending(WriteOptions.ggufName), console)
+      writing: GGUFExport(directory: folder), to: folder.appending(WriteOptions.ggufName),
+      interruption, console)
   }
 }

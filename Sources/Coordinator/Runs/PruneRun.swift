@@ -2,6 +2,7 @@ internal import Checkpoint
 internal import Coordination
 internal import Export
 internal import FlapCore
+internal import Host
 internal import Journal
 internal import Logging
 internal import Pruning
@@ -61,6 +62,7 @@ public struct PruneRun: Sendable {
     {
       return
     }
+    let interruption = Interruption()
     var workspace = try RunWorkspace(
       place, identity: identity, tree: pass?.layout.tree, shape: inputs.shape,
       resuming: cluster.options.resumes, reopening: finished, log: console.log)
@@ -68,7 +70,8 @@ public struct PruneRun: Sendable {
     let done = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
         inputs, pass, cluster, console, kernels: workspace.kernels,
-        logFolder: place.logPath, chronicle: workspace.chronicle)
+        logFolder: place.logPath, chronicle: workspace.chronicle,
+        interruption: interruption)
       var done = try session.guarded { session in
         let statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
@@ -89,7 +92,10 @@ public struct PruneRun: Sendable {
       done.evaluation =
         try finished?.evaluation(over: comparison?.dataDigest)
         ?? comparison?.run(
-          dense: inputs, pruned: output, &done.account.phases, workspace.chronicle, console)
+          dense: inputs, pruned: output, &done.account.phases, workspace.chronicle, interruption,
+          console)
+      try interruption.check()
+      done.gguf = try write.addGGUF(to: output, of: finished, interruption, console)
       return done
     }
 
@@ -102,7 +108,7 @@ public struct PruneRun: Sendable {
       kernels: done.account.kernels, peakWorkerBytes: done.peakWorkerBytes,
       seconds: (.now - start) / .seconds(1),
       terms: identity.dictionary)
-    summary.gguf = try write.addGGUF(to: output, of: finished, console)
+    summary.gguf = done.gguf
     let run = PruningReport.Run(
       command: command, compute: pass?.compute, seconds: summary.seconds,
       peakWorkerBytes: done.peakWorkerBytes, isResumed: isResumed, done.account)
@@ -122,6 +128,7 @@ public struct PruneRun: Sendable {
     var peakWorkerBytes = 0
     var account = WorkAccount()
     var evaluation: PruningReport.Evaluation?
+    var gguf: ExportSummary?
   }
 
   /// The model card and the report, for people.

@@ -1,6 +1,7 @@
 internal import Checkpoint
 internal import Export
 internal import FlapCore
+internal import Host
 internal import Journal
 internal import Logging
 internal import Pruning
@@ -48,13 +49,15 @@ public struct WriteRun: Sendable {
     let finished = try FinishedRun.find(
       place, as: identity, resuming: cluster.options.resumes)
     if try place.isComplete(finished, write.format, console) { return }
+    let interruption = Interruption()
     var workspace = try RunWorkspace(
       place, identity: identity, tree: nil, shape: inputs.shape,
       resuming: cluster.options.resumes, reopening: finished, log: console.log)
-    let shards = try workspace.surviving(console) { workspace in
+    let (shards, gguf) = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
         inputs, nil, cluster, console, kernels: workspace.kernels,
-        logFolder: place.logPath, chronicle: workspace.chronicle)
+        logFolder: place.logPath, chronicle: workspace.chronicle,
+        interruption: interruption)
       let shards = try session.guarded { session in
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,
@@ -70,12 +73,13 @@ public struct WriteRun: Sendable {
         return shards
       }
       try session.end()
-      return shards
+      try interruption.check()
+      return (shards, try write.addGGUF(to: output, of: finished, interruption, console))
     }
     let summary = WriteSummary(
       output: output.string, shards: shards.map { FileSummary($0) },
       records: try PruningReport.File.records(in: output).map { FileSummary($0) },
-      gguf: try write.addGGUF(to: output, of: finished, console), terms: identity.dictionary)
+      gguf: gguf, terms: identity.dictionary)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()

@@ -4,6 +4,7 @@ internal import Foundation
 internal import Host
 internal import Logging
 internal import SystemPackage
+internal import Transport
 
 /// What those who watch a run get: the output of its hosts, what happens, and metrics.
 struct RunWatch {
@@ -11,6 +12,8 @@ struct RunWatch {
   private var hostLogs: HostLogs?
   private let metrics: MetricsServer?
   private let chronicle: Chronicle
+  /// Anybody with a ticket may say hello, as often as he likes.
+  private var refusedHellos = RefusalLines(of: nil)
   private var nextUpdate = ContinuousClock.now
 
   /// How old what is shown may be.
@@ -33,9 +36,19 @@ struct RunWatch {
     hostLogs?.append(line, of: label)
   }
 
-  func note(_ event: Coordination.LogEvent) {
-    log.log(level: event.isWarning ? .warning : .debug, "\(event)")
+  mutating func note(_ event: Coordination.LogEvent) {
+    if event.isRefusal {
+      refusedHellos.note(Refusal(address: "", reason: .unfitWorker("\(event)")))
+      tellRefusals()
+    } else {
+      log.log(level: event.isWarning ? .warning : .debug, "\(event)")
+    }
     chronicle.note(event, at: .now)
+  }
+
+  /// Says who was turned away, in few lines however many those are.
+  mutating func tellRefusals() {
+    for line in refusedHellos.take() { log.warning("\(line)") }
   }
 
   func note(_ kind: RunEvent.Kind, host: String? = nil, reason: String? = nil) {

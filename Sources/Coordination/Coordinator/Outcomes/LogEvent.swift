@@ -32,6 +32,9 @@ public enum LogEvent: Hashable, Sendable {
     }
   }
 
+  /// Whether it tells of a worker that was turned away.
+  public var isRefusal: Bool { if case .workerRefused = self { true } else { false } }
+
   /// The attempt that it is about, if it is about one.
   public var label: AttemptLabel? {
     switch self {

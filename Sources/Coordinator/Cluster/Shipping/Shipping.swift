@@ -1,5 +1,6 @@
 internal import Checkpoint
 internal import FlapCore
+internal import Host
 internal import Launching
 internal import Logging
 internal import Storage
