@@ -40,7 +40,7 @@ import Wire
 
   @Test func longReasonsAreCutBetweenCharacters() throws {
     let frames = WireCodec.encode(.bye(reason: "a" + String(repeating: "ä", count: 100_000)))
-    let expected = WorkerMessage.bye(reason: "a" + String(repeating: "ä", count: 4095))
+    let expected = WorkerMessage.bye(reason: "a" + String(repeating: "ä", count: 999) + "…")
     #expect(try WireCodec.decodeWorkerMessage(frames) == expected)
   }
 
