@@ -131,7 +131,7 @@ let package = Package(
     library("TextData", ["Tokenizer", "Storage", "FlapCore", "CZlib", system]),
     library("Tokenizer"),
     library("Checkpoint", ["Storage", "FlapCore", system]),
-    library("Storage", ["FlapCore", crypto, system]),
+    library("Storage", ["FlapCore", "CXXHash", crypto, system]),
     library("Statistics", ["FlapCore"]),
     library("FlapCore"),
 
@@ -145,6 +145,8 @@ let package = Package(
     .systemLibrary(name: "CSpawn"),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
+    // Checksums are as quick as memory in the debug build, too.
+    .target(name: "CXXHash", cSettings: [.unsafeFlags(["-O3"])]),
     .target(
       name: "CKernels",
       // The kernels are the hot loops of every build, the debug one too.

@@ -1100,7 +1100,7 @@ const ProtobufCMessageDescriptor flap__task_attempt__descriptor =
   (ProtobufCMessageInit) flap__task_attempt__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__hello__field_descriptors[10] =
+static const ProtobufCFieldDescriptor flap__hello__field_descriptors[11] =
 {
   {
     "protocol_version",
@@ -1222,6 +1222,18 @@ static const ProtobufCFieldDescriptor flap__hello__field_descriptors[10] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "model_directory",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Hello, model_directory),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__hello__field_indices_by_name[] = {
   6,   /* field[6] = core_count */
@@ -1230,6 +1242,7 @@ static const unsigned flap__hello__field_indices_by_name[] = {
   5,   /* field[5] = kernel_fingerprint */
   8,   /* field[8] = memory_bytes */
   4,   /* field[4] = model_digest */
+  10,   /* field[10] = model_directory */
   3,   /* field[3] = process_id */
   0,   /* field[0] = protocol_version */
   1,   /* field[1] = software_version */
@@ -1238,7 +1251,7 @@ static const unsigned flap__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange flap__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor flap__hello__descriptor =
 {
@@ -1248,7 +1261,7 @@ const ProtobufCMessageDescriptor flap__hello__descriptor =
   "Flap__Hello",
   "flap",
   sizeof(Flap__Hello),
-  10,
+  11,
   flap__hello__field_descriptors,
   flap__hello__field_indices_by_name,
   1,  flap__hello__number_ranges,

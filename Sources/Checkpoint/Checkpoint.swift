@@ -1,6 +1,7 @@
 public import FlapCore
 internal import FoundationEssentials
 internal import Storage
+internal import Synchronization
 public import SystemPackage
 
 /// A Hugging Face checkpoint: `config.json` and safetensors shards, mapped into memory.
@@ -9,6 +10,10 @@ public final class Checkpoint: Sendable {
   public let configuration: ModelConfiguration
   /// Which file has which tensor.
   private let files: [String: SafetensorsFile]
+  /// Sorted.
+  public let tensorNames: [String]
+  let positions: [String: Int]
+  let taken = Mutex(Taken())
 
   /// - Throws: ``ConfigurationError``, ``CheckpointError`` or a ``StorageError``.
   public convenience init(directory: FilePath) throws {
@@ -32,9 +37,12 @@ public final class Checkpoint: Sendable {
     } else {
       throw CheckpointError.noWeights(directory: directory.string)
     }
+    tensorNames = files.keys.sorted()
+    positions = Dictionary(
+      uniqueKeysWithValues: tensorNames.enumerated().map { ($0.element, $0.offset) })
   }
 
-  public var tensorNames: [String] { files.keys.sorted() }
+  func file(of tensor: String) -> SafetensorsFile? { files[tensor] }
 
   /// Bytes of all tensors.
   public var byteCount: Int {

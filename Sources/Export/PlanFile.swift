@@ -8,8 +8,8 @@ public import SystemPackage
 ///
 /// Per layer L, U8: `model.layers.L.self_attn.kept_groups` [kv groups],
 /// `model.layers.L.mlp.kept_neurons` [intermediate]. Metadata: format "flap-plan", version, metric,
-/// structure, ratio_asked, ratio_reached, model_digest, data_digest, shape (of the dense model),
-/// uniform ("true" where the checkpoint is to be one of a class of transformers itself).
+/// structure, ratio_asked, ratio_reached, model_digest, model_full_digest, data_digest, shape (of the dense
+/// model), uniform ("true" where the checkpoint is to be one of a class of transformers itself).
 public struct PlanFile: Sendable {
   public var plan: PruningPlan
   public var metric: String
@@ -23,11 +23,15 @@ public struct PlanFile: Sendable {
   public var dataDigest: Digest?
   /// Every layer keeps the same counts, for a class of transformers itself (``TransformersClass``).
   public var isUniform: Bool
+  /// Of every bit of the model (`Checkpoint.fullDigest`); nil in files of earlier versions.
+  public var fullDigest: Digest?
 
   public init(
     plan: PruningPlan, metric: String, structure: String, ratioAsked: Double, ratioReached: Double,
-    shape: ModelShape, modelDigest: Digest, dataDigest: Digest?, isUniform: Bool = false
+    shape: ModelShape, modelDigest: Digest, dataDigest: Digest?, isUniform: Bool = false,
+    fullDigest: Digest? = nil
   ) {
+    self.fullDigest = fullDigest
     self.plan = plan
     self.metric = metric
     self.structure = structure
@@ -51,6 +55,7 @@ public struct PlanFile: Sendable {
     ratioReached = try file.number("ratio_reached")
     modelDigest = try file.digest("model_digest")
     dataDigest = file.has("data_digest") ? try file.digest("data_digest") : nil
+    fullDigest = file.has("model_full_digest") ? try file.digest("model_full_digest") : nil
     isUniform = file.has("uniform") ? try file.flag("uniform") : false
     var layers: [PruningPlan.Layer] = []
     for (index, layer) in shape.layers.enumerated() {
@@ -100,6 +105,7 @@ public struct PlanFile: Sendable {
       "model_digest": modelDigest.hexadecimal, "shape": ShapeText.encode(shape),
     ]
     metadata["data_digest"] = dataDigest?.hexadecimal
+    metadata["model_full_digest"] = fullDigest?.hexadecimal
     if isUniform { metadata["uniform"] = "true" }
     return metadata
   }

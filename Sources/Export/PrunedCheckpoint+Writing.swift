@@ -26,19 +26,21 @@ extension PrunedCheckpoint {
     return sink.finish()
   }
 
-  /// Writes shard `index` into a folder, under its final name.
+  /// Writes shard `index` into a folder, beside its place.
   ///
   /// - Parameters:
   ///   - attempt: keeps apart workers that try at the same time.
   ///   - onStep: called ``stepCount(shard:)`` times; what it throws ends the writing, and nothing
   ///     stays.
+  /// - Returns: the file, which waits to be put in its place, and what is in it.
   /// - Throws: ``StorageError``, ``CheckpointError``.
   public func writeShard(
     _ index: Int, into directory: FilePath, attempt: String, onStep: () throws -> Void
-  ) throws -> CommittedFile {
-    let file = try AtomicFile(
-      destination: directory.appending(layout.shards.shards[index].fileName), attempt: attempt)
-    return try writeShard(index, to: file, onStep: onStep).commit()
+  ) throws -> (WaitingFile, CommittedFile) {
+    let path = directory.appending(layout.shards.shards[index].fileName)
+    let file = try AtomicFile(destination: path, attempt: attempt)
+    let written = try writeShard(index, to: file, onStep: onStep).setAside()
+    return (WaitingFile(destination: path, attempt: attempt), written)
   }
 
   /// A step is some tens of megabytes, so that a large tensor on a slow disk is not taken for a
@@ -71,8 +73,11 @@ extension PrunedCheckpoint {
     }
   }
 
+  /// A tensor that is read whole.
   private func denseTensor(_ name: String) throws -> TensorView {
-    try dense.tensor(name, shape: layout.denseShapes[name, default: []])
+    let view = try dense.tensor(name, shape: layout.denseShapes[name, default: []])
+    dense.checksum(name)
+    return view
   }
 
   private func writeColumns<File: ByteOutput & ~Copyable>(

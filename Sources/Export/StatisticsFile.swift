@@ -10,7 +10,7 @@ public import SystemPackage
 /// Per layer L and tap, F64 [channels]: `model.layers.L.self_attn.o_proj.input_mean`,
 /// `….input_m2`, `….weight_sumsq`, `….weight_abs_mean`, the same for `mlp.down_proj`. Metadata:
 /// format "flap-statistics", version, token_count, sample_count, model_digest, data_digest,
-/// compute, shape, model_type. Other kinds of statistics add arrays under names of their own
+/// compute, shape, model_type, model_full_digest. Other kinds of statistics add arrays under names of their own
 /// (`Statistic.arrayNames`). Its bytes depend on these values alone.
 public struct StatisticsFile: Sendable {
   public var statistics: ModelStatistics
@@ -20,13 +20,17 @@ public struct StatisticsFile: Sendable {
   public var compute: ComputeType
   /// The model's family as its config.json names it; nil in files of earlier versions.
   public var modelType: String?
+  /// Of every bit of the model (`Checkpoint.fullDigest`); nil in files of earlier versions.
+  public var fullDigest: Digest?
   private let catalog: StatisticCatalog
 
   /// - Precondition: the statistics have moments and weight norms of every layer of the shape.
   public init(
     statistics: ModelStatistics, shape: ModelShape, modelDigest: Digest, dataDigest: Digest,
-    compute: ComputeType, modelType: String? = nil, catalog: StatisticCatalog = .standard
+    compute: ComputeType, modelType: String? = nil, fullDigest: Digest? = nil,
+    catalog: StatisticCatalog = .standard
   ) {
+    self.fullDigest = fullDigest
     precondition(
       StatisticsFile.required.allSatisfy { statistics[$0]?.count == shape.layers.count },
       "moments and norms of every layer")
@@ -54,6 +58,7 @@ public struct StatisticsFile: Sendable {
       throw file.error("its compute is neither bf16 nor f32")
     }
     self.compute = compute
+    fullDigest = file.has("model_full_digest") ? try file.digest("model_full_digest") : nil
     modelType = file.has("model_type") ? try file.text("model_type") : nil
     let tokenCount = try file.count("token_count")
     statistics = ModelStatistics(sampleCount: try file.count("sample_count"))
@@ -117,6 +122,7 @@ public struct StatisticsFile: Sendable {
       "compute": compute.rawValue, "shape": ShapeText.encode(shape),
     ]
     metadata["model_type"] = modelType
+    metadata["model_full_digest"] = fullDigest?.hexadecimal
     return metadata
   }
 }

@@ -13,7 +13,7 @@ public import SystemPackage
 /// FULL); files are written by ``AtomicFile``, which syncs them.
 public final class RunJournal: LedgerStorage, Sendable {
   public let folder: FilePath
-  private let database: DatabaseQueue
+  let database: DatabaseQueue
 
   public static let databaseName = "journal.sqlite"
   /// Of the tables, in SQLite's `user_version`. Version 1, which had none there, kept whole
@@ -72,6 +72,7 @@ public final class RunJournal: LedgerStorage, Sendable {
           sql: """
             CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL);
             CREATE TABLE kernels (fingerprint TEXT PRIMARY KEY);
+            CREATE TABLE tensor (name TEXT PRIMARY KEY, checksum TEXT NOT NULL);
             CREATE TABLE result (
               key TEXT PRIMARY KEY, file TEXT NOT NULL, start INTEGER NOT NULL,
               bytes INTEGER NOT NULL, digest TEXT NOT NULL);
@@ -129,13 +130,13 @@ public final class RunJournal: LedgerStorage, Sendable {
   }
 
   /// The values of each row, of whatever types they are: another program could have changed them.
-  private func rows(_ query: String) throws -> [[DatabaseValue]] {
+  func rows(_ query: String) throws -> [[DatabaseValue]] {
     try RunJournal.wrapping(folder) {
       try database.read { try Row.fetchAll($0, sql: query).map { Array($0.databaseValues) } }
     }
   }
 
-  private func damage(_ reason: String) -> JournalError {
+  func damage(_ reason: String) -> JournalError {
     .damaged(folder.appending(RunJournal.databaseName).string, reason)
   }
 
@@ -230,7 +231,7 @@ public final class RunJournal: LedgerStorage, Sendable {
     }
   }
 
-  private static func wrapping<Result>(_ folder: FilePath, _ body: () throws -> Result) throws
+  static func wrapping<Result>(_ folder: FilePath, _ body: () throws -> Result) throws
     -> Result
   {
     do {

@@ -34,6 +34,7 @@ public struct WeightMeasurement {
     let map = checkpoint.configuration.shape.table(layer: place.layer).map(at: place.tap)
     let name = ModelShape.name(ofLayer: place.layer, "\(map.module).weight")
     let view = try checkpoint.tensor(name, shape: [map.rows, map.columns])
+    checkpoint.checksum(name)
     var accumulator = WeightNormsAccumulator(channelCount: map.columns)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: map.columns) { row in
       for index in 0..<map.rows {

@@ -5,7 +5,7 @@ public import SystemPackage
 /// A file that appears under its name only when it is complete and on disk.
 ///
 /// Bytes go to `NAME.tmp.ATTEMPT` beside it; ``commit()`` syncs that, renames it and syncs the
-/// folder. Without a commit the temporary file is removed.
+/// folder; ``setAside()`` leaves it where it is. Without either the temporary file is removed.
 public struct AtomicFile: ~Copyable, ByteOutput {
   private var file: TemporaryFile
   private var output = BufferedOutput()
@@ -45,6 +45,15 @@ public struct AtomicFile: ~Copyable, ByteOutput {
     try putInPlace(output.finish())
   }
 
+  /// Leaves the complete file beside its place, as a ``WaitingFile``, for another process to decide.
+  /// - Returns: what was written.
+  public consuming func setAside() throws(StorageError) -> CommittedFile {
+    let digest = output.finish()
+    try output.flush(to: &file)
+    try file.setAside()
+    return CommittedFile(byteCount: output.byteCount, digest: digest)
+  }
+
   private mutating func putInPlace(_ digest: Digest) throws(StorageError) -> CommittedFile {
     try output.flush(to: &file)
     try file.putInPlace()
@@ -78,17 +87,19 @@ public struct AtomicFile: ~Copyable, ByteOutput {
   }
 }
 
-/// A file that stands under its name.
+/// A file that is complete and on disk.
 public struct CommittedFile: Hashable, Sendable {
   public let byteCount: Int
   public let digest: Digest
 }
 
-/// A file under another name until it is put in its place; removed if that never happens.
+/// A file under another name until it is put in its place or set aside; removed if that never
+/// happens.
 private struct TemporaryFile: ~Copyable, RawFile {
   let destination: FilePath
   private let path: FilePath
   private let descriptor: FileDescriptor
+  private var isSetAside = false
   private var unsyncedBytes = 0
 
   static let syncBytes = 128 << 20
@@ -97,7 +108,7 @@ private struct TemporaryFile: ~Copyable, RawFile {
     destination: FilePath, attempt: String, permissions: FilePermissions
   ) throws(StorageError) {
     self.destination = destination
-    path = FilePath(destination.string + ".tmp." + attempt)
+    path = WaitingFile(destination: destination, attempt: attempt).path
     do {
       // What a killed writer left, or somebody has put there, is neither written to nor followed:
       // what is written could be read, or end, elsewhere.
@@ -112,7 +123,7 @@ private struct TemporaryFile: ~Copyable, RawFile {
 
   deinit {
     try? descriptor.close()
-    unlink(path.string)
+    if !isSetAside { unlink(path.string) }
   }
 
   mutating func write(_ bytes: [UInt8]) throws(StorageError) {
@@ -138,12 +149,18 @@ private struct TemporaryFile: ~Copyable, RawFile {
   }
 
   mutating func putInPlace() throws(StorageError) {
-    do {
-      guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
-      guard rename(path.string, destination.string) == 0 else { throw Errno(rawValue: errno) }
-      try Folder.sync(destination.removingLastComponent())
-    } catch {
-      throw StorageError.write(destination, error as? Errno ?? .ioError)
+    try sync()
+    try Folder.rename(path, to: destination)
+  }
+
+  mutating func setAside() throws(StorageError) {
+    try sync()
+    isSetAside = true
+  }
+
+  private func sync() throws(StorageError) {
+    guard fsync(descriptor.rawValue) == 0 else {
+      throw StorageError.write(destination, Errno(rawValue: errno))
     }
   }
 }

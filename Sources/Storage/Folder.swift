@@ -25,7 +25,7 @@ public enum Folder {
     return true
   }
 
-  /// Gives a folder another name within its parent; when this returns, it survives a power cut.
+  /// Gives a folder or a file another name within its parent; when this returns, it survives a power cut.
   public static func rename(_ path: FilePath, to other: FilePath) throws(StorageError) {
     do {
       guard Glibc.rename(path.string, other.string) == 0 else { throw Errno(rawValue: errno) }

@@ -69,6 +69,7 @@ extension Llama {
     let norm = try checkpoint.tensor("model.norm.weight", shape: [shape.hiddenSize])
       .float32Values()
     let projection = shape.outputProjection
+    takeChecksums(of: ["model.norm.weight", projection.name])
     let head = Linear(
       try checkpoint.tensor(projection.name, shape: projection.shape), bias: nil)
     let lane = lanes.whole

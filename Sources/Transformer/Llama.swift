@@ -67,6 +67,10 @@ public final class Llama {
     try embed(microBatch)
     for layer in shape.layers.indices {
       var weights = try LayerWeights(checkpoint, layer: layer, of: shape)
+      takeChecksums(
+        of: shape.table(layer: layer).tensors.map {
+          ModelShape.name(ofLayer: layer, $0.name)
+        })
       pruning?.apply(to: &weights, layer: layer, of: shape)
       let packed = scratch.weights.pack(weights, team: lanes.whole.team)
       if layer + 1 < shape.layers.count {
@@ -127,6 +131,7 @@ public final class Llama {
       throw TransformerError.tokenOutsideVocabulary(token: unknown, vocabularySize: count)
     }
     let view = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
+    takeChecksums(of: [shape.embedding.name])
     let embedding = Linear(view, bias: nil).weight
     let samples = microBatch.enumerated().flatMap { index, leaf in
       (0..<leaf.sampleCount).map { (leaf: index, sample: $0) }
@@ -141,6 +146,16 @@ public final class Llama {
       }
       let padding = layout.rowsPerSample - layout.tokensPerSample
       (x + layout.tokensPerSample * width).update(repeating: 0, count: padding * width)
+    }
+  }
+
+  /// Takes the checksums of tensors at their first use, on all threads: what follows reads them from
+  /// memory then. Of the embedding a pass reads only some rows, but its results depend on them.
+  func takeChecksums(of names: [String]) {
+    let missing = names.filter { !checkpoint.hasChecksum($0) }
+    // The last are the largest.
+    lanes.whole.team.run(.packing, taskCount: missing.count) { task, _ in
+      checkpoint.checksum(missing[missing.count - 1 - task])
     }
   }
 

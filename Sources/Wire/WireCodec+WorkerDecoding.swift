@@ -13,8 +13,14 @@ extension WireCodec {
       if header.message_case == FLAP__WORKER_HEADER__MESSAGE_REPORT_CHUNK {
         return .reportChunk(try chunk(header.report_chunk, frames))
       }
-      try FieldChecks.noRawFrames(frames)
-      return try message(header)
+      var message = try message(header)
+      if message.checksums != nil, frames.count > 1 {
+        guard frames.count == 2 else { throw .frameCount(found: frames.count) }
+        message.checksums = try ChecksumFrame.decode(frames[1])
+      } else {
+        try FieldChecks.noRawFrames(frames)
+      }
+      return message
     }
   }
 
@@ -51,7 +57,8 @@ extension WireCodec {
       kernelFingerprint: try FieldChecks.words(hello.kernel_fingerprint, "kernel fingerprint"),
       coreCount: try FieldChecks.count(hello.core_count, "count of cores", atLeast: 1),
       threadCount: try FieldChecks.count(hello.thread_count, "count of threads", atLeast: 1),
-      memoryBytes: try FieldChecks.count(hello.memory_bytes, "memory"))
+      memoryBytes: try FieldChecks.count(hello.memory_bytes, "memory"),
+      modelDirectory: try FieldChecks.text(hello.model_directory, "folder of the model"))
   }
 
   private static func heartbeat(

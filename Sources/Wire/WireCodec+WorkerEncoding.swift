@@ -13,6 +13,9 @@ extension WireCodec {
     }
     let frame = packing.pack(
       header, flap__worker_header__get_packed_size, flap__worker_header__pack)
+    if let checksums = message.checksums, !checksums.isEmpty {
+      return [frame, ChecksumFrame.encode(checksums)]
+    }
     guard case .reportChunk(let chunk) = message else { return [frame] }
     precondition(
       (1...Limits.chunkBytes).contains(chunk.bytes.count), "A chunk fits one raw frame.")
@@ -87,6 +90,7 @@ extension HeaderPacking {
       $0.core_count = UInt32(hello.coreCount)
       $0.thread_count = UInt32(hello.threadCount)
       $0.memory_bytes = UInt64(hello.memoryBytes)
+      $0.model_directory = text(hello.modelDirectory)
     }
   }
 

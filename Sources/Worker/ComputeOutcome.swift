@@ -6,7 +6,7 @@ internal import Storage
 enum ComputeOutcome: Sendable {
   /// To be sent to the coordinator; until then it waits on disk: a report, or a shard.
   case result(SpooledFile)
-  /// Stands in the output folder.
-  case shard(fileName: String, CommittedFile)
+  /// Waits in the output folder: the coordinator puts it in its place when it counts.
+  case shard(WaitingFile, CommittedFile)
   case failed(TaskFailure.Class, reason: String)
 }

@@ -83,17 +83,16 @@ final class TaskRunner {
     guard pruned.layout.shards.shards.indices.contains(index) else {
       throw PlanError.noSuchShard(index)
     }
-    let shard = pruned.layout.shards.shards[index]
     progress.expect(steps: pruned.stepCount(shard: index))
     guard let directory = broadcast.outputDirectory else {
       let file = try SpoolWriter(in: Host.temporaryFolder)
       let written = try pruned.writeShard(index, to: file) { try progress.step() }
       return .result(try written.finish())
     }
-    let file = try pruned.writeShard(
+    let (file, written) = try pruned.writeShard(
       index, into: FilePath(directory), attempt: attempt.fileSuffix
     ) { try progress.step() }
-    return .shard(fileName: shard.fileName, file)
+    return .shard(file, written)
   }
 
   /// What the plan of this digest leaves out of the model; nil without a plan.

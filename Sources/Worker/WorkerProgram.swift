@@ -5,6 +5,7 @@ internal import Host
 internal import Kernels
 internal import Launching
 public import Logging
+internal import SystemPackage
 internal import Transport
 
 /// A worker from its start to its end.
@@ -42,7 +43,8 @@ public enum WorkerProgram {
       softwareVersion: version, host: Host.name, processID: Host.processID,
       instance: .random(in: .min ... .max), modelDigest: checkpoint.digest,
       kernelFingerprint: KernelFingerprint.all, coreCount: Host.coreCount,
-      threadCount: options.threadCount, memoryBytes: Host.memoryBytes)
+      threadCount: options.threadCount, memoryBytes: Host.memoryBytes,
+      modelDirectory: checkpoint.directory.string)
     let wakeUp = try WakeUp()
     let interruption = Interruption { wakeUp.signal() }
     let compute = ComputeThread(wakeUp: wakeUp) { progress in
@@ -65,8 +67,9 @@ public enum WorkerProgram {
       let shell = WorkerShell(
         machine: WorkerMachine(
           hello: hello, joinLimit: min(lookLimit, waitLimit - (.now - waitingSince)), pause: pause),
-        socket: socket, compute: compute, wakeUp: wakeUp, interruption: interruption,
-        endpoint: ticket.endpoint, watchesStandardInput: options.watchesStandardInput, log: log)
+        checkpoint: checkpoint, socket: socket, compute: compute, wakeUp: wakeUp,
+        interruption: interruption, endpoint: ticket.endpoint,
+        watchesStandardInput: options.watchesStandardInput, log: log)
       let (ending, hasJoined) = try shell.run(&notice)
       if hasJoined { (waitingSince, notice) = (.now, WaitingNotice(at: .now)) }
       switch ending.kind {

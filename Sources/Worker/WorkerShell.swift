@@ -1,9 +1,11 @@
+internal import Checkpoint
 internal import Coordination
 internal import FlapCore
 internal import Glibc
 internal import Host
 internal import Logging
 internal import Storage
+internal import SystemPackage
 internal import Transport
 internal import Wire
 
@@ -16,21 +18,26 @@ struct WorkerShell: ~Copyable {
   private let interruption: Interruption
   private var memory = ProcessMemory()
   private var watchesStandardInput: Bool
+  private let checkpoint: Checkpoint
   private let log: Logger
   /// The result that is offered, until the coordinator has it.
   private var held: (attempt: TaskAttempt, result: SpooledFile)?
+  /// The shard that was delivered last: it goes if nobody wants it.
+  private var shard: WaitingFile?
   private var ending: WorkerMachine.Ending?
   private let endpoint: String
 
   init(
-    machine: WorkerMachine, socket: consuming Socket, compute: ComputeThread, wakeUp: WakeUp,
-    interruption: Interruption, endpoint: String, watchesStandardInput: Bool, log: Logger
+    machine: WorkerMachine, checkpoint: Checkpoint, socket: consuming Socket,
+    compute: ComputeThread, wakeUp: WakeUp, interruption: Interruption, endpoint: String,
+    watchesStandardInput: Bool, log: Logger
   ) {
     self.machine = machine
     self.socket = socket
     self.compute = compute
     self.wakeUp = wakeUp
     self.interruption = interruption
+    self.checkpoint = checkpoint
     self.watchesStandardInput = watchesStandardInput
     self.log = log
     self.endpoint = endpoint
@@ -72,8 +79,11 @@ struct WorkerShell: ~Copyable {
     case .result(let result):
       held = (finished.attempt, result)
       outcome = .report(byteCount: result.byteCount, result.digest)
-    case .shard(let name, let file):
-      outcome = .shard(fileName: name, byteCount: file.byteCount, digest: file.digest)
+    case .shard(let file, let written):
+      shard = file
+      outcome = .shard(
+        fileName: file.destination.lastComponent?.string ?? "", byteCount: written.byteCount,
+        digest: written.digest)
     case .failed(let failureClass, let reason): outcome = .failed(failureClass, reason: reason)
     }
     try handle(.finished(finished.attempt, outcome, status()))
@@ -103,7 +113,10 @@ struct WorkerShell: ~Copyable {
       switch effect {
       case .send(let message): try socket.send(WireCodec.encode(message))
       case .sendChunk(let attempt, let range): try sendChunk(attempt, range)
-      case .forget: held = nil
+      case .forget:
+        held = nil
+        shard?.remove()
+        shard = nil
       case .configure(let welcome): compute.post(.configure(welcome))
       case .adopt(let plan): compute.post(.adopt(plan))
       case .begin(let assignment): compute.post(.begin(assignment))
@@ -127,7 +140,8 @@ struct WorkerShell: ~Copyable {
     let steps = compute.progress.steps
     return WorkerStatus(
       completedSteps: steps.completed, totalSteps: steps.total,
-      residentBytes: memory.residentBytes, peakResidentBytes: memory.peakResidentBytes)
+      residentBytes: memory.residentBytes, peakResidentBytes: memory.peakResidentBytes,
+      checksums: checkpoint.checksums)
   }
 
   /// Reads what is there: nobody writes to a worker, so an end of file is all that can be news.

@@ -183,7 +183,22 @@ struct Inspect: ParsableCommand {
 
   @Argument(help: "A file, or a checkpoint's folder.", completion: .file(), transform: path)
   var file: FilePath
+  @Flag(help: "Read every tensor of the checkpoint, and show the digest of all its bits.")
+  var verify = false
+  @Option(
+    help: """
+      What the model is compared with: the folder of a checkpoint that was pruned from it, a \
+      statistics file, a plan, or another copy of the model.
+      """, completion: .file(), transform: path)
+  var against: FilePath?
   @OptionGroup(title: "Output") var console: OutputArguments
 
-  func run() throws { try Inspection(path: file).run(console.console) }
+  func validate() throws {
+    guard verify || against == nil else { throw ValidationError("--against goes with --verify") }
+  }
+
+  func run() throws {
+    guard verify else { return try Inspection(path: file).run(console.console) }
+    try Verification(model: file, against: against).run(console.console)
+  }
 }

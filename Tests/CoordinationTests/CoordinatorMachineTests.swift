@@ -41,7 +41,9 @@ struct CoordinatorMachineTests {
     let digest = VirtualWork.digest(of: result)
     #expect(
       effects == [
-        .computed(by: "k"), .store(first.attempt, .received(byteCount: result.count, digest)),
+        .computed(by: "k"),
+        .store(
+          first.attempt, .received(byteCount: result.count, digest), ModelClaim(worker, [])),
       ])
     let after = machine.handle(.stored(first.attempt), at: .start)
     #expect(

@@ -106,6 +106,7 @@ struct SimulationTests {
     "a planted bug is found",
     arguments: [
       VirtualCluster.PlantedBug.mergesTwice, .mergesBeforeDigest, .acknowledgesBeforeDisk,
+      .storesBeforeVerifying,
     ])
   func plantedBug(bug: VirtualCluster.PlantedBug) {
     let found = (0..<500).first { seed in
@@ -141,6 +142,7 @@ extension VirtualCluster {
     faults.reorder = rate(0.05)
     faults.truncate = rate(0.03)
     faults.corrupt = rate(0.1)
+    faults.damagedModel = rate(0.5)
     self.init(job, seed: seed, faults: faults, bug: bug)
   }
 }

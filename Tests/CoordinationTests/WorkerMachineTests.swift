@@ -127,6 +127,48 @@ struct WorkerMachineTests {
     }
   }
 
+  @Test("a shard that was delivered is left to the coordinator, unless nobody wants it")
+  func deliveredShard() {
+    func effects(of message: CoordinatorMessage) -> [WorkerMachine.Effect] {
+      var machine = computing()
+      _ = machine.handle(
+        .finished(
+          attempt, .shard(fileName: "s", byteCount: 1, digest: .zero), WorkerStatus()), at: .start)
+      return machine.handle(.received(message), at: .start)
+    }
+    func rejection(isFinal: Bool) -> CoordinatorMessage {
+      .reject(Rejection(reason: "r", isFinal: isFinal))
+    }
+    #expect(effects(of: .cancel(attempt)) == [.forget(attempt)])
+    #expect(effects(of: rejection(isFinal: true)).first == .forget(attempt))
+    #expect(effects(of: rejection(isFinal: false)) == [.exit(.init(kind: .givenUp, reason: "r"))])
+    #expect(effects(of: .shutdown(.complete)).count == 1)
+  }
+
+  @Test("checksums of tensors are told with each result until one is acknowledged")
+  func checksums() {
+    let told = [TensorChecksum(tensor: 1, Checksum(high: 1, low: 2))]
+    var machine = computing()
+    func deliver(_ attempt: TaskAttempt) -> [TensorChecksum]? {
+      let effects = machine.handle(
+        .finished(
+          attempt, .shard(fileName: "s", byteCount: 1, digest: .zero),
+          WorkerStatus(checksums: told)), at: .start)
+      guard case .send(.shardCommitted(let shard)) = effects.last else { return nil }
+      return shard.checksums
+    }
+    var attempt = attempt
+    for (serial, expected) in [told, told, []].enumerated() {
+      #expect(deliver(attempt) == expected)
+      // The first is not wanted: nobody may have looked at it.
+      _ = machine.handle(
+        .received(serial == 0 ? .cancel(attempt) : .reportAcknowledged(attempt)), at: .start)
+      attempt = TaskAttempt(task: TaskID(UInt64(10 + serial)), attempt: 1)
+      let next = Assignment(attempt: attempt, work: .numbered(1), serial: UInt64(serial) + 2)
+      _ = machine.handle(.received(.assign(next)), at: .start)
+    }
+  }
+
   @Test("one that waits for the next coordinator pauses first, and gives up at its limit")
   func waiting() {
     let hello = Hello.forTests

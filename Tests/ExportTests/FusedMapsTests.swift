@@ -166,9 +166,8 @@ struct FusedMapsTests {
     let layout = try PrunedLayout(
       dense: dense.checkpoint, plan: plan, isCompensated: true, maximumShardBytes: 1 << 20)
     let output = try TemporaryFolder()
-    _ = try PrunedCheckpoint(layout, compensations: compensations(plan)).writeShard(
-      0, into: FilePath(output.path), attempt: "1"
-    ) {}
+    let pruned = PrunedCheckpoint(layout, compensations: compensations(plan))
+    try pruned.writeShard(0, into: FilePath(output.path), attempt: "1") {}.0.putInPlace()
     let file = try SafetensorsFile(
       path: FilePath(output.path(layout.shards.shards[0].fileName)))
     return try Folder(

@@ -156,11 +156,13 @@ struct PrunedCheckpointTests {
     var tensors: [String: [Float]] = [:]
     for (index, shard) in layout.shards.shards.enumerated() {
       var steps = 0
-      let file = try pruned.writeShard(index, into: FilePath(output.path), attempt: "1") {
-        steps += 1
-      }
+      let (waiting, file) = try pruned.writeShard(
+        index, into: FilePath(output.path), attempt: "1"
+      ) { steps += 1 }
       #expect(steps == 1 && steps == pruned.stepCount(shard: index))
       let path = FilePath(output.path(shard.fileName))
+      #expect(!SmallFile.exists(path), "it waits")
+      try waiting.putInPlace()
       let bytes = try MappedFile(path: path)
       #expect(file.digest == Digest(hashing: bytes.bytes))
       let read = try SafetensorsFile(path: path)

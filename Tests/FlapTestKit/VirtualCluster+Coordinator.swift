@@ -184,9 +184,12 @@ extension VirtualCluster {
       case .send(let message, let id): send(message, to: id)
       case .append(let attempt, let bytes): coordinator!.inbox[attempt, default: []] += bytes
       case .discard(let attempt): coordinator!.inbox[attempt] = nil
-      case .store(let attempt, let result):
+      case .store(let attempt, let result, let claim):
         let delay = Duration.milliseconds(Int.random(in: 0...300, using: &generator))
-        queue.add(.store(attempt, result, epoch: epoch), at: now + delay)
+        queue.add(.store(attempt, result, claim, epoch: epoch), at: now + delay)
+      case .verify(let failure, let claim):
+        let delay = Duration.milliseconds(Int.random(in: 0...300, using: &generator))
+        queue.add(.verify(failure, claim, epoch: epoch), at: now + delay)
       case .computed, .removed: break
       case .completed: completePhase()
       case .drained: violations.append("nobody asked to drain")
@@ -203,12 +206,39 @@ extension VirtualCluster {
     }
   }
 
-  mutating func store(_ attempt: TaskAttempt, _ result: TaskResult) {
+  mutating func verify(_ failure: TaskFailure, _ claim: ModelClaim) {
+    if let damage = damage(in: claim) {
+      tell(.damaged(claim.worker, damage))
+    } else {
+      tell(.verified(failure, claim.worker))
+    }
+  }
+
+  private func damage(in claim: ModelClaim) -> TensorDamage? {
+    guard bug != .storesBeforeVerifying,
+      claim.checksums.contains(where: { $0 != VirtualWork.checksum(ofTensor: $0.tensor) })
+    else { return nil }
+    return TensorDamage(tensor: "weight", fileName: "model.safetensors")
+  }
+
+  mutating func store(_ attempt: TaskAttempt, _ result: TaskResult, _ claim: ModelClaim) {
+    if let damage = damage(in: claim) {
+      coordinator!.inbox[attempt] = nil
+      tell(.damaged(claim.worker, damage))
+      return tell(.refused(attempt, reason: "damaged"))
+    }
+    if damagedResults.contains(attempt) {
+      violations.append("\(attempt) was computed from a damaged model")
+    }
     let work = coordinator!.tasks[attempt.task]!
     do {
       switch result {
       case .written(let shard):
         guard case .writeShard(let index) = work else { return violations.append("odd result") }
+        guard let bytes = waitingShards.removeValue(forKey: attempt) else {
+          return violations.append("the file of \(attempt) is gone before it was stored")
+        }
+        shards[index] = bytes
         try coordinator!.ledger.keep(
           shard: index, fileName: shard.fileName, byteCount: shard.byteCount, digest: shard.digest)
       case .received(_, let digest):

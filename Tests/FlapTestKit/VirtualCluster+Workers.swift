@@ -14,6 +14,10 @@ struct VirtualWorker {
   var pausedUntil: Instant?
   var hungUntil: Instant?
   var partitionedUntil: Instant?
+  /// In its copy of the model; nil: none.
+  var damagedTensor: Int?
+  /// Tensors that it has read, in that order.
+  var readTensors: [Int] = []
   /// When the last message of each direction arrives: those that follow come later.
   var lastToCoordinator = Instant(nanoseconds: 0)
   var lastToWorker = Instant(nanoseconds: 0)
@@ -33,6 +37,10 @@ extension VirtualCluster {
     workers[id] = VirtualWorker(
       machine: WorkerMachine(hello: hello, chunkBytes: VirtualCluster.settings.chunkBytes),
       host: host, instance: instance)
+    if generator.chance(faults.damagedModel) {
+      faultCount += 1
+      workers[id]!.damagedTensor = Int.random(in: 0..<VirtualWork.tensorCount, using: &generator)
+    }
     workerOrder.append(id)
     tell(id, .started)
   }
@@ -72,13 +80,19 @@ extension VirtualCluster {
     }
     workers[id]!.computing = nil
     computedCount += 1
+    let read = VirtualWork.tensors(of: assignment.work)
+    workers[id]!.readTensors += read.filter { !worker.readTensors.contains($0) }
+    if let damaged = worker.damagedTensor, read.contains(damaged) {
+      damagedResults.insert(attempt)
+    }
     if generator.chance(faults.failTask) {
       return tell(id, .finished(attempt, .failed(.transient, reason: "planted"), status(of: id)))
     }
-    let bytes = VirtualWork.result(of: assignment.work, layerCount: job.layerCount)
+    var bytes = VirtualWork.result(of: assignment.work, layerCount: job.layerCount)
+    if case .writeShard = assignment.work, damagedResults.contains(attempt) { bytes[0] ^= 1 }
     let digest = VirtualWork.digest(of: bytes)
     if case .writeShard(let index) = assignment.work, !job.gathers {
-      shards[index] = bytes
+      waitingShards[attempt] = bytes
       let shard = WorkerMachine.Outcome.shard(
         fileName: "\(index)", byteCount: bytes.count, digest: digest)
       return tell(id, .finished(attempt, shard, status(of: id)))
@@ -88,7 +102,12 @@ extension VirtualCluster {
   }
 
   private func status(of id: WorkerID) -> WorkerStatus {
-    WorkerStatus(completedSteps: workers[id]!.steps, totalSteps: workers[id]!.steps + 1)
+    let worker = workers[id]!
+    return WorkerStatus(
+      completedSteps: worker.steps, totalSteps: worker.steps + 1,
+      checksums: worker.readTensors.map {
+        VirtualWork.checksum(ofTensor: $0, isDamaged: $0 == worker.damagedTensor)
+      })
   }
 
   private mutating func tell(_ id: WorkerID, _ event: WorkerMachine.Event) {
@@ -109,7 +128,9 @@ extension VirtualCluster {
         let duration = Duration.milliseconds(Int.random(in: 10...4000, using: &generator))
         queue.add(.computed(id, assignment.attempt), at: now + duration)
       case .abandon: workers[id]!.computing = nil
-      case .forget: workers[id]!.result = nil
+      case .forget(let attempt):
+        workers[id]!.result = nil
+        waitingShards[attempt] = nil
       case .exit(let ending):
         // It joins again, or its launcher starts another.
         let worker = workers[id]!

@@ -41,6 +41,8 @@ public struct VirtualCluster {
     public var reorder = 0.0
     public var truncate = 0.0
     public var corrupt = 0.0
+    /// The share of workers whose copy of the model has a damaged tensor.
+    public var damagedModel = 0.0
 
     public init() {}
   }
@@ -51,6 +53,7 @@ public struct VirtualCluster {
     case mergesBeforeDigest
     case acknowledgesBeforeDisk
     case blamesForOwnStall
+    case storesBeforeVerifying
   }
 
   /// Something that was acknowledged.
@@ -66,7 +69,8 @@ public struct VirtualCluster {
     case workerTimer(WorkerID)
     case coordinatorTimer(epoch: Int)
     case computed(WorkerID, TaskAttempt)
-    case store(TaskAttempt, TaskResult, epoch: Int)
+    case store(TaskAttempt, TaskResult, ModelClaim, epoch: Int)
+    case verify(TaskFailure, ModelClaim, epoch: Int)
     case startWorker(after: (host: String, instance: UInt64)?)
     case startCoordinator
     case emptyDisk
@@ -87,6 +91,8 @@ public struct VirtualCluster {
   var epoch = 0
   /// Shards as they lie in the output folder.
   var shards: [Int: [UInt8]] = [:]
+  /// Beside them: those that workers have written.
+  var waitingShards: [TaskAttempt: [UInt8]] = [:]
 
   var workers: [WorkerID: VirtualWorker] = [:]
   /// In the order of their start, so that choices among them are reproducible.
@@ -95,6 +101,8 @@ public struct VirtualCluster {
 
   /// What acknowledgements promised: never to be lost or computed again.
   var acknowledged: Set<Promise> = []
+  /// Computed from a damaged tensor: none of them may count.
+  var damagedResults: Set<TaskAttempt> = []
   public internal(set) var violations: [String] = []
   public internal(set) var isFinished = false
   public internal(set) var computedCount = 0
@@ -144,8 +152,10 @@ public struct VirtualCluster {
       coordinator!.timer = nil
       tell(.timer)
     case .computed(let id, let attempt): finish(attempt, by: id)
-    case .store(let attempt, let result, let epoch):
-      if epoch == self.epoch, coordinator != nil, reaches(event) { store(attempt, result) }
+    case .store(let attempt, let result, let claim, let epoch):
+      if epoch == self.epoch, coordinator != nil, reaches(event) { store(attempt, result, claim) }
+    case .verify(let failure, let claim, let epoch):
+      if epoch == self.epoch, coordinator != nil, reaches(event) { verify(failure, claim) }
     case .startWorker(let earlier): startWorker(after: earlier)
     case .startCoordinator: startCoordinator()
     case .emptyDisk: disk.isFull = false

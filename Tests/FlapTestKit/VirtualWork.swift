@@ -32,6 +32,21 @@ public enum VirtualWork {
       bytes: words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } })!
   }
 
+  /// Tensors of the virtual model; a task reads one of them, or all.
+  static let tensorCount = 3
+
+  static func tensors(of work: Work) -> [Int] {
+    switch work {
+    case .measureSamples(_, let unit, _): unit.node.index.isMultiple(of: 2) ? [0, 1] : [0]
+    case .measureWeights: [1]
+    case .writeShard: [0, 1, 2]
+    }
+  }
+
+  static func checksum(ofTensor tensor: Int, isDamaged: Bool = false) -> TensorChecksum {
+    TensorChecksum(tensor: tensor, Checksum(high: isDamaged ? 1 : 0, low: UInt64(tensor)))
+  }
+
   /// The bytes that a worker sends, or writes as a shard.
   public static func result(of work: Work, layerCount: Int = 1) -> [UInt8] {
     let shape = shape(layerCount: layerCount)

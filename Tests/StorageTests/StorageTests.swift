@@ -76,6 +76,26 @@ struct StorageTests {
     #expect(names == ["file"])
   }
 
+  @Test(
+    "a file that is set aside waits beside its place until somebody puts it there, or removes it")
+  func setAside() throws {
+    let path = FilePath(folder.path("file"))
+    for attempt in ["1", "2"] {
+      var file = try AtomicFile(destination: path, attempt: attempt)
+      try file.write([UInt8](attempt.utf8))
+      #expect(try file.setAside().digest == Digest(hashing: [UInt8](attempt.utf8)))
+    }
+    #expect(Set(names) == ["file.tmp.1", "file.tmp.2"])
+    let first = WaitingFile(destination: path, attempt: "1")
+    #expect(first.byteCount == 1)
+    try first.putInPlace()
+    WaitingFile(destination: path, attempt: "2").remove()
+    first.remove()
+    #expect(names == ["file"])
+    #expect(try SmallFile.read(path, limit: 1) == [UInt8]("1".utf8))
+    #expect(throws: StorageError.self) { try first.putInPlace() }
+  }
+
   @Test("a link or an open file where the temporary one belongs gets nothing; a secret stays one")
   func planted() throws {
     let secret = FilePath(folder.path("keys"))

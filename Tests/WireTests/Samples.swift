@@ -7,13 +7,18 @@ enum Samples {
   static let digest = Digest(bytes: (0..<32).map { UInt8($0) * 8 })!
   static let attempt = TaskAttempt(task: TaskID(.max), attempt: 4)
 
+  /// As many as one message can carry.
+  static let checksums = (0..<52_428).map {
+    TensorChecksum(tensor: $0, Checksum(high: UInt64.max - UInt64($0), low: UInt64($0) << 40))
+  }
+
   static let workerMessages: [WorkerMessage] = [
     .hello(
       Hello(
         softwareVersion: "1.0.0", host: "knoten-ä", processID: 4711, instance: .max,
         modelDigest: digest,
         kernelFingerprint: "avx512/avx512-bf16/bf16", coreCount: 64, threadCount: 32,
-        memoryBytes: 1 << 40)),
+        memoryBytes: 1 << 40, modelDirectory: "/models/Größe")),
     .heartbeat(
       Heartbeat(
         attempt: attempt, completedSteps: 3, totalSteps: 7, residentBytes: 1 << 33,
@@ -23,6 +28,8 @@ enum Samples {
         attempt: nil, completedSteps: 0, totalSteps: 0, residentBytes: 0, peakResidentBytes: 0)),
     .accepted(TaskAttempt(task: TaskID(0), attempt: 1)),
     .reportBegin(ReportBegin(attempt: attempt, byteCount: 1 << 31, digest: digest)),
+    .reportBegin(
+      ReportBegin(attempt: attempt, byteCount: 1, digest: digest, checksums: checksums)),
     .reportChunk(ReportChunk(attempt: attempt, offset: 1 << 20, bytes: [1, 0, 255])),
     .reportChunk(
       ReportChunk(
@@ -34,6 +41,13 @@ enum Samples {
         digest: digest)),
     .taskFailed(TaskFailure(attempt: attempt, failureClass: .transient, reason: "disk full")),
     .taskFailed(TaskFailure(attempt: attempt, failureClass: .permanent, reason: "")),
+    .taskFailed(
+      TaskFailure(
+        attempt: attempt, failureClass: .permanent, reason: "not finite",
+        checksums: Array(checksums.prefix(1)))),
+    .shardCommitted(
+      ShardCommitted(
+        attempt: attempt, fileName: "s", byteCount: 1, digest: digest, checksums: checksums)),
     .bye(reason: "standard input was closed"),
   ]
 

@@ -21,6 +21,9 @@ SWIFT_LICENCES = {
     "swift-system": "Apache-2.0 WITH Swift-exception",
 }
 
+# Debian's packages of which the programs take in headers.
+HEADER_LICENCES = {"libxxhash-dev": "BSD-2-Clause"}
+
 
 @dataclasses.dataclass
 class Component:
@@ -43,7 +46,7 @@ def copy(root, libraries, folder):
     libraries: library → where it came from."""
     folder.mkdir(parents=True)
     shutil.copyfile(root / "LICENSE", folder / "flap.txt")
-    return [*swift_packages(root, folder), *shared_libraries(root, libraries, folder)]
+    return [*swift_packages(root, folder), *headers(folder), *shared_libraries(root, libraries, folder)]
 
 
 def swift_packages(root, folder):
@@ -64,6 +67,19 @@ def swift_packages(root, folder):
     return components
 
 
+def headers(folder):
+    """What is compiled into the programs."""
+    components = []
+    for package, licence in HEADER_LICENCES.items():
+        told = subprocess.run(
+            ["dpkg-query", "-W", "-f", "${Version} ${Architecture}", package], capture_output=True, text=True)
+        if told.returncode != 0:
+            raise Trouble(f"{package} is not installed: run deploy/setup.sh first")
+        version, architecture = told.stdout.split()
+        components.append(debian_component(package, version, architecture, folder, licence, []))
+    return components
+
+
 def shared_libraries(root, libraries, folder):
     owners = debian_packages(libraries.values())
     by_package, swift = {}, []
@@ -74,15 +90,20 @@ def shared_libraries(root, libraries, folder):
             swift.append(library)
     components = [swift_runtime(libraries, swift, folder)] if swift else []
     for (name, version, architecture), names in sorted(by_package.items()):
-        copyright = pathlib.Path("/usr/share/doc") / name / "copyright"
-        if not copyright.exists():
-            raise Trouble(f"{name} has no {copyright}: apt-get install --reinstall {name}")
-        shutil.copyfile(copyright, folder / f"{name}.txt")
-        stated = sorted(set(re.findall(r"^License: *(\S.*)$", copyright.read_text(errors="replace"), re.M)))
-        comment = f"{copyright} names: {', '.join(stated)}" if stated else ""
-        components.append(Component(
-            name, version, f"pkg:deb/{distribution()}/{name}@{version}?arch={architecture}", None, comment, names))
+        components.append(debian_component(name, version, architecture, folder, None, names))
     return components
+
+
+def debian_component(name, version, architecture, folder, licence, libraries):
+    """Copies the package's copyright file, too."""
+    copyright = pathlib.Path("/usr/share/doc") / name / "copyright"
+    if not copyright.exists():
+        raise Trouble(f"{name} has no {copyright}: apt-get install --reinstall {name}")
+    shutil.copyfile(copyright, folder / f"{name}.txt")
+    stated = sorted(set(re.findall(r"^License: *(\S.*)$", copyright.read_text(errors="replace"), re.M)))
+    comment = f"{copyright} names: {', '.join(stated)}" if stated else ""
+    locator = f"pkg:deb/{distribution()}/{name}@{version}?arch={architecture}"
+    return Component(name, version, locator, licence, comment, libraries)
 
 
 def debian_packages(paths):

@@ -64,12 +64,18 @@ struct  Flap__WorkerHeader
     Flap__Hello *hello;
     Flap__Heartbeat *heartbeat;
     Flap__TaskAttempt *accepted;
+    /*
+     * Then none or one frame: checksums of tensors.
+     */
     Flap__ReportBegin *report_begin;
     /*
      * Then one frame: the chunk.
      */
     Flap__ReportChunk *report_chunk;
     Flap__TaskAttempt *report_end;
+    /*
+     * Then none or one frame, each: checksums of tensors.
+     */
     Flap__ShardCommitted *shard_committed;
     Flap__TaskFailed *task_failed;
     Flap__Reason *bye;
@@ -113,10 +119,14 @@ struct  Flap__Hello
    * Random; the same whenever the process joins again.
    */
   uint64_t instance;
+  /*
+   * For messages to people.
+   */
+  char *model_directory;
 };
 #define FLAP__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__hello__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, 0, 0, 0, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Flap__Heartbeat

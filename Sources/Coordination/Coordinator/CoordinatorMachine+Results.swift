@@ -33,9 +33,8 @@ extension CoordinatorMachine {
     if let (kind, pause) = workers[id].take(heartbeat, now) { paces[kind].pause.add(pause) }
     let job = workers[id].job
     if let attempt = heartbeat.attempt, attempt != job?.attempt {
-      // An answer to it was lost, or is on its way: said again it does no harm.
-      let isDone = if case .done = tasks.find(attempt.task)?.state { true } else { false }
-      effects.append(.send(isDone ? .reportAcknowledged(attempt) : .cancel(attempt), to: id))
+      // An answer to it was lost, or is on its way: that it is not wanted does no harm now.
+      effects.append(.send(.cancel(attempt), to: id))
     }
     if let job, job.idleBeats >= settings.idleBeatLimit {
       // The assignment, or the word that it failed, was lost with a connection.
@@ -104,7 +103,7 @@ extension CoordinatorMachine {
     offerResult(of: shard.attempt, from: id, &effects)
   }
 
-  private mutating func fail(
+  mutating func acceptFailure(
     _ failure: TaskFailure, from id: WorkerID, _ effects: inout [Effect]
   ) {
     let attempt = failure.attempt

@@ -12,7 +12,8 @@ extension CoordinatorMachine {
     }
     tasks[attempt.task].offer(result.digest, of: attempt, by: id)
     noteKernels(of: id, &effects)
-    effects.append(.store(attempt, result))
+    let claim = ModelClaim(id, workers[id].job?.checksums ?? [])
+    effects.append(.store(attempt, result, claim))
   }
 
   /// What is stored stays: who computes later, also after a resumption, is compared with it.
@@ -40,7 +41,12 @@ extension CoordinatorMachine {
       } else if let digest = job.resultDigest {
         compare(digest, of: holder.attempt, with: offer, &effects)
         dropReport(of: job, &effects)
-        effects.append(.send(.reportAcknowledged(holder.attempt), to: holder.worker))
+        // Nobody has looked at its checksums: what is not acknowledged comes again.
+        let isVerified = job.checksums.isEmpty
+        effects.append(
+          .send(
+            isVerified ? .reportAcknowledged(holder.attempt) : .cancel(holder.attempt),
+            to: holder.worker))
       } else {
         effects.append(.log(.taskSuperseded(label(of: holder.attempt), by: attempt)))
         effects.append(.send(.cancel(holder.attempt), to: holder.worker))

@@ -4,7 +4,7 @@ import FlapCore
 ///
 /// The machine knows which workers there are, which tasks wait, run and are done, and who is
 /// owed an answer. It holds no result and does not know what one means: bytes that arrive are
-/// handed on as ``Effect/append(_:_:)``, a complete result as ``Effect/store(_:_:)``, and a worker
+/// handed on as ``Effect/append(_:_:)``, a complete result as ``Effect/store(_:_:_:)``, and a worker
 /// is acknowledged only when the shell says ``Event/stored(_:)``, that is, when it is safe.
 ///
 /// A result counts once per task: the first that is complete and true to its digest. A second
@@ -24,6 +24,11 @@ public struct CoordinatorMachine: Sendable {
     case stored(TaskAttempt)
     /// The result handed out for storing is not what its digest says, or cannot be a result.
     case refused(TaskAttempt, reason: String)
+    /// The worker's copy of the model differs from the coordinator's. A result that was handed out is
+    /// refused after it.
+    case damaged(WorkerID, TensorDamage)
+    /// The worker that failed has the model that it should have, as far as it has read it.
+    case verified(TaskFailure, WorkerID)
     /// The worker's process is known to have ended.
     case lost(WorkerID, reason: String)
     /// Time has passed; nothing else happened.
@@ -43,9 +48,12 @@ public struct CoordinatorMachine: Sendable {
     case append(TaskAttempt, [UInt8])
     /// What was received of the attempt's result is not wanted.
     case discard(TaskAttempt)
-    /// Check a complete result against its digest and make it safe, then answer with
-    /// ``Event/stored(_:)`` or ``Event/refused(_:reason:)``.
-    case store(TaskAttempt, TaskResult)
+    /// Check what the worker claims of its model, check a complete result against its digest and make
+    /// it safe, then answer with ``Event/stored(_:)`` or ``Event/refused(_:reason:)``.
+    case store(TaskAttempt, TaskResult, ModelClaim)
+    /// Check what a worker that failed claims of its model, then answer with
+    /// ``Event/verified(_:_:)`` or ``Event/damaged(_:_:)``.
+    case verify(TaskFailure, ModelClaim)
     /// A result is about to be stored that was computed by kernels of which there was none yet.
     case computed(by: String)
     /// The worker was given up: end its process, if that can be done, so that another may start.
@@ -107,6 +115,9 @@ public struct CoordinatorMachine: Sendable {
       remove(worker, .misbehaved(reason), now, &effects)
     case .stored(let attempt): acknowledge(attempt, now, &effects)
     case .refused(let attempt, let reason): refuse(attempt, because: reason, now, &effects)
+    case .damaged(let worker, let damage): turnAway(worker, damage, &effects)
+    case .verified(let failure, let worker):
+      if workers.find(worker) != nil { acceptFailure(failure, from: worker, &effects) }
     case .lost(let worker, let reason): remove(worker, .died(reason), now, &effects)
     case .timer: checkLeases(now, &effects)
     case .stalled(let pause): overlook(pause)

@@ -42,12 +42,13 @@ public struct Hello: Hashable, Sendable {
   public var threadCount: Int
   /// Physical memory of the host.
   public var memoryBytes: Int
+  /// Where its copy of the model lies, for messages to people.
+  public var modelDirectory: String
 
   public init(
     protocolVersion: Int = Hello.protocolVersion, softwareVersion: String, host: String,
     processID: Int, instance: UInt64, modelDigest: Digest, kernelFingerprint: String,
-    coreCount: Int,
-    threadCount: Int, memoryBytes: Int
+    coreCount: Int, threadCount: Int, memoryBytes: Int, modelDirectory: String = ""
   ) {
     self.protocolVersion = protocolVersion
     self.softwareVersion = softwareVersion
@@ -59,6 +60,7 @@ public struct Hello: Hashable, Sendable {
     self.coreCount = coreCount
     self.threadCount = threadCount
     self.memoryBytes = memoryBytes
+    self.modelDirectory = modelDirectory
   }
 }
 
@@ -99,8 +101,13 @@ public struct ReportBegin: Hashable, Sendable {
   public var byteCount: Int
   /// SHA-256 of the whole result.
   public var digest: Digest
+  /// See ``ModelClaim``.
+  public var checksums: [TensorChecksum]
 
-  public init(attempt: TaskAttempt, byteCount: Int, digest: Digest) {
+  public init(
+    attempt: TaskAttempt, byteCount: Int, digest: Digest, checksums: [TensorChecksum] = []
+  ) {
+    self.checksums = checksums
     self.attempt = attempt
     self.byteCount = byteCount
     self.digest = digest
@@ -126,8 +133,14 @@ public struct ShardCommitted: Hashable, Sendable {
   public var fileName: String
   public var byteCount: Int
   public var digest: Digest
+  /// See ``ModelClaim``.
+  public var checksums: [TensorChecksum]
 
-  public init(attempt: TaskAttempt, fileName: String, byteCount: Int, digest: Digest) {
+  public init(
+    attempt: TaskAttempt, fileName: String, byteCount: Int, digest: Digest,
+    checksums: [TensorChecksum] = []
+  ) {
+    self.checksums = checksums
     self.attempt = attempt
     self.fileName = fileName
     self.byteCount = byteCount
@@ -147,8 +160,13 @@ public struct TaskFailure: Hashable, Sendable {
   public var failureClass: Class
   /// One line: what is wrong, where, what to do.
   public var reason: String
+  /// See ``ModelClaim``.
+  public var checksums: [TensorChecksum]
 
-  public init(attempt: TaskAttempt, failureClass: Class, reason: String) {
+  public init(
+    attempt: TaskAttempt, failureClass: Class, reason: String, checksums: [TensorChecksum] = []
+  ) {
+    self.checksums = checksums
     self.attempt = attempt
     self.failureClass = failureClass
     self.reason = reason

@@ -100,6 +100,9 @@ public struct WorkerMachine: Sendable {
   var lastSerial: UInt64 = 0
   var lastHeard: Instant?
   var lastBeat: Instant?
+  /// Checksums that the coordinator has, and those that it gets with the result at hand.
+  var confirmedChecksums = 0
+  var offeredChecksums = 0
 
   /// - Parameters:
   ///   - joinLimit: for how long it waits to be welcomed.
@@ -187,7 +190,10 @@ public struct WorkerMachine: Sendable {
     case .leaseRenewed: break
     case .assign(let assignment): begin(assignment, &effects)
     case .credit(let attempt, let chunks): sendChunks(of: attempt, credit: chunks, &effects)
-    case .reportAcknowledged(let attempt), .cancel(let attempt): forget(attempt, &effects)
+    case .reportAcknowledged(let attempt):
+      if state == .delivered(attempt) { confirmedChecksums = offeredChecksums }
+      forget(attempt, &effects)
+    case .cancel(let attempt): forget(attempt, &effects)
     case .plan(let plan): effects.append(.adopt(plan))
     case .drain: isDraining = true
     case .shutdown(.complete): end(.done, "the run is over", &effects)
@@ -213,20 +219,25 @@ public struct WorkerMachine: Sendable {
     guard state == .computing(attempt) else { return }
     // Work shorter than the interval of heartbeats tells its memory and steps all the same.
     effects.append(.send(.heartbeat(status.heartbeat(for: attempt))))
+    let checksums = Array(status.checksums.dropFirst(confirmedChecksums))
+    offeredChecksums = status.checksums.count
     switch outcome {
     case .report(let byteCount, let digest):
       let report = Report(attempt: attempt, byteCount: byteCount)
       state = .offering(report, sentBytes: 0, credits: 0)
-      let begin = ReportBegin(attempt: attempt, byteCount: byteCount, digest: digest)
+      let begin = ReportBegin(
+        attempt: attempt, byteCount: byteCount, digest: digest, checksums: checksums)
       effects.append(.send(.reportBegin(begin)))
     case .shard(let fileName, let byteCount, let digest):
       state = .delivered(attempt)
       let shard = ShardCommitted(
-        attempt: attempt, fileName: fileName, byteCount: byteCount, digest: digest)
+        attempt: attempt, fileName: fileName, byteCount: byteCount, digest: digest,
+        checksums: checksums)
       effects.append(.send(.shardCommitted(shard)))
     case .failed(let failureClass, let reason):
       state = .idle
-      let failure = TaskFailure(attempt: attempt, failureClass: failureClass, reason: reason)
+      let failure = TaskFailure(
+        attempt: attempt, failureClass: failureClass, reason: reason, checksums: checksums)
       effects.append(.send(.taskFailed(failure)))
     }
   }
@@ -289,7 +300,8 @@ public struct WorkerMachine: Sendable {
   private mutating func end(
     _ kind: Ending.Kind, _ reason: String, _ effects: inout [Effect]
   ) {
-    letGo(&effects)
+    // What was delivered may be about to be stored; after a final refusal it is not.
+    if case .delivered = state, kind != .refused {} else { letGo(&effects) }
     state = .ended
     effects.append(.exit(Ending(kind: kind, reason: reason)))
   }

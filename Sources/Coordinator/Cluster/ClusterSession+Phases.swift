@@ -71,7 +71,12 @@ extension ClusterSession {
       let fileName = layout.shards[index].fileName
       switch delivery.result {
       case .written(let shard):
+        // Only now, when it counts: no other attempt's file can come in its stead.
         guard shard.fileName == fileName else { throw ClusterError.unexpectedResult(fileName) }
+        let file = WaitingFile(
+          destination: folder.appending(fileName), attempt: delivery.attempt.fileSuffix)
+        try file.await(byteCount: shard.byteCount)
+        try file.putInPlace()
         try ledger.keep(
           shard: index, fileName: fileName, byteCount: shard.byteCount, digest: shard.digest)
       case .received(_, let digest):
@@ -85,26 +90,19 @@ extension ClusterSession {
       }
       return .kept
     }
-    try awaitShards(layout, in: folder, ledger)
   }
+}
 
-  /// What workers wrote on a shared file system is seen here, too, though perhaps a little later
+extension WaitingFile {
+  /// What a worker wrote on a shared file system is seen here, too, though perhaps a little later
   /// (NFS caches what it knows of folders); elsewhere only `--gather` brings it.
-  private func awaitShards(
-    _ layout: CheckpointLayout, in folder: FilePath, _ ledger: RunLedger
-  ) throws {
+  fileprivate func await(byteCount: Int) throws {
     let deadline = ContinuousClock.now + .seconds(30)
-    for index in layout.shards.indices {
-      guard let record = ledger.record(of: .shard(index: index)) else {
-        preconditionFailure("shards are awaited when all were committed")
+    while self.byteCount != byteCount {
+      guard ContinuousClock.now < deadline else {
+        throw ClusterError.shardMissing(destination.string)
       }
-      let path = folder.appending(record.fileName)
-      while SmallFile.byteCount(path) != record.bytes.count {
-        guard ContinuousClock.now < deadline else {
-          throw ClusterError.shardMissing(path.string)
-        }
-        usleep(100_000)
-      }
+      usleep(100_000)
     }
   }
 }

@@ -24,6 +24,8 @@ struct ClusterSession: ~Copyable {
   /// Signalled when something was stored.
   private let wakeUp: WakeUp
   private let kernelRecord: KernelRecord
+  /// What every worker's copy of the model is compared with.
+  let reference: ModelReference
   private let log: Logger
   private let interruption: Interruption
   private var watch: RunWatch
@@ -58,12 +60,13 @@ struct ClusterSession: ~Copyable {
   ///   - pass: what the workers will run the model over, if they will.
   ///   - kernels: which ones computed what the run has already.
   ///   - logFolder: where the output of each host is kept; nil: nowhere.
+  ///   - reference: the model, where something is known of it; nil: only what is read now.
   ///   - chronicle: is told what happens.
   ///   - interruption: of a run that goes on after its session.
   init(
     _ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, _ console: Console,
-    kernels: KernelRecord = .none, logFolder: FilePath? = nil, chronicle: Chronicle,
-    interruption: Interruption = Interruption()
+    kernels: KernelRecord = .none, logFolder: FilePath? = nil, reference: ModelReference? = nil,
+    chronicle: Chronicle, interruption: Interruption = Interruption()
   ) throws {
     let log = console.log
     for warning in plan.warnings { log.warning("\(warning)") }
@@ -89,6 +92,8 @@ struct ClusterSession: ~Copyable {
     self.fleet = fleet
     self.entrance = entrance
     self.wakeUp = wakeUp
+    self.reference = reference ?? ModelReference(inputs.checkpoint)
+    self.reference.start()
   }
 
   /// Runs a part of the run and ends the workers at once when it fails, so that none of them
@@ -115,7 +120,7 @@ struct ClusterSession: ~Copyable {
     keep: @escaping StoringThread.Keep
   ) throws {
     var meter = meter
-    let storing = StoringThread(ledger, wakeUp: wakeUp, keep: keep)
+    let storing = StoringThread(ledger, reference, wakeUp: wakeUp, keep: keep)
     self.storing = storing
     defer {
       ledger = storing.finish()
@@ -210,6 +215,8 @@ struct ClusterSession: ~Copyable {
         try handle(.stored(delivery.attempt))
       case .refused(let delivery, let reason):
         try handle(.refused(delivery.attempt, reason: reason))
+      case .damaged(let worker, let damage): try handle(.damaged(worker, damage))
+      case .verified(let failure, let worker): try handle(.verified(failure, worker))
       case .failed(let error): throw error
       }
     }
@@ -301,14 +308,15 @@ struct ClusterSession: ~Copyable {
       case .append(let attempt, let bytes):
         try inbox.append(bytes, to: attempt, of: work(of: attempt))
       case .discard(let attempt): inbox.discard(attempt)
-      case .store(let attempt, let result):
+      case .store(let attempt, let result, let claim):
         guard let storing else {
           preconditionFailure("results come while a phase lasts")
         }
         let delivery = StoringThread.Delivery(
           attempt: attempt, work: work(of: attempt), result: result,
-          received: try inbox.take(attempt))
+          received: try inbox.take(attempt), claim: claim)
         storing.store(delivery)
+      case .verify(let failure, let claim): storing?.verify(failure, claim)
       case .computed(let kernels):
         storing?.keep { [kernelRecord] in try kernelRecord.keep(kernels) }
       case .removed(let worker): endProcess(of: worker)

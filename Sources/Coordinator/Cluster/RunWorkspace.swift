@@ -1,3 +1,4 @@
+internal import Checkpoint
 internal import Chronicle
 internal import Coordination
 internal import FlapCore
@@ -101,6 +102,13 @@ struct RunWorkspace: ~Copyable {
   let kernels: KernelRecord
 
   var isResumed: Bool { folder.isResumed }
+
+  /// The model as the run has found it in this life and in earlier ones.
+  func reference(_ checkpoint: Checkpoint) throws -> ModelReference {
+    ModelReference(checkpoint, recorded: try journal.checksums()) { [journal] checksums in
+      try journal.note(checksums)
+    }
+  }
 
   /// Does a part of the run. When it fails, what was computed stays for `--resume`; where nothing
   /// was, nothing is left.

@@ -20,11 +20,15 @@ final class StoringThread: Sendable {
     let result: TaskResult
     /// What came over the wire; nil of a shard that its worker wrote itself.
     let received: ReceivedResult?
+    let claim: ModelClaim
   }
 
   enum Answer: Sendable {
     case kept(Delivery)
     case refused(Delivery, reason: String)
+    /// The model of the worker is damaged. What it delivered is refused after it.
+    case damaged(WorkerID, TensorDamage)
+    case verified(TaskFailure, WorkerID)
     /// Nothing more is stored after it.
     case failed(any Error)
   }
@@ -33,6 +37,7 @@ final class StoringThread: Sendable {
     /// Keeps something else before what is stored next.
     case keep(@Sendable () throws -> Void)
     case store(Delivery)
+    case verify(TaskFailure, ModelClaim)
     case end
   }
 
@@ -41,10 +46,14 @@ final class StoringThread: Sendable {
   private let ordersWaiting = DispatchSemaphore(value: 0)
   private let hasEnded = DispatchSemaphore(value: 0)
   private let answers = Mutex<[Answer]>([])
+  private let reference: ModelReference
   private let wakeUp: WakeUp
 
-  init(_ ledger: RunLedger, wakeUp: WakeUp, keep: @escaping Keep) {
+  init(
+    _ ledger: RunLedger, _ reference: ModelReference, wakeUp: WakeUp, keep: @escaping Keep
+  ) {
     self.ledger = Mutex(ledger)
+    self.reference = reference
     self.wakeUp = wakeUp
     let thread = Thread { [self] in run(keep) }
     thread.name = "storing"
@@ -52,6 +61,9 @@ final class StoringThread: Sendable {
   }
 
   func store(_ delivery: Delivery) { post(.store(delivery)) }
+
+  /// Looks whether a worker has the model that it should have.
+  func verify(_ failure: TaskFailure, _ claim: ModelClaim) { post(.verify(failure, claim)) }
 
   /// Writes to the disk, too, and comes before what is stored from now on.
   func keep(_ body: @escaping @Sendable () throws -> Void) { post(.keep(body)) }
@@ -83,32 +95,42 @@ final class StoringThread: Sendable {
       let order = orders.withLock { $0.removeFirst() }
       if case .end = order { break }
       if hasFailed { continue }
-      let answer: Answer
       do {
-        guard let kept = try perform(order, keep) else { continue }
-        answer = kept
+        try perform(order, keep)
       } catch {
-        answer = .failed(error)
+        answer(.failed(error))
         hasFailed = true
       }
-      answers.withLock { $0.append(answer) }
-      wakeUp.signal()
     }
     hasEnded.signal()
   }
 
-  /// - Returns: what those who wait are told.
-  private func perform(_ order: Order, _ keep: Keep) throws -> Answer? {
+  private func perform(_ order: Order, _ keep: Keep) throws {
     switch order {
     case .store(let delivery):
-      switch try ledger.withLock({ try keep(&$0, delivery) }) {
-      case .kept: return .kept(delivery)
-      case .refused(let reason): return .refused(delivery, reason: reason)
+      if let damage = try reference.damage(in: delivery.claim) {
+        answer(.damaged(delivery.claim.worker, damage))
+        answer(.refused(delivery, reason: "it was computed from a damaged copy of the model"))
+        return
       }
-    case .keep(let body):
-      try body()
-      return nil
-    case .end: return nil
+      switch try ledger.withLock({ try keep(&$0, delivery) }) {
+      case .kept: answer(.kept(delivery))
+      case .refused(let reason): answer(.refused(delivery, reason: reason))
+      }
+    case .verify(let failure, let claim):
+      if let damage = try reference.damage(in: claim) {
+        answer(.damaged(claim.worker, damage))
+      } else {
+        answer(.verified(failure, claim.worker))
+      }
+    case .keep(let body): try body()
+    case .end: break
     }
+  }
+
+  /// Tells those who wait.
+  private func answer(_ answer: Answer) {
+    answers.withLock { $0.append(answer) }
+    wakeUp.signal()
   }
 }

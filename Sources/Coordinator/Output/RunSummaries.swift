@@ -78,6 +78,7 @@ struct WriteSummary: Encodable {
   let gguf: ExportSummary?
   /// What decided the result.
   let terms: [String: String]
+  let model: ModelRecord
 
   var table: String {
     "\(shards.count) shards, \(Format.bytes(shards.reduce(0) { $0 + $1.bytes }))\n→ \(output)"
@@ -106,14 +107,16 @@ struct PruneSummary: Encodable {
   var gguf: ExportSummary?
   /// What decided the result.
   let terms: [String: String]
+  let model: ModelRecord
 
   init(
     search: SearchSummary, shards: [LedgerRecord], records: [PruningReport.File],
     tokenCount: Int, modelDigest: Digest,
     dataDigest: Digest?, compute: ComputeType?, compensates: Bool,
     evaluation: PruningReport.Evaluation?, kernels: [String], peakWorkerBytes: Int, seconds: Double,
-    terms: [String: String]
+    terms: [String: String], model: ModelRecord
   ) {
+    self.model = model
     self.evaluation = evaluation.map(ComparedEvaluationSummary.init)
     self.terms = terms
     version = SoftwareVersion.current

@@ -40,9 +40,13 @@ public struct CalibrationRun: Sendable {
     let (statistics, peakWorkerBytes) = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
         inputs, pass, cluster, console, kernels: workspace.kernels,
-        logFolder: place.logPath, chronicle: workspace.chronicle)
+        logFolder: place.logPath, reference: workspace.reference(inputs.checkpoint),
+        chronicle: workspace.chronicle)
       let statistics = try session.guarded { session in
-        try session.measure(pass, shape: inputs.shape, &workspace.ledger, console)
+        let statistics = try session.measure(
+          pass, shape: inputs.shape, &workspace.ledger, console)
+        _ = try session.reference.finish()
+        return statistics
       }
       try session.end()
       return (statistics, session.peakWorkerBytes)
@@ -89,7 +93,7 @@ extension StatisticsFile {
     self.init(
       statistics: statistics, shape: pass.shape,
       modelDigest: checkpoint.digest, dataDigest: pass.tokens.digest, compute: pass.compute,
-      modelType: checkpoint.configuration.modelType)
+      modelType: checkpoint.configuration.modelType, fullDigest: checkpoint.fullDigest)
   }
 }
 

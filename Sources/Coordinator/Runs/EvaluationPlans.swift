@@ -69,6 +69,16 @@ public struct EvaluationPlans: Sendable {
     return candidates
   }
 
+  /// What the files say of every bit of their model.
+  func fullDigests() throws -> [(path: FilePath, recorded: Digest?)] {
+    var digests: [(path: FilePath, recorded: Digest?)] = []
+    for path in plans { digests.append((path, try PlanFile(path: path).fullDigest)) }
+    if let statistics {
+      digests.append((statistics, try StatisticsFile(path: statistics).fullDigest))
+    }
+    return digests
+  }
+
   private func candidate(
     _ name: String, _ plan: PruningPlan, ratioAsked: Double, isUniform: Bool,
     moments: ModelMoments?, _ inputs: RunInputs, _ log: Logger

@@ -44,6 +44,10 @@ public struct EvaluationRun: Sendable {
         losses.append(
           try session.evaluate(pass, by: candidate.broadcast, shape: inputs.shape, console))
       }
+      let fullDigest = try session.reference.finish()
+      for (path, recorded) in try pruning.fullDigests() {
+        try inputs.check(full: recorded, fullDigest, of: path)
+      }
       return losses
     }
     try session.end()

@@ -26,6 +26,8 @@ struct FinishedRun {
     let records: [FileSummary]?
     let gguf: GGUF?
     let evaluation: ComparedEvaluationSummary?
+    /// nil in records of earlier versions.
+    let model: ModelRecord?
   }
 
   private let folder: FilePath
@@ -104,6 +106,7 @@ struct FinishedRun {
     for kernels in KernelRecord.fingerprints(in: record.kernels) {
       try journal.note(kernels: kernels)
     }
+    try journal.note(record.model?.checksums ?? [:])
     let name = "flap/statistics.safetensors"
     guard record.records?.contains(where: { $0.file == name }) == true, !damaged.contains(name),
       let file = try? StatisticsFile(path: folder.pushing(FilePath(name)))

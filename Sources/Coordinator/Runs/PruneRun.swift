@@ -70,8 +70,8 @@ public struct PruneRun: Sendable {
     let done = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
         inputs, pass, cluster, console, kernels: workspace.kernels,
-        logFolder: place.logPath, chronicle: workspace.chronicle,
-        interruption: interruption)
+        logFolder: place.logPath, reference: workspace.reference(inputs.checkpoint),
+        chronicle: workspace.chronicle, interruption: interruption)
       var done = try session.guarded { session in
         let statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
@@ -82,6 +82,7 @@ public struct PruneRun: Sendable {
           options: write, isUniform: search.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
+        _ = try session.reference.finish()
         try writeRecords(statistics, result, search, inputs, pass)
         try writing.finish(output, console.log)
         return Done(statistics: statistics, result: result, shards: shards)
@@ -107,7 +108,7 @@ public struct PruneRun: Sendable {
       compute: pass?.compute, compensates: compensates, evaluation: done.evaluation,
       kernels: done.account.kernels, peakWorkerBytes: done.peakWorkerBytes,
       seconds: (.now - start) / .seconds(1),
-      terms: identity.dictionary)
+      terms: identity.dictionary, model: ModelRecord(inputs.checkpoint))
     summary.gguf = done.gguf
     let run = PruningReport.Run(
       command: command, compute: pass?.compute, seconds: summary.seconds,
@@ -192,7 +193,8 @@ public struct PruneRun: Sendable {
         .write(to: records.appending("statistics.safetensors"))
     }
     try PlanFile(
-      result, search, shape: inputs.shape, modelDigest: digest, dataDigest: pass?.tokens.digest
+      result, search, shape: inputs.shape, modelDigest: digest, dataDigest: pass?.tokens.digest,
+      fullDigest: inputs.checkpoint.fullDigest
     ).write(to: records.appending("plan.safetensors"))
   }
 }

@@ -19,6 +19,17 @@ extension RunInputs {
     return file
   }
 
+  /// - Parameters:
+  ///   - recorded: what a file says of every bit of its model; nil: nothing.
+  ///   - found: of this model.
+  /// - Throws: ``UsageError`` when they differ.
+  func check(full recorded: Digest?, _ found: Digest, of path: FilePath) throws {
+    guard let recorded, recorded != found else { return }
+    throw UsageError(
+      "\(path) was made for other weights than those in \(directory), though their samples are the "
+        + "same: one of the copies is damaged; flap-coord inspect \(directory) --verify tells more")
+  }
+
   /// - Throws: ``UsageError`` when a file speaks of another model.
   func check(_ digest: Digest, of path: FilePath) throws {
     guard digest == checkpoint.digest else {

@@ -26,7 +26,7 @@ public struct SearchRun: Sendable {
     for (options, result) in found {
       let plan = PlanFile(
         result, options, shape: file.shape, modelDigest: file.modelDigest,
-        dataDigest: file.dataDigest)
+        dataDigest: file.dataDigest, fullDigest: file.fullDigest)
       if let path = path(options) { try plan.write(to: path) }
     }
     let summaries = found.map { options, result in
@@ -92,12 +92,12 @@ extension SearchOptions {
 extension PlanFile {
   init(
     _ result: SearchResult, _ search: SearchOptions, shape: ModelShape, modelDigest: Digest,
-    dataDigest: Digest?
+    dataDigest: Digest?, fullDigest: Digest?
   ) {
     self.init(
       plan: result.plan, metric: search.metric.rawValue,
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
       ratioReached: result.reached.decoderLayers, shape: shape, modelDigest: modelDigest,
-      dataDigest: dataDigest, isUniform: search.isUniform)
+      dataDigest: dataDigest, isUniform: search.isUniform, fullDigest: fullDigest)
   }
 }

@@ -56,8 +56,8 @@ public struct WriteRun: Sendable {
     let (shards, gguf) = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
         inputs, nil, cluster, console, kernels: workspace.kernels,
-        logFolder: place.logPath, chronicle: workspace.chronicle,
-        interruption: interruption)
+        logFolder: place.logPath, reference: workspace.reference(inputs.checkpoint),
+        chronicle: workspace.chronicle, interruption: interruption)
       let shards = try session.guarded { session in
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,
@@ -65,6 +65,11 @@ public struct WriteRun: Sendable {
           isUniform: planFile.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
+        let fullDigest = try session.reference.finish()
+        try inputs.check(full: planFile.fullDigest, fullDigest, of: plan)
+        if let statistics {
+          try inputs.check(full: statisticsFile?.fullDigest, fullDigest, of: statistics)
+        }
         let records = output.appending("flap")
         try statisticsFile?.write(to: records.appending("statistics.safetensors"))
         try planFile.write(to: records.appending("plan.safetensors"))
@@ -79,7 +84,7 @@ public struct WriteRun: Sendable {
     let summary = WriteSummary(
       output: output.string, shards: shards.map { FileSummary($0) },
       records: try PruningReport.File.records(in: output).map { FileSummary($0) },
-      gguf: gguf, terms: identity.dictionary)
+      gguf: gguf, terms: identity.dictionary, model: ModelRecord(inputs.checkpoint))
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()

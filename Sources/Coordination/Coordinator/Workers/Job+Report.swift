@@ -21,6 +21,7 @@ extension Job {
     }
     noteProgress(of: attempt, now)
     stage = .announced(begin)
+    checksums = begin.checksums
     return .accepted
   }
 
@@ -69,6 +70,7 @@ extension Job {
       return .untimely
     }
     stage = .complete(.written(shard))
+    checksums = shard.checksums
     return .accepted
   }
 

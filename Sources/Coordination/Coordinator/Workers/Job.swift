@@ -25,6 +25,8 @@ struct Job: Sendable {
   private(set) var totalSteps = 0
   /// Heartbeats since the assignment that said the worker is idle.
   var idleBeats = 0
+  /// What came with the result, or its announcement; see ``ModelClaim``.
+  var checksums: [TensorChecksum] = []
 
   init(attempt: TaskAttempt, kind: Work.Kind, assignedAt: Instant) {
     self.attempt = attempt
