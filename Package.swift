@@ -103,7 +103,7 @@ let package = Package(
       }),
     library("Journal", ["Coordination", "Storage", "Statistics", "FlapCore", sqlite, system]),
     library("Chronicle", ["Coordination", "Storage", system]),
-    library("Host", ["Coordination", system]),
+    library("Host", ["Coordination", "FlapCore", "CBinding", system]),
 
     // What people read.
     library(
@@ -144,6 +144,7 @@ let package = Package(
     // What the system's C library has and its headers hide.
     .systemLibrary(name: "CSpawn"),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CBinding"),
     .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
     // Checksums are as quick as memory in the debug build, too.
     .target(name: "CXXHash", cSettings: [.unsafeFlags(["-O3"])]),
@@ -189,6 +190,7 @@ let package = Package(
       of: "Journal", ["Coordination", "Storage", "Statistics", "FlapCore", system],
       resources: [.copy("Golden")]),
     tests(of: "Chronicle", ["Coordination", "Storage", "FlapCore", system]),
+    tests(of: "Host", ["FlapCore", system]),
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "Statistics", "FlapCore"]),
     tests(
@@ -201,8 +203,8 @@ let package = Package(
     tests(
       of: "Coordinator",
       [
-        "flap-coord", "flap-worker", "Wire", "Transport", "Coordination", "Checkpoint", "Storage",
-        "Statistics", "FlapCore", system,
+        "flap-coord", "flap-worker", "Host", "Wire", "Transport", "Coordination", "Checkpoint",
+        "Storage", "Statistics", "FlapCore", system,
       ]),
   ]
 )

@@ -28,6 +28,8 @@ public struct HostEntry: Hashable, Sendable {
   public var workerProgram: String?
   /// The checkpoint's folder there, an absolute path.
   public var modelDirectory: String?
+  /// Whether each memory node there has a worker of its own; nil for what holds for all hosts.
+  public var usesMemoryNodes: Bool?
   /// In the order of the line.
   public var environment: [Variable]
   /// The line of the hosts file, from 1.

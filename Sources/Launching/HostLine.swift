@@ -2,7 +2,7 @@ internal import FlapCore
 
 /// One line of a hosts file that names a host.
 struct HostLine {
-  static let keys = "lanes, threads, memory, worker, model, env.NAME"
+  static let keys = "lanes, threads, memory, numa, worker, model, env.NAME"
   /// Older spellings, read as the keys that they are.
   private static let aliases = ["slots": "lanes"]
   /// Most lanes or threads of a host.
@@ -54,6 +54,11 @@ struct HostLine {
         throw .badMemory(PlainText.line(value, limit: 60))
       }
       settings.memoryBytes = bytes
+    case "numa":
+      guard ["on", "off"].contains(value) else {
+        throw .badSwitch(key: key, value: PlainText.line(value, limit: 60))
+      }
+      settings.usesMemoryNodes = value == "on"
     case "worker": settings.workerProgram = try HostLine.path(key, value)
     case "model": settings.modelDirectory = try HostLine.path(key, value)
     case _ where key.hasPrefix("env."):

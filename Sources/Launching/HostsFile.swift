@@ -2,7 +2,7 @@ internal import FlapCore
 
 /// The hosts that compute, one a line:
 ///
-///     [user@]host[:sshport] [lanes=N] [threads=N] [memory=64GB] [worker=/path] [model=/path]
+///     [user@]host[:sshport] [lanes=N] [threads=N] [memory=64GB] [numa=on|off] [worker=/path] [model=/path]
 ///       [env.NAME=VALUE]
 ///
 /// (on one line). `#` at the line's start or after a blank begins a comment. A host may have

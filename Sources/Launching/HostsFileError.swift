@@ -16,6 +16,7 @@ public struct HostsFileError: Error, Hashable, Sendable {
     case badNumber(key: String, value: String, limit: Int)
     case noLanes
     case badMemory(String)
+    case badSwitch(key: String, value: String)
     case relativePath(key: String, value: String)
     case badVariableName(String)
     case badUser(String)
@@ -66,6 +67,7 @@ extension HostsFileError: CustomStringConvertible {
     case .badMemory(let value):
       "memory=\(value) is not an amount of memory: write a whole number and B, MB, GB, TB, MiB, GiB "
         + "or TiB, as in memory=64GB"
+    case .badSwitch(let key, let value): "\(key)=\(value) is neither \(key)=on nor \(key)=off"
     case .relativePath(let key, let value):
       "\(key)=\(value) is not an absolute path: write the path on that host from its root, "
         + "as in \(key)=/opt/flap/\(key)"

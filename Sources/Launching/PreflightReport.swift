@@ -1,4 +1,4 @@
-internal import FlapCore
+public import FlapCore
 internal import FoundationEssentials
 
 /// What `flap-worker --preflight` finds on its host, printed as one line `flap-preflight {json}`.
@@ -21,6 +21,10 @@ public struct PreflightReport: Codable, Hashable, Sendable {
   public let endpointReachable: Bool
   /// Why the coordinator cannot be reached.
   public let endpointError: String?
+  /// NUMA nodes with CPUs and memory for the worker.
+  public let memoryNodes: [MemoryNode]?
+  /// More nodes than this are not told.
+  private static let memoryNodeLimit = 64
 
   /// Texts are cut to `textLimit`, and lose their control characters.
   ///
@@ -29,7 +33,7 @@ public struct PreflightReport: Codable, Hashable, Sendable {
   public init(
     softwareVersion: String, protocolVersion: Int, host: String, coreCount: Int, memoryBytes: Int,
     modelDigest: String?, modelError: String?, kernelFingerprint: String, endpointReachable: Bool,
-    endpointError: String?
+    endpointError: String?, memoryNodes: [MemoryNode]? = nil
   ) {
     func clean(_ text: String) -> String {
       PlainText.line(text, limit: PreflightReport.textLimit - 1)
@@ -46,6 +50,7 @@ public struct PreflightReport: Codable, Hashable, Sendable {
     self.kernelFingerprint = clean(kernelFingerprint)
     self.endpointReachable = endpointReachable
     self.endpointError = endpointError.map(clean)
+    self.memoryNodes = memoryNodes.map { Array($0.prefix(PreflightReport.memoryNodeLimit)) }
   }
 
   /// The line to print, without its end.
@@ -98,6 +103,8 @@ public struct PreflightReport: Codable, Hashable, Sendable {
     return isShowable && coreCount > 0 && memoryBytes >= 0
       && (modelDigest == nil) == (modelError != nil)
       && endpointReachable == (endpointError == nil)
+      && (memoryNodes ?? []).allSatisfy { $0.number >= 0 && $0.memoryBytes >= 0 }
+      && (memoryNodes ?? []).count <= PreflightReport.memoryNodeLimit
       && modelDigest.map { Digest(hexadecimal: $0) != nil } ?? true
   }
 }

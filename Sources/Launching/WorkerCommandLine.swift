@@ -13,6 +13,8 @@ public struct WorkerCommandLine: Hashable, Sendable {
   public var laneCount: Int?
   /// Only look whether the worker could run (``PreflightReport``).
   public var isPreflight: Bool
+  /// The NUMA node that the worker keeps to; nil: none.
+  public var memoryNode: Int?
   /// After all others.
   public var extraArguments: [String]
 
@@ -33,6 +35,7 @@ public struct WorkerCommandLine: Hashable, Sendable {
     var arguments = ["--connect-file", connectFile, "--model", modelDirectory]
     if let threadCount { arguments += ["--threads", String(threadCount)] }
     if let laneCount { arguments += ["--lanes", String(laneCount)] }
+    if let memoryNode { arguments += ["--memory-node", String(memoryNode)] }
     if isPreflight { arguments.append("--preflight") }
     return arguments + extraArguments
   }

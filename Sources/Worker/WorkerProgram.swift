@@ -30,6 +30,11 @@ public enum WorkerProgram {
   /// For how long abandoned work may take to stop: a step is a layer of a leaf.
   static let stepLimit = Duration.seconds(120)
 
+  /// - Throws: ``BindingError`` where there is no such node.
+  public static func bind(toMemoryNode number: Int) throws {
+    try Host.bind(toMemoryNode: number)
+  }
+
   /// Opens the model, joins the coordinator and works until the run is done. Given up behind a slow
   /// or broken link, it joins again; when the run ends early or its coordinator is silent, it waits
   /// for the next one.
@@ -124,7 +129,8 @@ public enum WorkerProgram {
       coreCount: Host.coreCount, memoryBytes: Host.memoryBytes,
       modelDigest: digest?.hexadecimal, modelError: modelError,
       kernelFingerprint: KernelFingerprint.all,
-      endpointReachable: endpointError == nil, endpointError: endpointError)
+      endpointReachable: endpointError == nil, endpointError: endpointError,
+      memoryNodes: Host.memoryNodes())
     print(report.line)
   }
 }

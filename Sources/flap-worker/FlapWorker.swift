@@ -49,6 +49,9 @@ struct FlapWorker: ParsableCommand {
   @Option(help: "Threads that compute, of all lanes together (default: the cores).")
   var threads: Int?
 
+  @Option(help: "Keep to the CPUs and the memory of this NUMA node, as numactl -H numbers them.")
+  var memoryNode: Int?
+
   @Flag(help: "End when standard input closes.")
   var watchStdin = false
 
@@ -70,6 +73,8 @@ struct FlapWorker: ParsableCommand {
 
   func run() throws {
     do {
+      // Before any thread is started: they inherit it.
+      if let memoryNode { try WorkerProgram.bind(toMemoryNode: memoryNode) }
       let options = WorkerOptions(
         ticket: try ticketSource(), modelDirectory: FilePath(model), laneCount: lanes,
         threadCount: threads ?? WorkerProgram.defaultThreadCount,

@@ -8,6 +8,7 @@ struct ClusterOptionTests {
     "options that do not go together, addresses that are none",
     arguments: [
       (["--launcher", "ssh"], "needs --workers HOSTS.txt"),
+      (["--launcher", "none", "--numa", "on"], "--numa on goes with workers of this machine"),
       (["--launcher", "slurm"], "works inside an allocation"),
       (["--workers", "/nonexistent/hosts.txt"], "cannot open /nonexistent/hosts.txt"),
       (["--launcher", "none", "--local-workers", "2"], "--local-workers goes with"),

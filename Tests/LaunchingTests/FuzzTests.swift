@@ -10,6 +10,7 @@ struct FuzzTests {
     "[01-12]",
     "[fe80::1]", "%eth0", "@", "bob@", ".", "..", "_", "\n", "\r\n", " ", "\t", "#", "\"", "=",
     " lanes=", " threads=2", " memory=", "4GB", "GiB", " worker=/w", " model=\"/a b\"", " env.A=1",
+    " numa=on", " numa=",
     " env.", "\u{0}", "é", "\u{202E}", "\u{FEFF}", "0", "18446744073709551616",
   ]
   private static let listPieces = [

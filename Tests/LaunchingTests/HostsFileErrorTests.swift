@@ -35,6 +35,9 @@ struct HostsFileErrorTests {
     ("a lanes=", .badNumber(key: "lanes", value: "", limit: 4096), 1),
     ("a lanes=-1", .badNumber(key: "lanes", value: "-1", limit: 4096), 1),
     ("a lanes=4097", .badNumber(key: "lanes", value: "4097", limit: 4096), 1),
+    ("a numa=1", .badSwitch(key: "numa", value: "1"), 1),
+    ("a numa=", .badSwitch(key: "numa", value: ""), 1),
+    ("a numa=on numa=on", .doubledKey("numa"), 1),
     ("a threads=0", .badNumber(key: "threads", value: "0", limit: 4096), 1),
     ("a threads=1.5", .badNumber(key: "threads", value: "1.5", limit: 4096), 1),
     (
@@ -130,7 +133,7 @@ struct HostsFileErrorTests {
     arguments: [
       (
         "\na lane=4",
-        "hosts file, line 2: unknown key `lane`: known are lanes, threads, memory, worker, model, "
+        "hosts file, line 2: unknown key `lane`: known are lanes, threads, memory, numa, worker, model, "
           + "env.NAME"
       ),
       (

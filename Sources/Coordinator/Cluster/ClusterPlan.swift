@@ -1,3 +1,4 @@
+internal import FlapCore
 internal import Foundation
 internal import Host
 internal import Launching
@@ -16,6 +17,8 @@ struct ClusterPlan {
   let launcher: Launcher
   /// What is odd in the hosts file, though no error.
   let warnings: [String]
+  /// To which the workers of this machine keep, in turns; empty: to none.
+  let memoryNodes: [MemoryNode]
 
   /// Cores for which one worker is enough: more threads than this wait for one another too often.
   static let coresPerWorker = 4
@@ -35,13 +38,25 @@ struct ClusterPlan {
     if options.ships != nil || options.shipsModel, choice != .ssh {
       throw UsageError("--ship, --no-ship and --ship-model go with the hosts of --workers")
     }
+    if options.numa == .on, choice == .slurm || choice == .none {
+      throw UsageError(
+        "--numa on goes with workers of this machine or of --workers; those that join by themselves "
+          + "have --memory-node, and srun has --srun-option=--cpu-bind=ldoms")
+    }
     if options.isInsecure, options.keyFile != nil {
       throw UsageError("--key-file and --insecure exclude each other")
     }
     var warnings: [String] = []
+    var memoryNodes: [MemoryNode] = []
     switch choice {
     case .local:
-      let count = max(1, Host.coreCount / ClusterPlan.coresPerWorker)
+      memoryNodes = ClusterPlan.nodes(
+        Host.memoryNodes(), options.numa, coreCount: Host.coreCount, workerBytes: nil)
+      // Fewer workers than nodes would leave some node without one.
+      if options.numa == .auto, options.localWorkerCount ?? .max < memoryNodes.count {
+        memoryNodes = []
+      }
+      let count = max(1, memoryNodes.count, Host.coreCount / ClusterPlan.coresPerWorker)
       launcher = .local(count: options.localWorkerCount ?? count)
     case .ssh:
       guard let path = options.hostsFile else {
@@ -60,6 +75,33 @@ struct ClusterPlan {
     case .none: launcher = .none
     }
     self.warnings = warnings
+    self.memoryNodes = memoryNodes
+  }
+
+  /// The nodes to which workers of a host are to keep; none where they are to keep to none.
+  ///
+  /// Each node's worker reads memory of its own only, and threads of one node need not wait for
+  /// those of another. That this is faster is what is known of such machines; it was not measured
+  /// with this program, so that by default every node has to suit a worker.
+  ///
+  /// - Parameter coreCount: cores of the host that may be used at once: a container's quota may be
+  ///   less than the CPUs that it may choose from.
+  static func nodes(
+    _ nodes: [MemoryNode], _ choice: MemoryNodeChoice, coreCount: Int, workerBytes: Int?
+  ) -> [MemoryNode] {
+    switch choice {
+    case .off: []
+    case .on: nodes
+    case .auto:
+      coreCount >= nodes.count * coresPerWorker
+        && MemoryNode.suitWorkers(nodes, cores: coresPerWorker, bytes: workerBytes) ? nodes : []
+    }
+  }
+
+  /// To which the worker of this machine keeps.
+  /// - Parameter number: of the worker, from 0.
+  func memoryNode(ofLocal number: Int) -> MemoryNode? {
+    memoryNodes.isEmpty ? nil : memoryNodes[number % memoryNodes.count]
   }
 
   /// Workers that are expected; others may join.
@@ -87,7 +129,10 @@ struct ClusterPlan {
   var threadCount: Int? {
     if let count = options.threadsPerWorker { return count }
     guard case .local(let count) = launcher else { return nil }
-    return max(1, Host.coreCount / count)
+    let share = memoryNodes.enumerated().map { index, node in
+      node.cpus.count / max(1, (count - index + memoryNodes.count - 1) / memoryNodes.count)
+    }.min()
+    return max(1, min(share ?? .max, Host.coreCount / count))
   }
 
   /// Of the worker that needs most; where workers choose their threads, as many as this machine
@@ -122,15 +167,26 @@ struct ClusterPlan {
   /// For people: "3 × 4 threads on this machine".
   var description: String {
     switch launcher {
-    case .local(let count): "\(count) × \(threadCount!) threads on this machine"
+    case .local(let count): "\(count) × \(threadCount!) threads on this machine" + nodesText(count)
     case .ssh(let hosts):
       "\(hosts.count) hosts over ssh: "
         + hosts.map { $0.label + ($0.lanes.map { " (\($0) lanes)" } ?? "") }
         .joined(separator: ", ")
+        + (options.numa == .off && !hosts.contains { $0.usesMemoryNodes == true }
+          ? "" : "; where the preflight finds several memory nodes, one worker on each")
     case .slurm(let allocation):
       "\(allocation.nodeCount) nodes of Slurm job \(allocation.jobID): "
         + allocation.nodeNames.joined(separator: ", ")
     case .none: "any that join"
     }
+  }
+
+  /// "; memory node 0 (CPUs 0-15, 62.8 GiB): 2".
+  private func nodesText(_ count: Int) -> String {
+    memoryNodes.enumerated().map { index, node in
+      let workers = (count - index + memoryNodes.count - 1) / memoryNodes.count
+      return "; on memory node \(node.number) (CPUs \(node.cpus), "
+        + "\(Format.bytes(node.memoryBytes))) \(workers)"
+    }.joined()
   }
 }

@@ -77,7 +77,9 @@ struct ClusterSession: ~Copyable {
     log.log(
       level: plan.isLocal ? .debug : .info,
       "listening on \(entrance.endpoint)\(plan.options.isInsecure ? ", INSECURE" : "")")
-    var start = WorkerStart(plan, model: inputs.directory, digest: inputs.checkpoint.digest)
+    var start = WorkerStart(
+      plan, model: inputs.directory, digest: inputs.checkpoint.digest,
+      workerBytes: pass.map { plan.workerMemory(of: $0).totalBytes })
     var shipping = try Shipping(plan, inputs.checkpoint)
     try start.checkHosts(&entrance, &shipping, interruption, console)
     let fleet = Fleet(try start.commands(&entrance))

@@ -11,13 +11,19 @@ struct WorkerStart {
   private let plan: ClusterPlan
   private let model: FilePath
   private let modelDigest: Digest
+  /// That a worker needs besides the mapped weights; nil where nobody knows.
+  private let workerBytes: Int?
+  /// Of each host of the hosts file the memory nodes that have a worker each, as the preflight has
+  /// found them; none where one worker has the host.
+  private var hostNodes: [[MemoryNode]] = []
   /// Where flap-worker lies on hosts to which it was copied.
   private var shippedPrograms: [Fleet.Member: String] = [:]
 
   /// A host that does not answer within this time is not fit.
   private static let preflightLimit = Duration.seconds(60)
 
-  init(_ plan: ClusterPlan, model: FilePath, digest: Digest) {
+  init(_ plan: ClusterPlan, model: FilePath, digest: Digest, workerBytes: Int? = nil) {
+    self.workerBytes = workerBytes
     self.plan = plan
     self.model = model
     modelDigest = digest
@@ -37,12 +43,17 @@ struct WorkerStart {
     switch plan.launcher {
     case .local(let count):
       return try (0..<count).map {
-        LocalCommand.launchCommand(
+        var worker = worker
+        worker.memoryNode = plan.memoryNode(ofLocal: $0)?.number
+        return LocalCommand.launchCommand(
           number: $0 + 1, worker: worker, standardInput: try ticket($0))
       }
     case .ssh:
-      return try hosts.enumerated().map { member, host in
-        plan.ssh.launchCommand(host: host, worker: worker, standardInput: try ticket(member))
+      return try places(for: worker).enumerated().map { member, place in
+        var command = plan.ssh.launchCommand(
+          host: place.host, worker: place.worker, standardInput: try ticket(member))
+        if let node = place.worker.memoryNode { command.label += "-node\(node)" }
+        return command
       }
     case .slurm(let allocation):
       let slurm = SlurmCommand(allocation: allocation, options: plan.options.srunOptions)
@@ -50,6 +61,35 @@ struct WorkerStart {
       return [slurm.launchCommand(worker: worker, standardInput: try ticket(nil))]
     case .none: return []
     }
+  }
+
+  /// One worker for each memory node that is to have one, else one for the host.
+  private func places(for worker: WorkerCommandLine)
+    -> [(host: HostEntry, worker: WorkerCommandLine)]
+  {
+    hosts.enumerated().flatMap { index, host in
+      let nodes = worker.isPreflight || hostNodes.isEmpty ? [] : hostNodes[index]
+      guard !nodes.isEmpty else { return [(host, worker)] }
+      return nodes.map { node in
+        var host = host
+        var worker = worker
+        worker.memoryNode = node.number
+        // The line's are of all workers there.
+        host.threads = host.threads.map { max(1, $0 / nodes.count) }
+        return (host, worker)
+      }
+    }
+  }
+
+  /// - Parameter report: what the host has told of itself.
+  private func nodes(of host: HostEntry, _ report: PreflightReport?) -> [MemoryNode] {
+    let choice = host.usesMemoryNodes.map { $0 ? MemoryNodeChoice.on : .off } ?? plan.options.numa
+    guard let report else { return [] }
+    let nodes = ClusterPlan.nodes(
+      report.memoryNodes ?? [], choice, coreCount: report.coreCount, workerBytes: workerBytes)
+    // memory= is of all workers there.
+    guard let limit = host.memoryBytes, let workerBytes else { return nodes }
+    return nodes.count * workerBytes <= limit ? nodes : []
   }
 
   /// Those of a hosts file, as they are now.
@@ -114,6 +154,12 @@ struct WorkerStart {
       shipping?.failures[member].map { [$0] } ?? verdict.failures
     }
     guard failures.isEmpty else { throw ClusterError.unfitHosts(failures) }
+    guard launcher == .ssh else { return }
+    hostNodes = zip(hosts, verdicts).map { nodes(of: $0, $1.reports.last) }
+    for (host, nodes) in zip(hosts, hostNodes) where !nodes.isEmpty {
+      let list = nodes.map { "\($0.number) (CPUs \($0.cpus))" }.joined(separator: ", ")
+      console.log.info("\(host.label): a worker on each memory node: \(list)")
+    }
   }
 
   /// - Parameter members: nil: all.

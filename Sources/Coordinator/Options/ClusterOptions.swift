@@ -23,6 +23,14 @@ public struct ClusterOptions: ParsableArguments, Sendable {
     name: .customLong("threads"), help: "Threads of each worker (default: its machine's cores).")
   var threadsPerWorker: Int?
 
+  @Option(
+    help: """
+      Keep workers of this machine and of --workers to a NUMA node each: auto (default; where a \
+      host has several, each with four CPUs and a worker's memory), on, off; numa= of the hosts \
+      file goes before.
+      """)
+  var numa = MemoryNodeChoice.auto
+
   @Option(help: "Path of flap-worker, here and on the hosts (default: beside this program).")
   var workerProgram: String?
 
@@ -131,4 +139,12 @@ public enum LauncherChoice: String, ExpressibleByArgument, Sendable, CaseIterabl
   case slurm
   /// Not at all: they join on their own.
   case none
+}
+
+/// Whether workers keep to a memory node each.
+public enum MemoryNodeChoice: String, ExpressibleByArgument, Sendable, CaseIterable {
+  /// On where a host has several that suit workers.
+  case auto
+  case on
+  case off
 }

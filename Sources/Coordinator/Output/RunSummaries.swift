@@ -191,6 +191,8 @@ struct DryRunSummary: Encodable {
   let threadsPerWorker: Int?
   /// What would be copied to hosts that lack it.
   let shipping: [String]
+  /// To which the workers of this machine keep, in turns.
+  let memoryNodes: [MemoryNode]
   /// What would be run to start them.
   let commands: [String]
   let compute: String?
@@ -210,8 +212,8 @@ struct DryRunSummary: Encodable {
   private let workersText: String
 
   private enum CodingKeys: String, CodingKey {
-    case model, parameters, decoderParameters, workers, threadsPerWorker, shipping, commands,
-      compute, samples
+    case model, parameters, decoderParameters, workers, threadsPerWorker, memoryNodes, shipping
+    case commands, compute, samples
     case tokens, leaves, units, workerBytes, scratchBytes, statisticsBytes, weightBytes
     case reportBytes
   }
@@ -222,6 +224,7 @@ struct DryRunSummary: Encodable {
     decoderParameters = inputs.shape.decoderParameterCount
     workers = cluster.workerCount
     threadsPerWorker = cluster.threadCount
+    memoryNodes = cluster.memoryNodes
     compute = pass?.compute.rawValue
     samples = pass?.tokens.sampleCount ?? 0
     tokens = pass?.tokenCount ?? 0

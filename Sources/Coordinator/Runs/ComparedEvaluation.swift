@@ -28,6 +28,7 @@ struct ComparedEvaluation {
     options.launcher = .local
     options.localWorkerCount = cluster.hostsFile == nil ? cluster.localWorkerCount : nil
     options.threadsPerWorker = cluster.threadsPerWorker
+    options.numa = cluster.numa
     options.workerProgram = cluster.hostsFile == nil ? cluster.workerProgram : nil
     self.cluster = try ClusterPlan(options)
     var forward = try ForwardOptions.parse([])
