@@ -4,6 +4,7 @@
 // needs more alignment than its element type.
 #ifndef FLAP_KERNELS_H
 #define FLAP_KERNELS_H
+#include "flap_double_products.h"
 #include "flap_products.h"
 
 // Name of the version in use: "avx512", "avx2" or "baseline". It decides bits.
