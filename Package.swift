@@ -71,7 +71,7 @@ let package = Package(
   ],
   targets: benchmark + [
     // Programs and shells.
-    program("flap-coord", ["Coordinator", argumentParser, system]),
+    program("flap-coord", ["Coordinator", "Pruning", argumentParser, system]),
     program("flap-worker", ["Worker", "Transport", argumentParser, logging, system]),
     // A tool for measuring: no product.
     program("flap-load", ["LoadGenerator", argumentParser, system]),
@@ -87,8 +87,8 @@ let package = Package(
       "Worker",
       [
         "Launching", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
-        "Measurement", "Transformer", "Kernels", "Checkpoint", "Storage", "Statistics", "FlapCore",
-        logging, system,
+        "Measurement", "LeastSquares", "Transformer", "Kernels", "Checkpoint", "Storage",
+        "Statistics", "FlapCore", logging, system,
       ]),
     library(
       "LoadGenerator",
@@ -124,6 +124,7 @@ let package = Package(
     // Cores.
     library("Coordination", ["Statistics", "FlapCore"]),
     library("Pruning", ["Statistics", "FlapCore"]),
+    library("LeastSquares", ["Kernels", "FlapCore"]),
     library(
       "Measurement", ["Transformer", "Kernels", "Checkpoint", "Statistics", "FlapCore"]),
     library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
@@ -183,6 +184,9 @@ let package = Package(
       ]),
     tests(
       of: "Pruning", ["Statistics", "FlapCore"], resources: [.copy("Golden")],
+      exclude: ["make_golden.py"]),
+    tests(
+      of: "LeastSquares", ["Kernels", "Pruning", "FlapCore"], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),
     tests(of: "Coordination", ["Statistics", "FlapCore"]),
     tests(of: "Launching", ["FlapCore"]),

@@ -19,9 +19,9 @@ rows=()
 for ratio in 0.2 0.5; do
   plan="$work/plan-$ratio.safetensors"
   "$flap" search --statistics "$work/statistics.safetensors" --ratio $ratio --output "$plan"
-  for bias in --compensation --no-compensation; do
-    output="$work/pruned-$ratio${bias/#--/-}"
-    "$flap" write --quiet --model $model --statistics "$work/statistics.safetensors" --plan "$plan" $bias --output "$output" >/dev/null
+  for bias in bias none; do
+    output="$work/pruned-$ratio-$bias"
+    "$flap" write --quiet --model $model --statistics "$work/statistics.safetensors" --plan "$plan" --compensation $bias --output "$output" >/dev/null
     rows+=("$(perplexity "$output")")
   done
 done
@@ -33,4 +33,4 @@ printf '  20 %% of the decoder pruned                %8s      %8s\n' "${rows[0]}
 printf '  50 %% of the decoder pruned                %8s      %8s\n' "${rows[2]}" "${rows[3]}"
 echo
 echo "The pruned checkpoints are in $work; load one with"
-echo "  AutoModelForCausalLM.from_pretrained(\"$work/pruned-0.2-compensation\", trust_remote_code=True)"
+echo "  AutoModelForCausalLM.from_pretrained(\"$work/pruned-0.2-bias\", trust_remote_code=True)"

@@ -2235,7 +2235,7 @@ const ProtobufCMessageDescriptor flap__weight_work__descriptor =
   (ProtobufCMessageInit) flap__weight_work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__work_unit__field_descriptors[4] =
+static const ProtobufCFieldDescriptor flap__work_unit__field_descriptors[5] =
 {
   {
     "node_level",
@@ -2285,17 +2285,30 @@ static const ProtobufCFieldDescriptor flap__work_unit__field_descriptors[4] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "scale_counts",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Flap__WorkUnit, n_scale_counts),
+    offsetof(Flap__WorkUnit, scale_counts),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__work_unit__field_indices_by_name[] = {
   1,   /* field[1] = node_index */
   0,   /* field[0] = node_level */
   2,   /* field[2] = samples_per_leaf */
+  4,   /* field[4] = scale_counts */
   3,   /* field[3] = tokens_per_sample */
 };
 static const ProtobufCIntRange flap__work_unit__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor flap__work_unit__descriptor =
 {
@@ -2305,7 +2318,7 @@ const ProtobufCMessageDescriptor flap__work_unit__descriptor =
   "Flap__WorkUnit",
   "flap",
   sizeof(Flap__WorkUnit),
-  4,
+  5,
   flap__work_unit__field_descriptors,
   flap__work_unit__field_indices_by_name,
   1,  flap__work_unit__number_ranges,
@@ -2363,7 +2376,7 @@ const ProtobufCMessageDescriptor flap__credit__descriptor =
   (ProtobufCMessageInit) flap__credit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__plan__field_descriptors[5] =
+static const ProtobufCFieldDescriptor flap__plan__field_descriptors[6] =
 {
   {
     "output_directory",
@@ -2425,6 +2438,18 @@ static const ProtobufCFieldDescriptor flap__plan__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "second_moments",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Plan, second_moments),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__plan__field_indices_by_name[] = {
   2,   /* field[2] = digest */
@@ -2432,11 +2457,12 @@ static const unsigned flap__plan__field_indices_by_name[] = {
   1,   /* field[1] = maximum_shard_bytes */
   0,   /* field[0] = output_directory */
   3,   /* field[3] = payload_byte_count */
+  5,   /* field[5] = second_moments */
 };
 static const ProtobufCIntRange flap__plan__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor flap__plan__descriptor =
 {
@@ -2446,7 +2472,7 @@ const ProtobufCMessageDescriptor flap__plan__descriptor =
   "Flap__Plan",
   "flap",
   sizeof(Flap__Plan),
-  5,
+  6,
   flap__plan__field_descriptors,
   flap__plan__field_indices_by_name,
   1,  flap__plan__number_ranges,

@@ -137,3 +137,76 @@ FLAP_KERNEL void flap_pack_rows(flap_format format, const float *x, size_t strid
   else
     pack(FLAP_F32, FLAP_ELEMENT_F32, false, p, row_bytes, rows, channels, tiles);
 }
+
+// Rows 2i and 2i + 1 of a half of a bf16 tile as pairs, or row i of an f32 tile; zeros where the
+// rows do not count.
+FLAP_INLINE u32x16 load_inner_unit(const flap_format format, const char *tile, size_t row,
+                                   size_t row_count) {
+  if (format == FLAP_F32) {
+    if (row >= row_count) return (u32x16)(0);
+    u32x16 v;
+    memcpy(&v, tile + row * ROW_BYTES, sizeof v);
+    return v;
+  }
+  u16x16 none = (u16x16)(0);
+  u16x16 first = row < row_count ? load_halves(tile + row * ROW_BYTES) : none;
+  u16x16 second = row + 1 < row_count ? load_halves(tile + (row + 1) * ROW_BYTES) : none;
+  return __builtin_convertvector(first, u32x16) | __builtin_convertvector(second, u32x16) << 16;
+}
+
+FLAP_INLINE void add_row(f32x16 row, f64x8 *low, f64x8 *high) {
+  *low += __builtin_convertvector(row.lo, f64x8);
+  *high += __builtin_convertvector(row.hi, f64x8);
+}
+
+FLAP_INLINE void pack_transposed(const flap_format format, const char *x, size_t panel_bytes,
+                                 size_t panels, const uint8_t *row_counts, char *row_tiles,
+                                 char *column_tiles, double *sums) {
+  // Units that a panel's rows make, and panels that a tile of the result spans.
+  const size_t units = format == FLAP_BF16 ? 8 : 16, span = 16 / units;
+  f64x8 low, high;
+  memcpy(&low, sums, sizeof low);
+  memcpy(&high, sums + 8, sizeof high);
+  for (size_t first = 0; first < panels; first += span) {
+    u32x16 rows[TILE_SIDE];
+    for (size_t unit = 0; unit < 16; unit++) {
+      const size_t panel = first + unit / units;
+      const size_t count = panel < panels ? row_counts[panel] : 0;
+      const char *tile = x + (panel < panels ? panel : first) * panel_bytes;
+      rows[unit] = load_inner_unit(format, tile, unit % units * span, count);
+      if (format == FLAP_F32) {
+        add_row(as_float(rows[unit]), &low, &high);
+      } else {
+        add_row(first_of_pairs(rows[unit]), &low, &high);
+        add_row(second_of_pairs(rows[unit]), &low, &high);
+      }
+    }
+    memcpy(column_tiles, rows, TILE_BYTES);
+    transpose(rows);
+    memcpy(row_tiles, rows, TILE_BYTES);
+    column_tiles += TILE_BYTES;
+    row_tiles += TILE_BYTES;
+  }
+  memcpy(sums, &low, sizeof low);
+  memcpy(sums + 8, &high, sizeof high);
+}
+
+FLAP_KERNEL void flap_pack_transposed(flap_format format, const void *x, size_t panel_stride,
+                                      size_t panels, const uint8_t *row_counts, size_t channel,
+                                      void *row_tiles, void *column_tiles, double *sums) {
+  const size_t width = tile_width(format);
+  const char *p = (const char *)x + channel / width * TILE_BYTES
+                  + channel % width * (ROW_BYTES / width);
+  if (format == FLAP_BF16)
+    pack_transposed(FLAP_BF16, p, panel_stride * TILE_BYTES, panels, row_counts, row_tiles,
+                    column_tiles, sums);
+  else
+    pack_transposed(FLAP_F32, p, panel_stride * TILE_BYTES, panels, row_counts, row_tiles,
+                    column_tiles, sums);
+}
+
+FLAP_KERNEL void flap_add_fixed_point(const float *y, size_t count, float scale,
+                                      const float *scales, int32_t *fixed) {
+  for (size_t i = 0; i < count; i++)
+    fixed[i] += (int32_t)__builtin_rintf(y[i] * scale * scales[i]);
+}

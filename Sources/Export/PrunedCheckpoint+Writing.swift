@@ -64,6 +64,15 @@ extension PrunedCheckpoint {
         }
         try writeColumns(columns, of: view.rows(run), to: &sink, onStep)
       }
+    case .fed(let layer, let tap, let columns):
+      let view = try denseTensor(tensor.name)
+      guard let fit = try fits?.fit(layer: layer, tap) else {
+        return try writeColumns(columns, of: view, to: &sink, onStep)
+      }
+      for row in 0..<view.shape[0] {
+        let bytes = fit.withRow(row) { view.elementType.encode(Array($0)) }
+        try bytes.withUnsafeBytes { try sink.append($0, onStep) }
+      }
     case .bias(let layer, let tap):
       try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try sink.append($0, onStep) }
     case .zeros:
@@ -121,6 +130,8 @@ extension PrunedCheckpoint {
     let dense = hasBias ? try denseTensor("\(module).bias") : nil
     let existing = dense?.float64Values()
     let weight = try denseTensor("\(module).weight")
+    let type = dense?.elementType ?? weight.elementType
+    if let fit = try fits?.fit(layer: layer, tap) { return (type, type.encode(fit.bias)) }
     let compensation = layout.isCompensated ? compensations[layer][tap] : nil
     let biases = (0..<weight.shape[0]).map { row in
       guard let compensation else { return existing?[row] ?? 0 }
@@ -128,7 +139,6 @@ extension PrunedCheckpoint {
         compensation.bias(row: $0, existing: existing?[row] ?? 0)
       }
     }
-    let type = dense?.elementType ?? weight.elementType
     return (type, type.encode(biases))
   }
 }

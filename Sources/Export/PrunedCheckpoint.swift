@@ -7,15 +7,45 @@ public struct PrunedCheckpoint: Sendable {
   public let layout: PrunedLayout
   /// One entry per layer; none in a layout that is not compensated.
   let compensations: [PerTap<Compensation>]
+  /// The maps that the taps feed, fitted to what stays; nil: their weights stay as they are.
+  let fits: (any FittedMaps)?
 
   /// - Precondition: as many compensations as layers, or none where the layout has none.
-  public init(_ layout: PrunedLayout, compensations: [PerTap<Compensation>] = []) {
+  public init(
+    _ layout: PrunedLayout, compensations: [PerTap<Compensation>] = [],
+    fits: (any FittedMaps)? = nil
+  ) {
     precondition(
       compensations.count == (layout.isCompensated ? layout.plan.layers.count : 0),
       "one compensation per layer of a compensated checkpoint")
     self.layout = layout
     self.compensations = compensations
+    self.fits = fits
   }
 
   var dense: Checkpoint { layout.dense }
+}
+
+/// Weights and biases that are computed, not copied.
+public protocol FittedMaps: Sendable {
+  /// Of the map that a tap feeds; the same numbers whenever they are asked for; nil where all of its
+  /// channels stay, and so its weights.
+  func fit(layer: Int, _ tap: Tap) throws -> FittedMap?
+}
+
+/// y = W'·x + b over the channels that stay.
+public struct FittedMap: Sendable {
+  /// [out]
+  public let bias: [Double]
+  private let row: @Sendable (Int) -> UnsafeBufferPointer<Double>
+
+  /// - Parameter row: gives a row of W', [channels that stay], for as long as this value lives.
+  public init(bias: [Double], row: @escaping @Sendable (Int) -> UnsafeBufferPointer<Double>) {
+    self.bias = bias
+    self.row = row
+  }
+
+  func withRow<Result>(_ index: Int, _ body: (UnsafeBufferPointer<Double>) -> Result) -> Result {
+    body(row(index))
+  }
 }

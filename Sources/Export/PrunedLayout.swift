@@ -12,6 +12,8 @@ public struct PrunedLayout: Sendable {
     case copy
     /// Rows and columns that stay, as runs; nil: all columns.
     case keep(rows: [Range<Int>], columns: [Range<Int>]?)
+    /// The columns that stay, as runs, of the map that a tap feeds; their weights may be fitted anew.
+    case fed(layer: Int, Tap, columns: [Range<Int>])
     /// The bias of the map that a tap feeds: the dense one, if there is one, plus the compensation.
     case bias(layer: Int, Tap)
     /// A bias that only the class of a uniform checkpoint asks for.
@@ -93,6 +95,9 @@ public struct PrunedLayout: Sendable {
       return isThere ? .keep(rows: rows(of: maps), columns: nil) : .zeros
     case .weights(let maps):
       let columns = plan.kept(maps[0].columnAxis, layer: layer, of: shape)
+      if let tap = maps[0].tap, maps.count == 1, let columns {
+        return .fed(layer: layer, tap, columns: runs(columns))
+      }
       return .keep(rows: rows(of: maps), columns: columns.map { runs($0) })
     }
 

@@ -91,7 +91,18 @@ struct ResultFile {
     return bytes.map { $0 == 1 }
   }
 
-  private func tensor(_ name: String, _ type: ElementType, _ count: Int) throws -> TensorView {
+  /// Numbers as they lie in the file, little-endian.
+  func values<Number: FixedWidthInteger>(
+    _ name: String, _ type: ElementType, count: Int, as _: Number.Type
+  ) throws -> [Number] {
+    let view = try tensor(name, type, count)
+    return (0..<count).map {
+      view.bytes.loadUnaligned(
+        fromByteOffset: $0 * MemoryLayout<Number>.size, as: Number.self)
+    }
+  }
+
+  func tensor(_ name: String, _ type: ElementType, _ count: Int) throws -> TensorView {
     guard let view = file.tensor(name) else { throw error("it lacks \(name)") }
     guard view.elementType == type, view.shape == [count] else {
       throw error(

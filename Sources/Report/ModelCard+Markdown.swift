@@ -33,9 +33,19 @@ extension ModelCard {
 
       \(base) with \(percent(reached.decoderLayers)) of its decoder layers' parameters removed by
       [FLAP](https://arxiv.org/abs/2312.11983): whole attention heads and MLP neurons are gone, without
-      retraining\(isCompensated ? "; biases on `o_proj` and `down_proj` restore the mean output of what was removed" : "").
+      retraining\(amends).
 
       """
+  }
+
+  private var amends: String {
+    switch compensation {
+    case .none: ""
+    case .bias:
+      "; biases on `o_proj` and `down_proj` restore the mean output of what was removed"
+    case .leastSquares:
+      "; `o_proj` and `down_proj` are fitted by least squares to give what they gave before"
+    }
   }
 
   private var facts: String {
@@ -97,12 +107,20 @@ extension ModelCard {
     return text + "\n</details>\n"
   }
 
+  private var compensationText: String {
+    switch compensation {
+    case .none: "without bias compensation"
+    case .bias: "with bias compensation"
+    case .leastSquares: "compensated by least squares"
+    }
+  }
+
   private var origin: String {
     var rows = [
       "ratio asked: \(percent(ratioAsked)) of the decoder layers' parameters; reached: "
         + "\(percent(reached.decoderLayers)), that is \(percent(reached.wholeModel)) of the whole model",
       "metric \(Markdown.text(metric)), structure \(Markdown.text(structure)), "
-        + (isCompensated ? "with" : "without") + " bias compensation",
+        + compensationText,
       "dense model: SHA-256 `\(modelDigest)`",
     ]
     if let calibration {

@@ -1,5 +1,5 @@
 public import FlapCore
-internal import Pruning
+public import Pruning
 
 /// The model card: `README.md` of the output folder, as the Hugging Face hub reads it.
 ///
@@ -19,7 +19,7 @@ public struct ModelCard: Sendable {
   public var structure: String
   /// Of the decoder layers' parameters.
   public var ratioAsked: Double
-  public var isCompensated: Bool
+  public var compensation: CompensationMethod
   /// nil where no data were needed.
   public var calibration: Calibration?
   public var evaluation: PruningReport.Evaluation?
@@ -46,7 +46,8 @@ public struct ModelCard: Sendable {
   public init(
     modelName: String, baseModel: String?, source: SourceCard, modelDigest: Digest,
     shape: ModelShape, plan: PruningPlan, metric: String, structure: String, ratioAsked: Double,
-    isCompensated: Bool, calibration: Calibration?, evaluation: PruningReport.Evaluation?,
+    compensation: CompensationMethod, calibration: Calibration?,
+    evaluation: PruningReport.Evaluation?,
     needsRemoteCode: Bool, ggufFile: String? = nil, version: String
   ) {
     self.modelName = modelName
@@ -58,7 +59,7 @@ public struct ModelCard: Sendable {
     self.metric = metric
     self.structure = structure
     self.ratioAsked = ratioAsked
-    self.isCompensated = isCompensated
+    self.compensation = compensation
     self.calibration = calibration
     self.evaluation = evaluation
     self.needsRemoteCode = needsRemoteCode
@@ -66,7 +67,9 @@ public struct ModelCard: Sendable {
     self.version = version
   }
 
-  var prunedShape: ModelShape { plan.prunedShape(of: shape, compensating: isCompensated) }
+  var prunedShape: ModelShape { plan.prunedShape(of: shape, compensating: compensation != .none) }
 
-  var reached: ReachedRatio { ReachedRatio(of: plan, for: shape, compensating: isCompensated) }
+  var reached: ReachedRatio {
+    ReachedRatio(of: plan, for: shape, compensating: compensation != .none)
+  }
 }

@@ -76,8 +76,15 @@ extension PruningReport {
       + "\(NumberText.exact(neurons.all - neurons.kept)) of \(NumberText.exact(neurons.all)) "
       + "neurons are gone, by metric \(Markup.escape(search.metric)) and structure "
       + "\(Markup.escape(search.structure)), "
-      + (isCompensated
-        ? "with biases that restore the mean output." : "without bias compensation.")
+      + amends
+  }
+
+  private var amends: String {
+    switch compensation {
+    case .none: "without bias compensation."
+    case .bias: "with biases that restore the mean output."
+    case .leastSquares: "with the maps behind them fitted by least squares."
+    }
   }
 
   private var legend: String {

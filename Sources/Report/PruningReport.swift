@@ -12,7 +12,7 @@ public struct PruningReport: Sendable {
   /// The standardized scores among which the search chose; nil leaves the distributions out.
   public var scores: UnitScores?
   /// Whether removed channels left biases behind.
-  public var isCompensated: Bool
+  public var compensation: CompensationMethod
   /// nil where no data were needed.
   public var calibration: DataSet?
   /// nil where nothing was evaluated.
@@ -21,14 +21,15 @@ public struct PruningReport: Sendable {
   public var run: Run
 
   public init(
-    model: Model, plan: PruningPlan, search: Search, scores: UnitScores?, isCompensated: Bool,
+    model: Model, plan: PruningPlan, search: Search, scores: UnitScores?,
+    compensation: CompensationMethod,
     calibration: DataSet?, evaluation: Evaluation?, files: [File], run: Run
   ) {
     self.model = model
     self.plan = plan
     self.search = search
     self.scores = scores
-    self.isCompensated = isCompensated
+    self.compensation = compensation
     self.calibration = calibration
     self.evaluation = evaluation
     self.files = files
@@ -36,7 +37,9 @@ public struct PruningReport: Sendable {
   }
 
   /// The sizes that are left.
-  var prunedShape: ModelShape { plan.prunedShape(of: model.shape, compensating: isCompensated) }
+  var prunedShape: ModelShape {
+    plan.prunedShape(of: model.shape, compensating: compensation != .none)
+  }
 }
 
 extension PruningReport {

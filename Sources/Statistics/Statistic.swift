@@ -32,6 +32,9 @@ public struct StatisticKind: Hashable, Sendable, CustomStringConvertible {
 public enum StatisticSource: Hashable, Sendable {
   /// What flows through a tap while samples run through the model: one for each tap and node.
   case taps
+  /// Pairs of channels at a tap, while samples run through the model once more, their
+  /// ``ChannelScales`` being known: one for each tap and node.
+  case products
   /// What the model predicts for samples: one for each node.
   case predictions
   /// The weight of the map that a tap feeds: one for each tap.

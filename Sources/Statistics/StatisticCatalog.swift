@@ -22,7 +22,8 @@ public struct StatisticCatalog: Sendable {
   public init(_ types: [any Statistic.Type]) { self.types = types }
 
   public static let standard = StatisticCatalog([
-    ChannelMoments.self, WeightNorms.self, LossSum.self,
+    ChannelMoments.self, WeightNorms.self, LossSum.self, SecondMoments.self,
+    HeldOutSecondMoments.self,
   ])
 
   public func type(named kind: StatisticKind) throws(StatisticsError) -> any Statistic.Type {
@@ -48,7 +49,7 @@ public struct StatisticCatalog: Sendable {
     var ofModel: [StatisticKind] = []
     for kind in kinds {
       switch try type(named: kind).source {
-      case .taps: ofTaps.append(kind)
+      case .taps, .products: ofTaps.append(kind)
       case .predictions: ofModel.append(kind)
       case .weights: throw .unknownKind(kind)
       }

@@ -8,15 +8,17 @@ public enum StatisticReport {
   /// Longest text of a key.
   static let keyByteLimit = 256
 
-  public static func encode(_ part: StatisticPart) -> [UInt8] {
+  /// What precedes a part's bytes, which may be too many to be copied.
+  public static func header(of part: StatisticPart) -> [UInt8] {
     let key = Array(part.key.description.utf8)
-    var writer = ByteWriter(byteCount: 16 + key.count + part.bytes.count)
+    var writer = ByteWriter(byteCount: 16 + key.count)
     writer.append(count: key.count)
     writer.append(key)
     writer.append(count: part.bytes.count)
-    writer.append(part.bytes)
     return writer.bytes
   }
+
+  public static func encode(_ part: StatisticPart) -> [UInt8] { header(of: part) + part.bytes }
 
   /// Bytes of the parts of these keys.
   public static func byteCount(

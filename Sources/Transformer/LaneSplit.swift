@@ -25,6 +25,11 @@ public struct LaneSplit: Hashable, Sendable {
 
   private static let tasksPerThread = 16.0
 
+  /// For each lane the most threads that work in it: in the first one all, when a leaf is left over.
+  public var scratchThreadCounts: [Int] {
+    (0..<laneCount).map { $0 == 0 ? threadCount : threads(ofLane: $0).count }
+  }
+
   /// The threads of one lane; they differ by one at the most.
   func threads(ofLane lane: Int) -> Range<Int> {
     threadCount * lane / laneCount..<threadCount * (lane + 1) / laneCount

@@ -34,6 +34,9 @@ public struct MicroBatchLimits: Hashable, Sendable {
 
   public var tokensPerLeaf: Int { tokensPerSample * samplesPerLeaf }
 
+  /// Of a leaf's matrices, at most.
+  public var rowsPerLeaf: Int { RowLayout(self).rowCount }
+
   func admits(_ microBatch: [Leaf]) -> Bool {
     microBatch.count <= leavesPerMicroBatch
       && microBatch.allSatisfy {

@@ -18,7 +18,7 @@ public final class Llama {
   public let scratchPlan: ScratchPlan
   /// What to leave out of the model from the next pass on; nil: nothing.
   public var pruning: ModelPruning?
-  let compute: ComputeType
+  public let compute: ComputeType
   let checkpoint: Checkpoint
   let scratch: Scratch
   let lanes: Lanes
@@ -218,7 +218,8 @@ public final class Llama {
     let passage = TapPassage(
       layer: pass.layer, tap: tap, leaf: pass.index, lane: pass.lane.index,
       segmentCounts: segmentCounts,
-      width: operand.channels, layout: pass.layout, operand: operand)
+      width: operand.channels, layout: pass.layout, operand: operand,
+      team: pass.lane.team)
     for observer in pass.observers { observer.finish(passage) }
     return passage
   }

@@ -1,5 +1,5 @@
 public import FlapCore
-internal import Kernels
+public import Kernels
 
 /// Somebody who is shown what flows into `o_proj` and `down_proj` while samples go through a model.
 ///
@@ -50,7 +50,11 @@ public struct TapPassage {
   /// Channels of the tap.
   public let width: Int
   let layout: RowLayout
-  let operand: RowTiles
+  /// What the map that the tap feeds multiplies, [rows, width]. Only while ``TapObserver/finish(_:)``
+  /// runs.
+  public let operand: RowTiles
+  /// The lane's threads, which are free while ``TapObserver/finish(_:)`` runs.
+  public let team: ThreadTeam
 
   /// What the map that the tap feeds multiplies. Only while ``TapObserver/finish(_:)`` runs.
   ///
@@ -60,6 +64,15 @@ public struct TapPassage {
   }
 
   public var tokensPerSample: Int { layout.tokensPerSample }
+
+  public var tokenCount: Int { layout.tokenCount }
+
+  /// Of the 16 rows of each panel of ``operand``, how many are tokens: the first so many.
+  public var panelTokenCounts: [UInt8] {
+    stride(from: 0, to: layout.rowCount, by: Tile.side).map {
+      UInt8(layout.tokenCount(in: $0..<$0 + Tile.side))
+    }
+  }
 }
 
 /// The most that an observer is shown at once: what it allocates scratch for.

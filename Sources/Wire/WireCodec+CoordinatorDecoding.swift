@@ -141,11 +141,13 @@ extension WireCodec {
       throw .rawByteCount(of: "plan", expected: byteCount, found: found)
     }
     let directory = try FieldChecks.text(plan.output_directory, "output folder")
+    let secondMoments = try FieldChecks.text(plan.second_moments, "file of second moments")
     return PlanBroadcast(
       outputDirectory: directory.isEmpty ? nil : directory,
       maximumShardBytes: try FieldChecks.count(
         plan.maximum_shard_bytes, "largest size of a shard", atLeast: 1),
       isUniform: plan.is_uniform != 0,
+      secondMoments: secondMoments.isEmpty ? nil : secondMoments,
       digest: try FieldChecks.digest(plan.digest, "digest of the plan"),
       payload: RawFrames.joinBytes(frames))
   }

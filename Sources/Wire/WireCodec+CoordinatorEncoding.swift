@@ -25,7 +25,9 @@ extension WireCodec {
     case .plan(let plan): return RawFrames.cut(plan.payload)
     case .assign(let assignment):
       switch assignment.work {
-      case .measureSamples(_, let unit, _): return RawFrames.cut(unit.tokens)
+      case .measureSamples(_, let unit, _):
+        return RawFrames.cut(unit.tokens)
+          + (unit.scales.map { RawFrames.cut(Array($0.taps.joined())) } ?? [])
       case .measureWeights, .writeShard: return []
       }
     default: return []
@@ -127,6 +129,9 @@ extension HeaderPacking {
       $0.n_samples_per_leaf = unit.samplesPerLeaf.count
       $0.samples_per_leaf = numbers(unit.samplesPerLeaf.map { UInt32($0) })
       $0.tokens_per_sample = UInt32(unit.tokensPerSample)
+      guard let scales = unit.scales else { return }
+      $0.n_scale_counts = scales.taps.count
+      $0.scale_counts = numbers(scales.taps.map { UInt32($0.count) })
     }
   }
 
@@ -135,6 +140,7 @@ extension HeaderPacking {
       $0.output_directory = text(plan.outputDirectory ?? "")
       $0.maximum_shard_bytes = UInt64(plan.maximumShardBytes)
       $0.is_uniform = plan.isUniform ? 1 : 0
+      $0.second_moments = text(plan.secondMoments ?? "")
       $0.digest = data(plan.digest.bytes)
       $0.payload_byte_count = UInt64(plan.payload.count)
     }

@@ -21,17 +21,52 @@ enum WorkUnitChecks {
     // At most 2^12 leaves of less than 2^32 samples: the sum cannot overflow.
     let tokenCount = try tokenCount(
       sampleCount: samplesPerLeaf.reduce(0, +), tokensPerSample: tokensPerSample)
-    let expected = tokenCount * MemoryLayout<Int32>.size
+    let scaleCounts = try scaleCounts(
+      UnsafeBufferPointer(start: unit.scale_counts, count: unit.n_scale_counts))
+    let tokenBytes = tokenCount * MemoryLayout<Int32>.size
+    let expected = tokenBytes + scaleCounts.reduce(0, +)
     let found = RawFrames.byteCount(frames)
     guard found == expected else {
       throw .rawByteCount(of: "token ids", expected: expected, found: found)
     }
-    let tokens = RawFrames.join(frames, as: Int32.self)
+    let bytes = RawFrames.joinBytes(frames)
+    let tokens = bytes.withUnsafeBytes { bytes in
+      (0..<tokenCount).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) }
+    }
     guard tokens.allSatisfy({ $0 >= 0 }) else {
       throw .invalid(field: "token id", reason: "negative")
     }
     return WorkUnit(
-      node: node, samplesPerLeaf: samplesPerLeaf, tokensPerSample: tokensPerSample, tokens: tokens)
+      node: node, samplesPerLeaf: samplesPerLeaf, tokensPerSample: tokensPerSample, tokens: tokens,
+      scales: scaleCounts.isEmpty ? nil : try scales(bytes[tokenBytes...], scaleCounts))
+  }
+
+  /// Two for every layer; their sum cannot overflow.
+  private static func scaleCounts(
+    _ counts: UnsafeBufferPointer<UInt32>
+  ) throws(WireError) -> [Int] {
+    guard counts.count % 2 == 0, counts.count <= 2 * Limits.layerCount,
+      counts.allSatisfy({ $0 <= UInt32(Limits.dimension) })
+    else { throw .invalid(field: "counts of scales", reason: "\(counts.count) of them") }
+    return counts.map { Int($0) }
+  }
+
+  private static func scales(
+    _ bytes: ArraySlice<UInt8>, _ counts: [Int]
+  ) throws(WireError) -> ChannelScales {
+    let exponents = bytes.map { Int8(bitPattern: $0) }
+    guard exponents.allSatisfy({ $0.magnitude <= ChannelScales.limit }) else {
+      throw .invalid(field: "scale", reason: "its exponent is too large")
+    }
+    var next = 0
+    let taps = counts.map { count in
+      defer { next += count }
+      return Array(exponents[next..<next + count])
+    }
+    return ChannelScales(
+      exponents: stride(from: 0, to: taps.count, by: 2).map {
+        PerTap(attentionOutput: taps[$0], mlpDown: taps[$0 + 1])
+      })
   }
 
   /// Samples times their length, as many as one message can hold.

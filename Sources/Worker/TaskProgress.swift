@@ -32,6 +32,12 @@ final class TaskProgress: Sendable {
     }
   }
 
+  /// Counts a step that was not foreseen: the work is alive.
+  func extraStep() {
+    total.add(1, ordering: .relaxed)
+    completed.add(1, ordering: .relaxed)
+  }
+
   func abandon(_ attempt: TaskAttempt) {
     abandoned.store(TaskProgress.key(attempt), ordering: .relaxed)
   }

@@ -10,6 +10,7 @@ extension TaskRunner {
   func measureSamples(
     _ kinds: [StatisticKind], _ unit: WorkUnit, pruning: ModelPruning?
   ) throws -> ComputeOutcome {
+    guard unit.scales?.fits(shape) ?? true else { throw PlanError.otherShape }
     let measurement = try measurement()
     measurement.model.pruning = pruning
     defer { measurement.model.pruning = nil }
@@ -17,11 +18,12 @@ extension TaskRunner {
       steps: measurement.stepCount(kinds, leafCount: unit.samplesPerLeaf.count))
     var report = try SpoolWriter(in: Host.temporaryFolder)
     try measurement.run(
-      kinds, unit.leaves, of: unit.node, samplesPerLeaf: samplesPerLeaf
+      kinds, unit.leaves, of: unit.node, samplesPerLeaf: samplesPerLeaf, scales: unit.scales
     ) {
       try progress.step()
     } emit: { part in
-      try report.write(StatisticReport.encode(part))
+      try report.write(StatisticReport.header(of: part))
+      try report.write(part.bytes)
     }
     return .result(try report.finish())
   }
@@ -32,7 +34,8 @@ extension TaskRunner {
     try WeightMeasurement(checkpoint).run(kinds, layer: layer) {
       try progress.step()
     } emit: { part in
-      try report.write(StatisticReport.encode(part))
+      try report.write(StatisticReport.header(of: part))
+      try report.write(part.bytes)
     }
     return .result(try report.finish())
   }

@@ -3,6 +3,7 @@ internal import Coordination
 internal import Export
 internal import FlapCore
 internal import Host
+internal import LeastSquares
 internal import Measurement
 internal import Storage
 internal import SystemPackage
@@ -113,7 +114,12 @@ final class TaskRunner {
     let layout = try PrunedLayout(
       dense: checkpoint, plan: received.plan, isCompensated: compensations != nil,
       maximumShardBytes: broadcast.maximumShardBytes, isUniform: broadcast.isUniform)
-    let pruned = PrunedCheckpoint(layout, compensations: compensations ?? [])
+    let fits = try broadcast.secondMoments.map {
+      try LeastSquaresMaps(
+        checkpoint, received.plan, momentsPath: $0, threadCount: threadCount,
+        progress: progress)
+    }
+    let pruned = PrunedCheckpoint(layout, compensations: compensations ?? [], fits: fits)
     madePruned = pruned
     return pruned
   }
@@ -122,7 +128,7 @@ final class TaskRunner {
   /// alike. A temporary folder is this host's own.
   private func failureClass(of error: any Error) -> TaskFailure.Class {
     switch error {
-    case is TransformerError, is MeasurementError: .permanent
+    case is TransformerError, is MeasurementError, is LeastSquaresError: .permanent
     case let error as StorageError where error.code == .noSpace: .permanent
     default: .transient
     }
@@ -133,12 +139,17 @@ final class TaskRunner {
 enum PlanError: Error, CustomStringConvertible {
   case missing
   case damaged
+  case otherShape
+  case unreadableSecondMoments(String)
   case noSuchShard(Int)
 
   var description: String {
     switch self {
     case .missing: "a task was assigned before its plan came"
     case .damaged: "the plan was damaged on the way"
+    case .otherShape: "the scales of second moments are of another model's channels"
+    case .unreadableSecondMoments(let reason):
+      "least squares needs the second moments on every host: \(reason)"
     case .noSuchShard(let index): "the plan has no shard \(index)"
     }
   }

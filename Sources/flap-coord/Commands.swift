@@ -1,5 +1,6 @@
 import ArgumentParser
 import Coordinator
+import Pruning
 import SystemPackage
 
 struct Prune: ParsableCommand {
@@ -50,6 +51,10 @@ struct Calibrate: ParsableCommand {
   var calibration: FilePath
   @Option(help: "The statistics file to write.", completion: .file(), transform: path) var output:
     FilePath
+  @Option(
+    help: "A file to write besides: the second moments, for --compensation least-squares.",
+    completion: .file(), transform: path)
+  var secondMoments: FilePath?
   @OptionGroup(title: "Forward pass") var forward: ForwardOptions
   @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
@@ -59,7 +64,8 @@ struct Calibrate: ParsableCommand {
 
   func run() throws {
     let run = CalibrationRun(
-      model: model, calibration: calibration, output: output, forward: forward, cluster: cluster)
+      model: model, calibration: calibration, output: output, secondMoments: secondMoments,
+      forward: forward, cluster: cluster)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
 }
@@ -95,9 +101,13 @@ struct Write: ParsableCommand {
     FilePath
   @Option(help: "The plan file.", completion: .file(), transform: path) var plan: FilePath
   @Option(
-    help: "The statistics file; not needed with --no-compensation.", completion: .file(),
+    help: "The statistics file; not needed with --compensation none.", completion: .file(),
     transform: path)
   var statistics: FilePath?
+  @Option(
+    help: "The file of second moments, for --compensation least-squares.", completion: .file(),
+    transform: path)
+  var secondMoments: FilePath?
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
   @OptionGroup(title: "Writing") var write: WriteOptions
@@ -106,8 +116,8 @@ struct Write: ParsableCommand {
 
   func run() throws {
     try WriteRun(
-      model: model, plan: plan, statistics: statistics, output: output,
-      write: write, cluster: cluster
+      model: model, plan: plan, statistics: statistics, secondMoments: secondMoments,
+      output: output, write: write, cluster: cluster
     ).run(console.console)
   }
 }
@@ -135,8 +145,8 @@ struct Eval: ParsableCommand {
   var statistics: FilePath?
   @Option(help: "Ratios to search plans for and to try, such as 0.1,0.2,0.5.")
   var ratio: RatioList?
-  @Flag(inversion: .prefixedNo, help: "Add the biases that a written checkpoint would have.")
-  var compensation = true
+  @Option(help: "The compensation that a written checkpoint would have: none or bias.")
+  var compensation = CompensationMethod.bias
   @OptionGroup(title: "Search") var search: SearchArguments
   @OptionGroup(title: "Forward pass") var forward: ForwardOptions
   @OptionGroup(title: "Workers") var cluster: ClusterOptions
@@ -146,12 +156,17 @@ struct Eval: ParsableCommand {
     guard ratio != nil || search.areDefaults else {
       throw ValidationError("options of the search need --ratio: a --plan was searched before")
     }
+    guard compensation != .leastSquares else {
+      throw ValidationError(
+        "plans are tried with --compensation none or bias: for least-squares write the checkpoint "
+          + "and evaluate it")
+    }
   }
 
   func run() throws {
     let plans = EvaluationPlans(
       plans: plan, search: try ratio.map { try search.options($0.ratios) },
-      statistics: statistics, compensates: compensation)
+      statistics: statistics, compensates: compensation != .none)
     try EvaluationRun(
       model: model, data: data, pruning: plans, forward: forward, cluster: cluster
     ).run(console.console)

@@ -57,7 +57,7 @@ struct CommandTests {
     let result = try succeed(
       "--model", Programs.model, "--ratio", "0.2", "--metric", "magnitude", "--structure", "UL-UM",
       "--output", folder.path("pruned"))
-    #expect(result["compensates"] as? Bool == false)
+    #expect(result["compensation"] as? String == "none")
     let evaluation = try succeed(
       "eval", "--model", folder.path("pruned"), "--data", Programs.model + "/test.npy")
     #expect(try #require(evaluation["perplexity"] as? Double) > 2.8)
@@ -68,7 +68,7 @@ struct CommandTests {
     let folder = try TemporaryFolder()
     try succeed(
       "--model", Programs.model, "--calibration", Programs.calibration, "--samples", "16",
-      "--ratio", "0", "--no-compensation", "--output", folder.path("pruned"))
+      "--ratio", "0", "--compensation", "none", "--output", folder.path("pruned"))
     let data = Programs.model + "/test.npy"
     let dense = try succeed("eval", "--model", Programs.model, "--data", data)
     let pruned = try succeed("eval", "--model", folder.path("pruned"), "--data", data)

@@ -97,7 +97,7 @@ struct SweepTests {
 
   @Test(
     "eval of plans is eval of the checkpoints that they give, bit for bit, by any workers",
-    arguments: ["bf16", "f32"], ["--compensation", "--no-compensation"])
+    arguments: ["bf16", "f32"], ["bias", "none"])
   func evaluation(compute: String, compensation: String) throws {
     try succeed(
       "search", "--statistics", statistics, "--ratio", "0.2,0.5", "--output",
@@ -105,7 +105,10 @@ struct SweepTests {
     let plans = ["0.2", "0.5"].map { folder.path("plan-\($0).safetensors") }
     let shared = ["--data", test, "--samples", "24", "--compute", compute]
     let arguments =
-      ["eval", "--model", Programs.model, "--statistics", statistics, compensation] + shared
+      [
+        "eval", "--model", Programs.model, "--statistics", statistics, "--compensation",
+        compensation,
+      ] + shared
     let one = try succeed(
       arguments + ["--plan", plans[0], "--plan", plans[1], "--local-workers", "1"])
     let byRatio = try succeed(
@@ -120,7 +123,7 @@ struct SweepTests {
       try? FileManager.default.removeItem(atPath: written)
       try succeed(
         "write", "--model", Programs.model, "--plan", plan, "--statistics", statistics,
-        compensation, "--output", written)
+        "--compensation", compensation, "--output", written)
       let evaluated = try succeed(["eval", "--model", written] + shared)
       #expect(evaluated["perplexity"] as? Double == perplexity)
     }
@@ -243,7 +246,7 @@ struct SweepTests {
       (["--plan", folder.path("plan")], "the compensation needs --statistics"),
       (["--ratio", "0.2"], "--ratio needs --statistics"),
       (["--statistics", statistics], "--statistics goes with --plan or --ratio"),
-      (["--plan", statistics, "--no-compensation"], "flap-plan is wanted"),
+      (["--plan", statistics, "--compensation", "none"], "flap-plan is wanted"),
     ] {
       let outcome = try Programs.coordinator(
         ["eval", "--model", Programs.model, "--data", test] + arguments)

@@ -46,7 +46,7 @@ enum Sample {
         metric: "WIFV", structure: "AL-AM", ratioAsked: 0.3,
         reached: ReachedRatio(of: plan, for: shape, compensating: true), threshold: threshold,
         unitsKeptByMinimum: 1),
-      scores: scores, isCompensated: true, calibration: data, evaluation: evaluation,
+      scores: scores, compensation: .bias, calibration: data, evaluation: evaluation,
       files: [
         .init(name: "model.safetensors", byteCount: 3000, digest: digest),
         .init(name: "flap/plan.safetensors", byteCount: 500, digest: digest),
@@ -70,7 +70,7 @@ enum Sample {
     ModelCard(
       modelName: "Tiny_1", baseModel: baseModel, source: SourceCard(markdown: source),
       modelDigest: digest, shape: shape, plan: plan, metric: "WIFV", structure: "AL-AM",
-      ratioAsked: 0.3, isCompensated: true, calibration: calibration, evaluation: evaluation,
+      ratioAsked: 0.3, compensation: .bias, calibration: calibration, evaluation: evaluation,
       needsRemoteCode: needsRemoteCode, ggufFile: ggufFile, version: "0.1.0"
     ).markdown()
   }

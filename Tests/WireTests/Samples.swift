@@ -59,6 +59,7 @@ enum Samples {
     .reject(Rejection(reason: "another model", isFinal: true)),
     .leaseRenewed,
     assign(.measureSamples([ChannelMoments.kind], smallUnit)),
+    assign(.measureSamples([SecondMoments.kind], scaledUnit)),
     assign(.measureSamples([LossSum.kind, StatisticKind("unheard-of")], largeUnit)),
     assign(.measureSamples([LossSum.kind], largeUnit, plan: digest)),
     assign(.measureWeights([WeightNorms.kind], layer: 0)),
@@ -86,10 +87,17 @@ enum Samples {
     node: TreeNode(level: 8, index: 0), samplesPerLeaf: Array(repeating: 5, count: 256),
     tokensPerSample: 512, tokens: (0..<655_360).map { Int32($0) })
 
+  static let scaledUnit = WorkUnit(
+    node: .leaf(3), samplesPerLeaf: [1], tokensPerSample: 2, tokens: [4, 5],
+    scales: ChannelScales(exponents: [
+      PerTap(attentionOutput: [-60, 0, 60], mlpDown: [7]),
+      PerTap(attentionOutput: [], mlpDown: [1, -1]),
+    ]))
+
   static func plan(payload: [UInt8]) -> PlanBroadcast {
     PlanBroadcast(
       outputDirectory: "/out/Größe", maximumShardBytes: 5 << 30, isUniform: true,
-      digest: digest, payload: payload)
+      secondMoments: "/out/flap/second moments", digest: digest, payload: payload)
   }
 
   /// Two layers of different widths, the first with grouped queries.

@@ -179,8 +179,8 @@ def searched_and_written(space, compute):
         for name, options in shapes().items():
             if name != "default":
                 add(name, ratio, options, name == "uniform", types=["auto"])
-        add("no-compensation", ratio, [], writing=["--no-compensation"], types=["auto"])
-        add("uniform no-compensation", ratio, ["--uniform"], writing=["--no-compensation"])
+        add("no-compensation", ratio, [], writing=["--compensation", "none"], types=["auto"])
+        add("uniform no-compensation", ratio, ["--uniform"], writing=["--compensation", "none"])
         add("too many groups", ratio, ["--structure", "AL-MM", "--groups-removed", 1000])
         add("groups not told", ratio, ["--structure", "UL-MM"])
     return found

@@ -60,7 +60,7 @@ def test_compensation_counts(dense, pruned, tmp_path):
     _, tensors = read(path)
     biases = [values(t) for name, t in tensors.items() if name.endswith(("attn_output.bias", "ffn_down.bias"))]
     assert len(biases) == 6 and any(np.abs(bias).max() > 0.01 for bias in biases)
-    prune(dense, without, 0.4, "--no-compensation")
+    prune(dense, without, 0.4, "--compensation", "none")
     assert greedy(load(pruned), PROMPT, 64) != greedy(load(without), PROMPT, 64)
 
 

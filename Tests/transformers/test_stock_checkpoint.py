@@ -15,11 +15,11 @@ def load(folder):
     return conftest.load(folder, trust_remote_code=False)
 
 
-@pytest.fixture(scope="module", params=["compensation", "no-compensation"])
+@pytest.fixture(scope="module", params=["bias", "none"])
 def uniform(request, dense, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uniform") / f"{dense.name}-{request.param}"
     run("--model", dense, "--calibration", dense / "tokens.npy", "--ratio", 0.4, "--uniform",
-        "--round-to", 8, "--output", folder, "--compute", "f32", f"--{request.param}")  # fmt: skip
+        "--round-to", 8, "--output", folder, "--compute", "f32", "--compensation", request.param)  # fmt: skip
     return folder
 
 
@@ -50,7 +50,7 @@ def test_perplexity_is_the_one_of_eval_with_and_without_a_checkpoint(dense, unif
     theirs = perplexity(load(uniform), np.load(path))
     assert written["perplexity"] == pytest.approx(theirs, rel=1e-4)
     flap = uniform / "flap"
-    leave_out = ["--no-compensation"] if uniform.name.endswith("no-compensation") else []
+    leave_out = ["--compensation", "none"] if uniform.name.endswith("-none") else []
     tried = run("eval", "--model", dense, "--data", path, "--compute", "f32", "--plan",
                 flap / "plan.safetensors", "--statistics", flap / "statistics.safetensors",
                 *leave_out)  # fmt: skip

@@ -8,11 +8,11 @@ from safetensors.numpy import load_file
 from transformers import AutoTokenizer
 
 
-@pytest.fixture(scope="session", params=["compensation", "no-compensation"])
+@pytest.fixture(scope="session", params=["bias", "none"])
 def pruned(request, dense, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pruned") / f"{dense.name}-{request.param}"
     run("--model", dense, "--calibration", dense / "tokens.npy", "--ratio", 0.4, "--output", folder,
-        "--compute", "f32", "--max-shard-size", "100KB", f"--{request.param}")  # fmt: skip
+        "--compute", "f32", "--max-shard-size", "100KB", "--compensation", request.param)  # fmt: skip
     return folder
 
 

@@ -327,7 +327,7 @@ struct  Flap__Assignment
   Flap__Assignment__WorkCase work_case;
   union {
     /*
-     * Then frames of token ids: int32.
+     * Then frames of token ids: int32, and of scales: int8.
      */
     Flap__SampleWork *samples;
     Flap__WeightWork *weights;
@@ -387,10 +387,16 @@ struct  Flap__WorkUnit
   size_t n_samples_per_leaf;
   uint32_t *samples_per_leaf;
   uint32_t tokens_per_sample;
+  /*
+   * Channels of each tap, layer by layer, whose scales of second moments come after the token ids:
+   * int8 exponents. None: no scales.
+   */
+  size_t n_scale_counts;
+  uint32_t *scale_counts;
 };
 #define FLAP__WORK_UNIT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__work_unit__descriptor) \
-    , 0, 0, 0,NULL, 0 }
+    , 0, 0, 0,NULL, 0, 0,NULL }
 
 
 struct  Flap__Credit
@@ -421,10 +427,14 @@ struct  Flap__Plan
    * Every layer keeps the same counts: a class of transformers itself loads what is left.
    */
   protobuf_c_boolean is_uniform;
+  /*
+   * The file from which least squares fits the maps anew; empty: weights stay as they are.
+   */
+  char *second_moments;
 };
 #define FLAP__PLAN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__plan__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, (char *)protobuf_c_empty_string }
 
 
 /* Flap__WorkerHeader methods */

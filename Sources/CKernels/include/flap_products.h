@@ -64,4 +64,17 @@ void flap_pack_group(flap_format format, flap_element element, const void *rows,
 // beyond. stride: floats; rows ≤ 16. To bf16 rounds to nearest even; NaN stays NaN.
 void flap_pack_rows(flap_format format, const float *x, size_t stride, size_t rows, size_t channels,
                     void *tiles);
+
+// Second moments: xᵀ · x is a product whose operands are both xᵀ, [channels, rows].
+// Row tiles of x, [16 · panels rows, channels] → one panel and one group of xᵀ: 16 channels from
+// `channel` on, a multiple of 16, with rows as inner dimension, ⌈16 · panels / channels of a tile⌉
+// tiles each. panel_stride: tiles from panel to panel of x. Of panel p the first row_counts[p] rows
+// count, the others are taken for zeros. Adds each channel's values to sums[16], in their order.
+void flap_pack_transposed(flap_format format, const void *x, size_t panel_stride, size_t panels,
+                          const uint8_t *row_counts, size_t channel, void *row_tiles,
+                          void *column_tiles, double *sums);
+
+// fixed[i] += y[i] · scale · scales[i], rounded to the nearest integer (to even).
+void flap_add_fixed_point(const float *y, size_t count, float scale, const float *scales,
+                          int32_t *fixed);
 #endif

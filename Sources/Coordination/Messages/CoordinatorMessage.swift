@@ -93,6 +93,9 @@ public struct PlanBroadcast: Hashable, Sendable {
   /// Whether every layer keeps the same counts, so that a class of transformers itself loads what is
   /// left.
   public var isUniform: Bool
+  /// The file of second moments from which the workers fit the maps anew, where they see it; nil:
+  /// weights stay as they are.
+  public var secondMoments: String?
   /// SHA-256 of `payload`.
   public var digest: Digest
   /// Masks and baseline means of every layer, as `Wire` encodes them.
@@ -100,11 +103,12 @@ public struct PlanBroadcast: Hashable, Sendable {
 
   public init(
     outputDirectory: String?, maximumShardBytes: Int, isUniform: Bool = false,
-    digest: Digest, payload: [UInt8]
+    secondMoments: String? = nil, digest: Digest, payload: [UInt8]
   ) {
     self.outputDirectory = outputDirectory
     self.maximumShardBytes = maximumShardBytes
     self.isUniform = isUniform
+    self.secondMoments = secondMoments
     self.digest = digest
     self.payload = payload
   }

@@ -55,13 +55,19 @@ public struct WorkUnit: Hashable, Sendable {
   public let tokensPerSample: Int
   /// Token ids, row-major [samples, tokensPerSample].
   public let tokens: [Int32]
+  /// Of the fixed point of second moments; nil: none are to be measured.
+  public let scales: ChannelScales?
 
   /// - Precondition: `tokens` holds as many ids as the samples have.
-  public init(node: TreeNode, samplesPerLeaf: [Int], tokensPerSample: Int, tokens: [Int32]) {
+  public init(
+    node: TreeNode, samplesPerLeaf: [Int], tokensPerSample: Int, tokens: [Int32],
+    scales: ChannelScales? = nil
+  ) {
     precondition(tokens.count == samplesPerLeaf.reduce(0, +) * tokensPerSample)
     self.node = node
     self.samplesPerLeaf = samplesPerLeaf
     self.tokensPerSample = tokensPerSample
     self.tokens = tokens
+    self.scales = scales
   }
 }

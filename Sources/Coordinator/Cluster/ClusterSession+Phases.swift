@@ -32,6 +32,20 @@ extension ClusterSession {
     return statistics
   }
 
+  /// Has the workers sum the products of channels that the ledger does not have yet.
+  ///
+  /// - Parameter scales: of all of the pass's samples.
+  mutating func measureSecondMoments(
+    _ pass: SampledPass, _ scales: ChannelScales, _ ledger: inout RunLedger, _ console: Console
+  ) throws {
+    let work = ledger.missingWork(
+      of: StatisticCatalog.standard.kinds(from: .products), pass, scales)
+    let meter = console.meter("second moments", unit: "tokens", total: Double(work.tokenCount))
+    try perform(work, meter: meter, &ledger) { ledger, delivery in
+      try ledger.keep(report: delivery)
+    }
+  }
+
   /// Has the workers compute the mean negative log-likelihood of the samples.
   ///
   /// - Parameter plan: by which they leave parts of the model out; nil: nothing.
@@ -109,13 +123,15 @@ extension WaitingFile {
 
 extension RunLedger {
   /// Kinds that lack the same nodes are measured together.
-  fileprivate func missingWork(of kinds: [StatisticKind], _ pass: SampledPass) -> [Work] {
+  fileprivate func missingWork(
+    of kinds: [StatisticKind], _ pass: SampledPass, _ scales: ChannelScales? = nil
+  ) -> [Work] {
     var work: [Work] = []
     var rest = kinds
     while let first = rest.first {
       let missing = missingNodes(of: first)
       let together = rest.filter { missingNodes(of: $0) == missing }
-      work += pass.units(in: missing).map { .measureSamples(together, $0) }
+      work += pass.units(in: missing, scales).map { .measureSamples(together, $0) }
       rest.removeAll(where: together.contains)
     }
     return work

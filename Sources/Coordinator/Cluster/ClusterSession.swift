@@ -366,7 +366,8 @@ extension CoordinatorSettings {
       } ?? Welcome(runID: runID, workerCount: plan.workerCount, deadAfter: deadAfter)
     self.init(
       welcome: terms, modelDigest: inputs.checkpoint.digest,
-      maximumReportBytes: StatisticReport.largestByteCount(inputs.shape))
+      maximumReportBytes: StatisticReport.largestByteCount(
+        pass?.kinds ?? StatisticCatalog.standard.kinds(from: .taps), inputs.shape))
     // No shard is larger than the weights and the biases that are added.
     maximumShardBytes = inputs.checkpoint.byteCount * 2
     self.deadAfter = max(deadAfter, terms.heartbeatInterval * 3)

@@ -1,12 +1,15 @@
 public import ArgumentParser
+public import Pruning
 internal import Report
 
 /// How a pruned checkpoint is written.
 public struct WriteOptions: ParsableArguments, Sendable {
-  @Flag(
-    name: .customLong("compensation"), inversion: .prefixedNo,
-    help: "Add biases that restore the mean output of what was removed.")
-  var compensates = true
+  @Option(
+    help: """
+      What makes up for the channels that go: none, bias (their mean), least-squares (new weights \
+      of those that stay).
+      """)
+  var compensation = CompensationMethod.bias
 
   @Option(help: "Largest shard, in bytes or with a suffix KB, MB, GB.")
   var maxShardSize = "4GB"
@@ -31,6 +34,8 @@ public struct WriteOptions: ParsableArguments, Sendable {
   /// ``maxShardSize``, which ``validate()`` has read.
   var maximumShardBytes: Int { ByteCount(maxShardSize)!.value }
 }
+
+extension CompensationMethod: ExpressibleByArgument {}
 
 /// What a run leaves in its folder.
 public enum CheckpointFormat: String, ExpressibleByArgument, Sendable, CaseIterable {

@@ -18,7 +18,7 @@ struct RunDocuments {
   let metric: String
   let structure: String
   let ratioAsked: Double
-  let compensates: Bool
+  let compensation: CompensationMethod
   let baseModel: String?
   var evaluation: PruningReport.Evaluation?
 
@@ -32,7 +32,7 @@ struct RunDocuments {
       modelName: ModelName.short(path: path),
       baseModel: baseModel ?? ModelName.onHub(path: path), source: sourceCard,
       modelDigest: inputs.checkpoint.digest, shape: inputs.shape, plan: plan, metric: metric,
-      structure: structure, ratioAsked: ratioAsked, isCompensated: compensates,
+      structure: structure, ratioAsked: ratioAsked, compensation: compensation,
       calibration: calibration, evaluation: evaluation,
       needsRemoteCode: try RunDocuments.needsRemoteCode(folder),
       ggufFile: try Folder.entries(of: folder).filter { $0.hasSuffix(".gguf") }.min(),
@@ -76,7 +76,7 @@ struct RunDocuments {
         reached: result.reached, threshold: result.threshold,
         unitsKeptByMinimum: result.unitsKeptByMinimum),
       scores: UnitScores(standardizing: scores, shape: inputs.shape),
-      isCompensated: compensates, calibration: calibration, evaluation: evaluation,
+      compensation: compensation, calibration: calibration, evaluation: evaluation,
       files: files, run: run)
     try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))
   }

@@ -91,7 +91,7 @@ struct PruneSummary: Encodable {
   let version: String
   let search: SearchSummary
   let compute: String?
-  let compensates: Bool
+  let compensation: String
   let evaluation: ComparedEvaluationSummary?
   let tokens: Int
   let modelDigest: String
@@ -112,7 +112,7 @@ struct PruneSummary: Encodable {
   init(
     search: SearchSummary, shards: [LedgerRecord], records: [PruningReport.File],
     tokenCount: Int, modelDigest: Digest,
-    dataDigest: Digest?, compute: ComputeType?, compensates: Bool,
+    dataDigest: Digest?, compute: ComputeType?, compensation: CompensationMethod,
     evaluation: PruningReport.Evaluation?, kernels: [String], peakWorkerBytes: Int, seconds: Double,
     terms: [String: String], model: ModelRecord
   ) {
@@ -122,7 +122,7 @@ struct PruneSummary: Encodable {
     version = SoftwareVersion.current
     self.search = search
     self.compute = compute?.rawValue
-    self.compensates = compensates
+    self.compensation = compensation.rawValue
     tokens = tokenCount
     self.modelDigest = modelDigest.hexadecimal
     self.dataDigest = dataDigest?.hexadecimal
@@ -236,7 +236,7 @@ struct DryRunSummary: Encodable {
       .description
     workersText = cluster.description
     reportBytes =
-      units * StatisticReport.largestByteCount(inputs.shape)
+      units * (pass.map { StatisticReport.largestByteCount($0.kinds, inputs.shape) } ?? 0)
       + (cluster.options.gathers ? inputs.checkpoint.byteCount : 0)
     memoryThreads = memory?.threadCount ?? 0
     workerBytes = memory?.totalBytes

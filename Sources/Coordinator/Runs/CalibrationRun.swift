@@ -12,16 +12,20 @@ public struct CalibrationRun: Sendable {
   let model: FilePath
   let calibration: FilePath
   let output: FilePath
+  let secondMoments: FilePath?
   let forward: ForwardOptions
   let cluster: ClusterOptions
 
+  /// - Parameter secondMoments: where the sums for least squares go; nil: they are not measured.
   public init(
-    model: FilePath, calibration: FilePath, output: FilePath, forward: ForwardOptions,
+    model: FilePath, calibration: FilePath, output: FilePath, secondMoments: FilePath?,
+    forward: ForwardOptions,
     cluster: ClusterOptions
   ) {
     self.model = model
     self.calibration = calibration
     self.output = output
+    self.secondMoments = secondMoments
     self.forward = forward
     self.cluster = cluster
   }
@@ -29,11 +33,14 @@ public struct CalibrationRun: Sendable {
   public func run(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
-    let pass = try inputs.pass(over: calibration, forward, cluster, console)
+    let pass = try inputs.pass(
+      over: calibration, forward, cluster, sumsProducts: secondMoments != nil, console)
     // What is done so far lies beside the file until the file is there.
     let place = RunWorkspace.Place.beside(output)
+    let pairs = try secondMoments.map { _ in try SecondMomentsPass(inputs, pass) }
     if cluster.options.resumes, try isComplete(place, inputs, pass, console) { return }
     try OutputFile.check(output, inputs: [model, calibration])
+    try secondMoments.map { try OutputFile.check($0, inputs: [model, calibration, output]) }
     var workspace = try RunWorkspace(
       place, identity: RunIdentity(inputs, pass), tree: pass.layout.tree, shape: inputs.shape,
       resuming: cluster.options.resumes, log: console.log)
@@ -45,6 +52,9 @@ public struct CalibrationRun: Sendable {
       let statistics = try session.guarded { session in
         let statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
+        if let pairs, let secondMoments {
+          try pairs.run(statistics, to: secondMoments, &session, &workspace.ledger, console)
+        }
         _ = try session.reference.finish()
         return statistics
       }
@@ -69,6 +79,7 @@ public struct CalibrationRun: Sendable {
     _ place: RunWorkspace.Place, _ inputs: RunInputs, _ pass: SampledPass, _ console: Console
   ) throws -> Bool {
     guard !place.hasJournal, SmallFile.exists(output),
+      secondMoments.map(SmallFile.exists) ?? true,
       let file = try? StatisticsFile(path: output)
     else { return false }
     let asked = RunIdentity(inputs, pass)
@@ -82,7 +93,8 @@ public struct CalibrationRun: Sendable {
   public func describe(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
     let inputs = try RunInputs(model: model)
-    let pass = try inputs.pass(over: calibration, forward, cluster, console)
+    let pass = try inputs.pass(
+      over: calibration, forward, cluster, sumsProducts: secondMoments != nil, console)
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }

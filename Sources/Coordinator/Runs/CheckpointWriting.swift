@@ -17,6 +17,8 @@ struct CheckpointWriting {
   let plan: PruningPlan
   /// For the compensation; nil leaves it out.
   let moments: ModelMoments?
+  /// For least squares; nil leaves the weights as they are.
+  let secondMoments: FilePath?
   let options: WriteOptions
   /// Whether a class of transformers itself loads what is written.
   let isUniform: Bool
@@ -34,7 +36,7 @@ struct CheckpointWriting {
     _ session: inout ClusterSession, _ console: Console
   ) throws -> [LedgerRecord] {
     let broadcast = PlanBroadcast(
-      plan, of: shape, moments: moments, isUniform: isUniform,
+      plan, of: shape, moments: moments, secondMoments: secondMoments, isUniform: isUniform,
       outputDirectory: gathering ? nil : folder.absolute.string,
       maximumShardBytes: options.maximumShardBytes)
     let layout = try self.layout().shards

@@ -83,8 +83,9 @@ public struct EvaluationPlans: Sendable {
     _ name: String, _ plan: PruningPlan, ratioAsked: Double, isUniform: Bool,
     moments: ModelMoments?, _ inputs: RunInputs, _ log: Logger
   ) throws -> Candidate {
-    let compensates = try inputs.compensates(
-      compensates && moments != nil, isUniform: isUniform, log)
+    let compensates =
+      try inputs.compensation(
+        compensates && moments != nil ? .bias : .none, isUniform: isUniform, log) != .none
     return Candidate(
       name: name,
       figures: PlanFigures(

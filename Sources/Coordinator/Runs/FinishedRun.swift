@@ -119,7 +119,7 @@ struct FinishedRun {
         for (layer, values) in layers.enumerated() {
           try journal.keep(type.kind, [values], from: layer, of: nil)
         }
-      case .predictions: break
+      case .predictions, .products: break
       }
     }
   }

@@ -6,6 +6,7 @@ internal import Logging
 internal import Pruning
 internal import Statistics
 internal import Storage
+internal import SystemPackage
 internal import Wire
 
 extension PlanBroadcast {
@@ -13,15 +14,18 @@ extension PlanBroadcast {
   ///
   /// - Parameters:
   ///   - moments: for the compensation; nil leaves it out.
+  ///   - secondMoments: for least squares; nil: weights stay as they are.
   ///   - isUniform: whether a class of transformers itself loads what is left.
   init(
-    _ plan: PruningPlan, of shape: ModelShape, moments: ModelMoments?, isUniform: Bool,
-    outputDirectory: String?, maximumShardBytes: Int
+    _ plan: PruningPlan, of shape: ModelShape, moments: ModelMoments?,
+    secondMoments: FilePath? = nil, isUniform: Bool, outputDirectory: String?,
+    maximumShardBytes: Int
   ) {
     let payload = WritePlan(plan, of: shape, compensatedBy: moments).bytes(shape: shape)
     self.init(
       outputDirectory: outputDirectory, maximumShardBytes: maximumShardBytes,
-      isUniform: isUniform, digest: Digest(hashing: payload), payload: payload)
+      isUniform: isUniform, secondMoments: secondMoments?.absolute.string,
+      digest: Digest(hashing: payload), payload: payload)
   }
 }
 
@@ -41,16 +45,24 @@ extension WritePlan {
 }
 
 extension RunInputs {
-  /// Whether what is asked for can be had: a class of transformers itself may have no place for
-  /// the biases of the compensation.
-  func compensates(_ isAskedFor: Bool, isUniform: Bool, _ log: Logger) throws -> Bool {
-    guard isAskedFor, isUniform else { return isAskedFor }
+  /// What can be had of what is asked for: a class of transformers itself may have no place for the
+  /// biases of the compensation.
+  ///
+  /// - Throws: ``UsageError`` for least squares without them.
+  func compensation(
+    _ asked: CompensationMethod, isUniform: Bool, _ log: Logger
+  ) throws -> CompensationMethod {
+    guard asked != .none, isUniform else { return asked }
     let transformersClass = try TransformersClass(modelType: checkpoint.configuration.modelType)
-    if !transformersClass.takesCompensation {
-      log.notice(
-        "\(transformersClass.architecture) has no biases on o_proj and down_proj: compensation left out"
-      )
+    guard !transformersClass.takesCompensation else { return asked }
+    guard asked != .leastSquares else {
+      throw UsageError(
+        "\(transformersClass.architecture) has no biases on o_proj and down_proj, which least "
+          + "squares needs: leave out --uniform, or choose --compensation none")
     }
-    return transformersClass.takesCompensation
+    log.notice(
+      "\(transformersClass.architecture) has no biases on o_proj and down_proj: compensation left out"
+    )
+    return .none
   }
 }

@@ -46,8 +46,11 @@ public struct PruneRun: Sendable {
     let start = ContinuousClock.now
     let cluster = try ClusterPlan(cluster)
     let (inputs, pass, search) = try open(cluster, console)
-    let compensates = try inputs.compensates(
-      write.compensates && search.metric.needsMoments, isUniform: search.isUniform, console.log)
+    let compensation = try inputs.compensation(
+      search.metric.needsMoments ? write.compensation : .none, isUniform: search.isUniform,
+      console.log)
+    let compensates = compensation != .none
+    let secondMoments = try secondMomentsPass(inputs, pass, compensation, cluster)
     let comparison = try evaluation.map {
       try ComparedEvaluation($0, inputs, forward, cluster.options, console)
     }
@@ -77,8 +80,11 @@ public struct PruneRun: Sendable {
           pass, shape: inputs.shape, &workspace.ledger, console)
         let result = try search.run(
           statistics, shape: inputs.shape, compensating: compensates)
+        try secondMoments?.run(
+          statistics, to: PruneRun.secondMoments(output), &session, &workspace.ledger, console)
         let writing = CheckpointWriting(
           inputs: inputs, plan: result.plan, moments: compensates ? statistics.moments : nil,
+          secondMoments: secondMoments.map { _ in PruneRun.secondMoments(output) },
           options: write, isUniform: search.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
@@ -105,7 +111,7 @@ public struct PruneRun: Sendable {
       search: SearchSummary(done.result, search, shape: inputs.shape, output: output.string),
       shards: done.shards, records: records, tokenCount: pass?.tokenCount ?? 0,
       modelDigest: inputs.checkpoint.digest, dataDigest: pass?.tokens.digest,
-      compute: pass?.compute, compensates: compensates, evaluation: done.evaluation,
+      compute: pass?.compute, compensation: compensation, evaluation: done.evaluation,
       kernels: done.account.kernels, peakWorkerBytes: done.peakWorkerBytes,
       seconds: (.now - start) / .seconds(1),
       terms: identity.dictionary, model: ModelRecord(inputs.checkpoint))
@@ -113,12 +119,30 @@ public struct PruneRun: Sendable {
     let run = PruningReport.Run(
       command: command, compute: pass?.compute, seconds: summary.seconds,
       peakWorkerBytes: done.peakWorkerBytes, isResumed: isResumed, done.account)
-    try writeDocuments(done, records, search, compensates, run, inputs, pass)
+    try writeDocuments(done, records, search, compensation, run, inputs, pass)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     try workspace.finish()
     summary.search.warn(console.log)
     try console.show(summary, table: summary.table)
+  }
+
+  private static func secondMoments(_ output: FilePath) -> FilePath {
+    output.appending("flap").appending("second-moments.safetensors")
+  }
+
+  /// The second pass, where least squares is to compensate.
+  private func secondMomentsPass(
+    _ inputs: RunInputs, _ pass: SampledPass?, _ compensation: CompensationMethod,
+    _ cluster: ClusterPlan
+  ) throws -> SecondMomentsPass? {
+    guard compensation == .leastSquares, let pass else { return nil }
+    guard !cluster.options.gathers else {
+      throw UsageError(
+        "--compensation least-squares reads \(PruneRun.secondMoments(output)) on every host: leave "
+          + "out --gather, and give an --output that all of them share")
+    }
+    return try SecondMomentsPass(inputs, pass)
   }
 
   /// What a run came to.
@@ -134,13 +158,14 @@ public struct PruneRun: Sendable {
 
   /// The model card and the report, for people.
   private func writeDocuments(
-    _ done: Done, _ records: [PruningReport.File], _ search: SearchOptions, _ compensates: Bool,
-    _ run: PruningReport.Run, _ inputs: RunInputs, _ pass: SampledPass?
+    _ done: Done, _ records: [PruningReport.File], _ search: SearchOptions,
+    _ compensation: CompensationMethod, _ run: PruningReport.Run, _ inputs: RunInputs,
+    _ pass: SampledPass?
   ) throws {
     let documents = RunDocuments(
       inputs: inputs, plan: done.result.plan, metric: search.metric.rawValue,
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
-      compensates: compensates, baseModel: write.baseModel, evaluation: done.evaluation)
+      compensation: compensation, baseModel: write.baseModel, evaluation: done.evaluation)
     let data = pass.flatMap { pass in calibration.map { PruningReport.DataSet($0, pass) } }
     try documents.writeCard(data.map(ModelCard.Calibration.init), to: output)
     try documents.writeReport(
@@ -178,7 +203,10 @@ public struct PruneRun: Sendable {
     guard let calibration else {
       throw UsageError("--metric \(search.metric.rawValue) needs --calibration")
     }
-    return (inputs, try inputs.pass(over: calibration, forward, cluster, console), search)
+    let pass = try inputs.pass(
+      over: calibration, forward, cluster, sumsProducts: write.compensation == .leastSquares,
+      console)
+    return (inputs, pass, search)
   }
 
   /// The folder `flap/`: what was measured and decided.

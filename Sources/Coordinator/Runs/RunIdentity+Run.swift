@@ -39,7 +39,7 @@ extension RunIdentity {
 
   /// `--format` is not among them: it adds a file and changes none.
   mutating func add(_ write: WriteOptions) {
-    add("--compensation", "\(write.compensates)")
+    add("--compensation", write.compensation.rawValue)
     add("--max-shard-size", "\(write.maximumShardBytes)")
   }
 }

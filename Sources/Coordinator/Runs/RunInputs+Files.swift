@@ -10,7 +10,8 @@ extension RunInputs {
   func openStatistics(_ path: FilePath?, isNeeded: Bool) throws -> StatisticsFile? {
     guard let path else {
       guard !isNeeded else {
-        throw UsageError("the compensation needs --statistics; leave it out with --no-compensation")
+        throw UsageError(
+          "the compensation needs --statistics; leave it out with --compensation none")
       }
       return nil
     }

@@ -19,15 +19,18 @@ struct RunInputs {
 
   /// A pass over samples, checked against the model's vocabulary.
   ///
-  /// - Parameter order: in which text is sampled where the options do not say.
+  /// - Parameters:
+  ///   - order: in which text is sampled where the options do not say.
+  ///   - sumsProducts: whether second moments are measured, too.
   func pass(
     over path: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan,
-    order: SamplingOrder = .random, _ console: Console
+    order: SamplingOrder = .random, sumsProducts: Bool = false, _ console: Console
   ) throws -> SampledPass {
     let source = SampleSource(
       path: path, sampleLimit: options.sampleLimit, text: options.text, usualOrder: order)
     let tokens = try source.tokens(for: shape, model: directory, console.log)
-    let pass = SampledPass(shape: shape, tokens: tokens, options: options, cluster)
+    let pass = SampledPass(
+      shape: shape, tokens: tokens, options: options, cluster, sumsProducts: sumsProducts)
     let unitTokens = pass.samplesPerLeaf * tokens.tokensPerSample * pass.leavesPerUnit
     guard unitTokens <= Limits.tokensPerUnit else {
       throw UsageError(

@@ -12,11 +12,15 @@ struct SampledPass {
   let compute: ComputeType
   /// The level of the tree whose nodes are the tasks.
   let unitLevel: Int
+  /// Whether the products of channels are summed, too, for least squares.
+  let sumsProducts: Bool
 
   init(
-    shape: ModelShape, tokens: TokenMatrix, options: ForwardOptions, _ cluster: ClusterPlan
+    shape: ModelShape, tokens: TokenMatrix, options: ForwardOptions, _ cluster: ClusterPlan,
+    sumsProducts: Bool = false
   ) {
     self.shape = shape
+    self.sumsProducts = sumsProducts
     self.tokens = tokens
     layout = LeafLayout(
       sampleCount: tokens.sampleCount, tokensPerSample: tokens.tokensPerSample,
@@ -34,18 +38,26 @@ struct SampledPass {
 
   var tokenCount: Int { tokens.sampleCount * tokens.tokensPerSample }
 
+  /// The kinds of statistics that reports of the pass may hold.
+  var kinds: [StatisticKind] {
+    let sources: [StatisticSource] = sumsProducts ? [.taps, .products] : [.taps]
+    return sources.flatMap { StatisticCatalog.standard.kinds(from: $0) }
+  }
+
   var samplesPerLeaf: Int { min(layout.samplesPerLeaf, tokens.sampleCount) }
 
   var leavesPerUnit: Int { min(1 << unitLevel, layout.leafCount) }
 
   /// The tasks that cover some nodes, in the order of the samples.
-  func units(in nodes: [TreeNode]) -> [WorkUnit] {
+  ///
+  /// - Parameter scales: of second moments, where they are to be measured.
+  func units(in nodes: [TreeNode], _ scales: ChannelScales? = nil) -> [WorkUnit] {
     nodes.flatMap { layout.tree.nodes(in: $0, upToLevel: unitLevel) }.map { node in
       let leaves = layout.tree.leaves(of: node)
       return WorkUnit(
         node: node, samplesPerLeaf: leaves.map { layout.samples(ofLeaf: $0).count },
         tokensPerSample: tokens.tokensPerSample,
-        tokens: Array(tokens.rows(layout.samples(of: node))))
+        tokens: Array(tokens.rows(layout.samples(of: node))), scales: scales)
     }
   }
 }

@@ -34,22 +34,25 @@ struct WorkerMemory: Comparable {
     let scratch = ScratchPlan(
       shape: pass.shape, compute: pass.compute, split: split, limits: limits)
     scratchBytes = scratch.totalBytes
-    statisticsBytes = SampleMeasurement.byteCount(
-      StatisticCatalog.standard.kinds(from: .taps), leafCount: pass.leavesPerUnit,
-      shape: pass.shape,
-      scratch.observerLimits)
+    statisticsBytes =
+      SampleMeasurement.byteCount(
+        StatisticCatalog.standard.kinds(from: .taps), leafCount: pass.leavesPerUnit,
+        shape: pass.shape, scratch.observerLimits)
+      + (pass.sumsProducts
+        ? SampleMeasurement.productsByteCount(
+          pass.compute, shape: pass.shape, limits, split) : 0)
     runtimeBytes = WorkerMemory.processBytes + threadCount * WorkerMemory.perThreadBytes
   }
 }
 
 extension StatisticReport {
-  /// Bytes of the largest report of a run: all kinds, of some samples.
-  static func largestByteCount(_ shape: ModelShape) -> Int {
+  /// Bytes of the largest report of a run: of these kinds, of some samples.
+  static func largestByteCount(_ kinds: [StatisticKind], _ shape: ModelShape) -> Int {
     // The longest key that a node can have.
     let node = TreeNode(level: Int.bitWidth - 1, index: .max)
     let catalog = StatisticCatalog.standard
     let keys = try? catalog.keys(
-      of: catalog.kinds(from: .taps) + catalog.kinds(from: .predictions), node: node, in: shape)
+      of: kinds + catalog.kinds(from: .predictions), node: node, in: shape)
     return keys.flatMap { try? byteCount(of: $0, catalog, in: shape) } ?? 0
   }
 }

@@ -15,17 +15,20 @@ public struct WriteRun: Sendable {
   let model: FilePath
   let plan: FilePath
   let statistics: FilePath?
+  let secondMoments: FilePath?
   let output: FilePath
   let write: WriteOptions
   let cluster: ClusterOptions
 
   public init(
-    model: FilePath, plan: FilePath, statistics: FilePath?, output: FilePath, write: WriteOptions,
-    cluster: ClusterOptions
+    model: FilePath, plan: FilePath, statistics: FilePath?, secondMoments: FilePath?,
+    output: FilePath,
+    write: WriteOptions, cluster: ClusterOptions
   ) {
     self.model = model
     self.plan = plan
     self.statistics = statistics
+    self.secondMoments = secondMoments
     self.output = output
     self.write = write
     self.cluster = cluster
@@ -36,14 +39,20 @@ public struct WriteRun: Sendable {
     try write.checkFormat(model: model)
     let planFile = try PlanFile(path: plan)
     try inputs.check(planFile.modelDigest, of: plan)
+    let asksForCompensation = write.compensation != .none
     let statisticsFile = try inputs.openStatistics(
-      write.compensates ? statistics : nil, isNeeded: write.compensates)
-    let compensates = try inputs.compensates(
-      write.compensates, isUniform: planFile.isUniform, console.log)
+      asksForCompensation ? statistics : nil, isNeeded: asksForCompensation)
+    let compensation = try inputs.compensation(
+      write.compensation, isUniform: planFile.isUniform, console.log)
+    let compensates = compensation != .none
+    let momentsPath = try checkedSecondMoments(inputs, statisticsFile)
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
     identity.add("statistics digest", try statisticsDigest())
+    if let momentsPath {
+      identity.add("second moments digest", try SmallFile.digest(momentsPath).hexadecimal)
+    }
     identity.add(write)
     let place = RunWorkspace.Place.checkpoint(output)
     let finished = try FinishedRun.find(
@@ -61,8 +70,8 @@ public struct WriteRun: Sendable {
       let shards = try session.guarded { session in
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,
-          moments: compensates ? statisticsFile?.statistics.moments : nil, options: write,
-          isUniform: planFile.isUniform)
+          moments: compensates ? statisticsFile?.statistics.moments : nil,
+          secondMoments: momentsPath, options: write, isUniform: planFile.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
         let fullDigest = try session.reference.finish()
@@ -74,7 +83,7 @@ public struct WriteRun: Sendable {
         try statisticsFile?.write(to: records.appending("statistics.safetensors"))
         try planFile.write(to: records.appending("plan.safetensors"))
         try writing.finish(output, console.log)
-        try writeCard(planFile, statisticsFile, compensates, inputs)
+        try writeCard(planFile, statisticsFile, compensation, inputs)
         return shards
       }
       try session.end()
@@ -92,11 +101,12 @@ public struct WriteRun: Sendable {
   }
 
   private func writeCard(
-    _ plan: PlanFile, _ statistics: StatisticsFile?, _ compensates: Bool, _ inputs: RunInputs
+    _ plan: PlanFile, _ statistics: StatisticsFile?,
+    _ compensation: CompensationMethod, _ inputs: RunInputs
   ) throws {
     let documents = RunDocuments(
       inputs: inputs, plan: plan.plan, metric: plan.metric, structure: plan.structure,
-      ratioAsked: plan.ratioAsked, compensates: compensates, baseModel: write.baseModel)
+      ratioAsked: plan.ratioAsked, compensation: compensation, baseModel: write.baseModel)
     // Without the statistics nobody knows how much data there was: the plan has its digest.
     try documents.writeCard(
       plan.dataDigest.map { digest in
@@ -106,8 +116,37 @@ public struct WriteRun: Sendable {
       }, to: output)
   }
 
+  /// For least squares; nil for what needs none.
+  private func checkedSecondMoments(
+    _ inputs: RunInputs, _ statistics: StatisticsFile?
+  ) throws -> FilePath? {
+    guard write.compensation == .leastSquares else {
+      guard secondMoments == nil else {
+        throw UsageError("--second-moments goes with --compensation least-squares")
+      }
+      return nil
+    }
+    guard let secondMoments else {
+      throw UsageError(
+        "--compensation least-squares needs --second-moments, which flap-coord calibrate "
+          + "--second-moments makes")
+    }
+    guard !cluster.gathers else {
+      throw UsageError(
+        "--compensation least-squares reads \(secondMoments) on every host: leave out --gather, "
+          + "and give files that all of them share")
+    }
+    let file = try SecondMomentsFile(path: secondMoments)
+    try inputs.check(file.modelDigest, of: secondMoments)
+    guard statistics.map({ $0.dataDigest == file.dataDigest }) ?? true else {
+      throw UsageError(
+        "\(secondMoments) was made of other samples than the statistics: make it again")
+    }
+    return secondMoments
+  }
+
   private func statisticsDigest() throws -> String {
-    guard write.compensates, let statistics else { return "not set" }
+    guard write.compensation != .none, let statistics else { return "not set" }
     return try SmallFile.digest(statistics).hexadecimal
   }
 }
