@@ -2,10 +2,10 @@ internal import Kernels
 
 /// A = L·Lᵀ of a symmetric, positive definite matrix, in f64 and in place.
 ///
-/// Blocks of ``side`` columns, right-looking: a block's diagonal is factored by one thread, the
+/// Blocks of `side` columns, right-looking: a block's diagonal is factored by one thread, the
 /// rows below it and what remains are products on all threads. Every element sums in ascending
 /// order, so the bits are the same for any number of threads. n³/3 multiplications and additions
-/// for the factor, n³ for the inverse; memory besides the matrix: 8 · n · ``side`` bytes.
+/// for the factor, n³ for the inverse; memory besides the matrix: 8 · n · `side` bytes.
 public struct Cholesky {
   /// Columns of a block.
   static let side = 128

@@ -2,7 +2,7 @@
 ///
 /// No forward pass: the held-out tokens' second moments say the error. It has one minimum over λ
 /// as a rule, so the search goes downhill from the middle candidate and stops where it rises on
-/// both sides. Errors are those of at most ``outputLimit`` outputs, evenly taken: λ is about the
+/// both sides. Errors are those of at most `outputLimit` outputs, evenly taken: λ is about the
 /// channels, which all outputs share, and each λ costs a factorization and little more.
 public struct RidgeChoice {
   /// λ relative to a channel's variance.
@@ -57,7 +57,7 @@ public struct RidgeChoice {
     errors = tried.keys.sorted().map { tried[$0]! }
   }
 
-  /// At most ``outputLimit`` of the outputs, at even distances.
+  /// At most `outputLimit` of the outputs, at even distances.
   private static func outputs(of count: Int) -> [Int] {
     let taken = min(count, outputLimit)
     return (0..<taken).map { $0 * count / taken }
