@@ -17,7 +17,7 @@ public final class SampleMeasurement {
     self.catalog = catalog
   }
 
-  /// Calls of `onStep` in ``run(_:_:of:samplesPerLeaf:onStep:emit:)``.
+  /// Calls of `onStep` in ``run(_:_:of:samplesPerLeaf:scales:onStep:emit:)``.
   public func stepCount(_ kinds: [StatisticKind], leafCount: Int) -> Int {
     let taps = model.shape.layers.count * Tap.allCases.count
     return leafCount * (taps + (kinds.contains(LossSum.kind) ? model.lossStepCount : 0))
@@ -27,7 +27,7 @@ public final class SampleMeasurement {
   ///   - kinds: what to measure.
   ///   - leaves: all of the node's, which go through the model together.
   ///   - samplesPerLeaf: of every leaf of the run but perhaps the last; for messages.
-  ///   - scales: of ``SecondMoments``, where they are to be measured.
+  ///   - scales: of `SecondMoments`, where they are to be measured.
   ///   - onStep: what it throws ends the pass.
   ///   - emit: gets the parts in the order of a report (`StatisticCatalog.keys(of:node:in:)`), each
   ///     as soon as it is there.
@@ -117,7 +117,7 @@ public final class SampleMeasurement {
 }
 
 extension SampleMeasurement {
-  /// Bytes that measuring ``SecondMoments`` takes besides the model's scratch, at the most: its own
+  /// Bytes that measuring `SecondMoments` takes besides the model's scratch, at the most: its own
   /// scratch, the sums of both taps, and one of them as it is reported.
   public static func productsByteCount(
     _ compute: ComputeType, shape: ModelShape, _ limits: MicroBatchLimits, _ split: LaneSplit
