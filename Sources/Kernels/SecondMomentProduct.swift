@@ -126,6 +126,7 @@ public final class SecondMomentSums: @unchecked Sendable {
           let scaled =
             sums[channel - first] * Double(scales.floats()[channel])
             * Double(1 << SecondMomentSums.sumBits)
+          // No integer: an activation was not finite, for which whoever looks for such ends the pass.
           totals[channel] &+= Int64(exactly: scaled.rounded(.toNearestOrEven)) ?? 0
         }
         locks[0].unlock()

@@ -66,6 +66,8 @@ final class SecondMomentsObserver: TapObserver, @unchecked Sendable {
 
 extension SecondMoments {
   fileprivate init(count: Int, _ sums: SecondMomentSums) {
+    precondition(
+      SecondMomentSums.sumBits == SecondMoments.sumBits, "both mean the same fixed point")
     self.init(count: count, sums: sums.sums, products: sums.products)
   }
 }

@@ -24,22 +24,4 @@ enum RawFrames {
 
   /// All frames but the header in one.
   static func joinBytes(_ frames: [[UInt8]]) -> [UInt8] { Array(frames.dropFirst().joined()) }
-
-  /// All frames but the header as values.
-  ///
-  /// - Precondition: their bytes are a whole number of values.
-  static func join<Value: BitwiseCopyable>(_ frames: [[UInt8]], as: Value.Type) -> [Value] {
-    let byteCount = byteCount(frames)
-    let size = MemoryLayout<Value>.stride
-    precondition(byteCount % size == 0, "Values are whole.")
-    return Array(unsafeUninitializedCapacity: byteCount / size) { values, initializedCount in
-      let target = UnsafeMutableRawBufferPointer(values)
-      var offset = 0
-      for frame in frames.dropFirst() {
-        UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyBytes(from: frame)
-        offset += frame.count
-      }
-      initializedCount = byteCount / size
-    }
-  }
 }

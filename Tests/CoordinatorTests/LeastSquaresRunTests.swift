@@ -93,6 +93,7 @@ struct LeastSquaresRunTests {
     let folder = try TemporaryFolder()
     for (arguments, message) in [
       (["--samples", "8"], "every 8th leaf"), (["--gather"], "leave out --gather"),
+      (["--metric", "magnitude"], "least-squares needs data"),
     ] {
       let outcome = try Programs.coordinator(run(folder.path("none")) + arguments)
       #expect(outcome.exitCode != 0)

@@ -193,6 +193,11 @@ public struct PruneRun: Sendable {
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
     try search.check(inputs.shape)
     guard search.metric.needsMoments else {
+      guard write.compensation != .leastSquares else {
+        throw UsageError(
+          "--compensation least-squares needs data, which --metric \(search.metric.rawValue) does "
+            + "not read: choose another metric or compensation")
+      }
       guard calibration == nil else {
         throw UsageError(
           "--metric \(search.metric.rawValue) reads no data and compensates nothing: leave out "
