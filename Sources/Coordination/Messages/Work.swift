@@ -39,7 +39,8 @@ extension Work {
   public var name: String {
     switch self {
     case .measureSamples(let kinds, let unit, _):
-      (kinds == [LossSum.kind] ? "evaluation" : "calibration")
+      (kinds == [LossSum.kind]
+        ? "evaluation" : unit.scales == nil ? "calibration" : "second moments")
         + " of work unit \(unit.node.level)/\(unit.node.index)"
     case .measureWeights(_, let layer): "weight norms of layer \(layer)"
     case .writeShard(let index): "shard \(index)"
