@@ -58,7 +58,8 @@ extension LayerScores {
     guard moments.count > 1 else { throw .tooFewTokens(moments.count) }
     switch metric {
     case .variance: return moments.variance
-    case .weightedVariance: return zip(moments.variance, norms.squareSum).map { $0 * $1 }
+    case .weightedVariance, .conditionalVariance:
+      return zip(moments.variance, norms.squareSum).map { $0 * $1 }
     case .weightedNorm:
       guard sampleCount > 0 else { throw .noSamples }
       let samples = Double(sampleCount)

@@ -9,6 +9,7 @@ import FlapCore
 /// | IFV | var_j |
 /// | WIFN | mean_i |W_ij| · sqrt(Σ x_j² / samples) |
 /// | magnitude | ‖W_:,j‖ |
+/// | OBS | that of WIFV, which decides how many units of a layer go; which ones, its order of removal |
 public enum Metric: String, Hashable, Sendable, CaseIterable {
   /// Weighted input feature variance, the paper's choice.
   case weightedVariance = "WIFV"
@@ -19,9 +20,15 @@ public enum Metric: String, Hashable, Sendable, CaseIterable {
   /// Norm of the weight alone. With ``Structure/uniform`` and without bias compensation it is the
   /// baseline called magnitude-sp.
   case magnitude = "magnitude"
+  /// Conditional variance (Optimal Brain Surgeon, Hassibi and Stork 1993): units go in the order in
+  /// which the others, fitted anew, can do without them.
+  case conditionalVariance = "OBS"
 
   /// Whether scores need calibration; without, they come from the weights alone.
   public var needsMoments: Bool { self != .magnitude }
+
+  /// Whether the order of removal decides, which second moments tell.
+  public var needsOrder: Bool { self == .conditionalVariance }
 
   /// Whether the scores at a tap are squared. The published code does so at that of attention, for
   /// the paper's metrics, not for its magnitude baseline.
@@ -38,6 +45,8 @@ public enum Structure: String, Hashable, Sendable, CaseIterable {
   case uniformLayersManualModules = "UL-MM"
   /// The same ratio in every layer and module.
   case uniform = "UL-UM"
+  /// The counts of which the model loses least, by losses that were measured module by module.
+  case measured
 
   /// Whether a number of groups to remove has to be given.
   public var needsGroupsRemoved: Bool {

@@ -15,6 +15,10 @@ public enum PruningError: Error, Hashable, Sendable {
   case momentsMissing(Metric)
   case tooFewTokens(Int)
   case noSamples
+  /// The statistics have no order of removal of this shape's units.
+  case orderMissing
+  /// The statistics have no measured losses.
+  case lossesMissing
   case layerCount(expected: Int, found: Int)
   case channelCount(layer: Int, tap: Tap, expected: Int, found: Int)
   case scoreNotFinite(layer: Int, tap: Tap, channel: Int)
@@ -32,11 +36,25 @@ public enum PruningError: Error, Hashable, Sendable {
   case noUniformHeads(hiddenSize: Int)
   /// A plan whose layer leaves no group or no neuron.
   case emptiedLayer(Int)
+  /// An error curve has a value that is no number, after so many units are removed.
+  case errorNotFinite(layer: Int, tap: Tap, removed: Int)
+  /// A loss that was measured is no number.
+  case lossNotFinite(layer: Int, tap: Tap, kept: Int)
+  /// A module that could lose units was measured at no count.
+  case lossNotMeasured(layer: Int, tap: Tap)
+  /// A loss was measured twice at one count, or at none that a module with units removed can have.
+  case lossLevelUnusable(layer: Int, tap: Tap, kept: Int, units: Int)
 }
 
 extension PruningError: CustomStringConvertible {
   public var description: String {
     switch self {
+    case .orderMissing:
+      "The statistics hold no order of removal, which --metric OBS and --structure measured need; "
+        + "calibrate with --method best."
+    case .lossesMissing:
+      "The statistics hold no measured losses, which --structure measured needs; calibrate with "
+        + "--method best."
     case .ratioOutOfRange(let ratio):
       "The ratio \(ratio) is outside [0, 1); give the part of the decoder parameters to remove, "
         + "such as 0.2."
@@ -91,6 +109,18 @@ extension PruningError: CustomStringConvertible {
         + "LlamaConfig wants it; leave out --uniform or use a smaller multiple."
     case .emptiedLayer(let layer):
       "The plan leaves decoder layer \(layer) without a group or a neuron; keep at least one each."
+    case .errorNotFinite(let layer, let tap, let removed):
+      "The error of \(tap.moduleName(layer: layer)) without \(removed) of its units is not finite; "
+        + "check the model's weights and the statistics."
+    case .lossNotFinite(let layer, let tap, let kept):
+      "The loss measured with \(kept) units of \(tap.moduleName(layer: layer)) is not finite; check "
+        + "the model's weights and the samples."
+    case .lossNotMeasured(let layer, let tap):
+      "No loss was measured with fewer units of \(tap.moduleName(layer: layer)) than it has; measure "
+        + "at least one count."
+    case .lossLevelUnusable(let layer, let tap, let kept, let units):
+      "The loss with \(kept) of the \(units) units of \(tap.moduleName(layer: layer)) was measured "
+        + "twice or cannot be; measure counts from 1 to \(units - 1), each once."
     }
   }
 

@@ -27,6 +27,8 @@ public struct SearchResult: Hashable, Sendable {
   /// Groups and neurons that stay only because a layer never loses its last one.
   public var unitsKeptByMinimum: Int
   public var reached: ReachedRatio
+  /// Of measured counts: the sum of the modules' losses, in nats per token; nil for others.
+  public var predictedLoss: Double?
 
   /// Kept groups of heads, per layer.
   public var keptGroups: [Int] { plan.layers.map(\.keptGroupCount) }

@@ -8,8 +8,8 @@ extension StructureSearch {
     scores: [LayerScores], shape: ModelShape, budget: UnitBudget,
     free: () throws(PruningError) -> Selection
   ) throws(PruningError) -> Selection {
-    try checkWidths(shape)
-    if ratio == 0, (groupsRemoved ?? 0) == 0, isAllowed(PruningPlan(keepingAllOf: shape), shape) {
+    try widths.check(shape)
+    if ratio == 0, (groupsRemoved ?? 0) == 0, widths.allowsKeepingAll(of: shape) {
       return Selection(layers: PruningPlan(keepingAllOf: shape).layers)
     }
     let target = Double(budget.total) * (1 - ratio)
@@ -144,7 +144,7 @@ extension StructureSearch {
     let layerCount = shape.layers.count
     let largest = shape.layers.map(\.intermediateSize).min() ?? 0
     var best: (groups: Int, neurons: Int, miss: Double, lack: Double, surplus: Double)?
-    for groups in allowedGroupCounts(shape) {
+    for groups in widths.groupCounts(sharedByLayersOf: shape) {
       let perLayer = target / Double(layerCount) - Double(budget.groupCosts[0] * groups)
       let neurons = nearestMultiple(
         of: widths.neuronMultiple, to: perLayer / Double(budget.neuronCost), within: largest)
@@ -183,43 +183,6 @@ extension StructureSearch {
   }
 
   // MARK: Counts
-
-  /// Counts of groups that every layer can keep and the rules allow, ascending.
-  private func allowedGroupCounts(_ shape: ModelShape) -> [Int] {
-    let largest = shape.layers.map(\.keyValueHeadCount).min() ?? 0
-    return stride(from: widths.groupMultiple, through: largest, by: widths.groupMultiple).filter {
-      !widths.headsDivideHiddenSize
-        || shape.hiddenSize % ($0 * shape.layers[0].headsPerGroup) == 0
-    }
-  }
-
-  private func isAllowed(_ plan: PruningPlan, _ shape: ModelShape) -> Bool {
-    let groups = plan.layers.map(\.keptGroupCount)
-    let neurons = plan.layers.map(\.keptNeuronCount)
-    guard groups.allSatisfy({ $0 % widths.groupMultiple == 0 }),
-      neurons.allSatisfy({ $0 % widths.neuronMultiple == 0 })
-    else { return false }
-    return !widths.isUniform
-      || (Set(groups).count == 1 && Set(neurons).count == 1
-        && allowedGroupCounts(shape).contains(groups[0]))
-  }
-
-  private func checkWidths(_ shape: ModelShape) throws(PruningError) {
-    for (index, layer) in shape.layers.enumerated() {
-      guard layer.keyValueHeadCount >= widths.groupMultiple else {
-        throw .tooFewUnits(
-          layer: index, .attentionOutput, found: layer.keyValueHeadCount,
-          multiple: widths.groupMultiple)
-      }
-      guard layer.intermediateSize >= widths.neuronMultiple else {
-        throw .tooFewUnits(
-          layer: index, .mlpDown, found: layer.intermediateSize, multiple: widths.neuronMultiple)
-      }
-      guard !widths.isUniform || layer.headsPerGroup == shape.layers[0].headsPerGroup else {
-        throw .unevenGroups(layer: index)
-      }
-    }
-  }
 
   /// The multiple nearest to a number, the larger of two, that is neither 0 nor above the limit.
   private func nearestMultiple(of multiple: Int, to value: Double, within limit: Int) -> Int {

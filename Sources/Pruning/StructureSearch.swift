@@ -74,6 +74,7 @@ public struct StructureSearch: Hashable, Sendable {
       return try selectOverLayers(
         UnitScores(standardizing: scores, shape: shape), groupsRemoved: groupsRemoved ?? 0,
         budget: budget)
+    case .measured: preconditionFailure("losses decide, not scores")
     case .uniformLayersManualModules:
       return try selectInLayers(
         UnitScores(summing: scores, shape: shape), groupsRemoved: groupsRemoved ?? 0,
@@ -92,7 +93,7 @@ public struct StructureSearch: Hashable, Sendable {
   }
 
   /// So that no product of sizes, which may come from a file, overflows below.
-  private static func check(_ shape: ModelShape) throws(PruningError) {
+  static func check(_ shape: ModelShape) throws(PruningError) {
     let dimensions = 1...Limits.dimension
     guard dimensions.contains(shape.hiddenSize), dimensions.contains(shape.headDimension),
       (0...Limits.dimension).contains(shape.vocabularySize)

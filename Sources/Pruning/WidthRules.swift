@@ -41,7 +41,7 @@ public struct WidthRules: Hashable, Sendable {
   var areNone: Bool { self == WidthRules() }
 }
 
-private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
+func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
   var (x, y) = (a, b)
   while y != 0 { (x, y) = (y, x % y) }
   return x

@@ -38,7 +38,7 @@ import Testing
   }
 
   /// Each of two layers keeps 16 + 3 of 2·16 + 8·3 = 56: at most 37/56 = 0.66071 can go.
-  @Test(arguments: Structure.allCases)
+  @Test(arguments: Structure.decidedByScores)
   func ratioThatTheMinimumForbids(structure: Structure) throws {
     let groups = structure.needsGroupsRemoved ? 2 : nil
     #expect(error(structure, 0.66, groups: groups) == nil)
@@ -179,7 +179,10 @@ import Testing
     .noSamples, .layerCount(expected: 1, found: 2),
     .channelCount(layer: 0, tap: .mlpDown, expected: 1, found: 2),
     .scoreNotFinite(layer: 0, tap: .mlpDown, channel: 1), .unusableShape, .unusableLayer(1),
-    .emptiedLayer(0),
+    .emptiedLayer(0), .orderMissing, .lossesMissing,
+    .errorNotFinite(layer: 0, tap: .mlpDown, removed: 1),
+    .lossNotFinite(layer: 0, tap: .mlpDown, kept: 1), .lossNotMeasured(layer: 0, tap: .mlpDown),
+    .lossLevelUnusable(layer: 0, tap: .mlpDown, kept: 9, units: 8),
   ])
   func descriptionsAreOneLine(error: PruningError) {
     #expect(!error.description.contains("\n") && error.description.hasSuffix("."))

@@ -1,4 +1,5 @@
 import FlapCore
+import Pruning
 
 /// A shape of these sizes and no biases.
 func testShape(
@@ -20,4 +21,9 @@ func flags(_ text: String) -> [Bool] { text.map { $0 == "1" } }
 /// Every value repeated for `count` channels.
 func repeated(_ values: [Double], count: Int) -> [Double] {
   values.flatMap { value -> [Double] in Array(repeating: value, count: count) }
+}
+
+extension Structure {
+  /// Those that a search by scores knows.
+  static let decidedByScores = allCases.filter { $0 != .measured }
 }

@@ -1,0 +1,92 @@
+public import FlapCore
+public import Statistics
+
+/// Searches from all that was measured.
+extension StructureSearch {
+  /// - Parameters:
+  ///   - metric: which units of a layer go; OBS: those that go first in the order of removal.
+  ///   - statistics: with what metric and structure need.
+  ///   - compensating: whether the pruned model gets biases, which its size counts.
+  /// - Throws: as ``run(scores:shape:compensating:)``, and if something was not measured.
+  public func run(
+    _ statistics: ModelStatistics, metric: Metric, shape: ModelShape, compensating: Bool = true
+  ) throws(PruningError) -> SearchResult {
+    guard structure != .measured else {
+      return try runMeasured(statistics, shape: shape, compensating: compensating)
+    }
+    let scores = try LayerScores.scores(
+      metric: metric, moments: statistics.moments, norms: statistics.norms)
+    var result = try run(scores: scores, shape: shape, compensating: compensating)
+    if metric == .conditionalVariance {
+      let counts = result.plan.layers.map {
+        PerTap(attentionOutput: $0.keptGroupCount, mlpDown: $0.keptNeuronCount)
+      }
+      result.plan = PruningPlan(keeping: counts, ranks: try statistics.removalRanks(of: shape))
+    }
+    return result
+  }
+
+  private func runMeasured(
+    _ statistics: ModelStatistics, shape: ModelShape, compensating: Bool
+  ) throws(PruningError) -> SearchResult {
+    try StructureSearch.check(shape)
+    let ranks = try statistics.removalRanks(of: shape)
+    let curves = try statistics.lossCurves(of: shape)
+    let allocated = try MeasuredAllocation(ratio: ratio, widths: widths)
+      .run(curves: curves, shape: shape)
+    let plan = PruningPlan(keeping: allocated.counts, ranks: ranks)
+    return SearchResult(
+      plan: plan, threshold: nil, unitsKeptByMinimum: 0,
+      reached: ReachedRatio(of: plan, for: shape, compensating: compensating),
+      predictedLoss: allocated.loss)
+  }
+}
+
+extension ModelStatistics {
+  /// At which position each unit goes, [layer][tap][unit].
+  ///
+  /// - Throws: ``PruningError/orderMissing`` where it was not measured, or is none of this shape.
+  public func removalRanks(of shape: ModelShape) throws(PruningError) -> [PerTap<[Int]>] {
+    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width in
+      curve.unitRanks(width: width)
+    }
+  }
+
+  /// What the model loses with fewer units of each module.
+  ///
+  /// - Throws: ``PruningError/lossesMissing`` where it was not measured, or is of another shape.
+  public func lossCurves(of shape: ModelShape) throws(PruningError) -> [PerTap<LossCurve>] {
+    let errors = try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width in
+      curve.unitErrors(width: width)
+    }
+    let losses = try map(ModuleLosses.self, missing: .lossesMissing, shape) { losses, _ in
+      losses.levels
+    }
+    return zip(errors, losses).map { errors, levels in
+      PerTap { tap in
+        LossCurve(
+          errors: errors[tap],
+          measured: levels[tap].filter { $0.kept < errors[tap].count }.map {
+            LossCurve.Level(kept: $0.kept, loss: $0.divergence)
+          })
+      }
+    }
+  }
+
+  private func map<Value: Statistic, Result>(
+    _ type: Value.Type, missing: PruningError, _ shape: ModelShape,
+    _ transform: (Value, _ unitWidth: Int) -> Result?
+  ) throws(PruningError) -> [PerTap<Result>] {
+    guard let layers = self[type], layers.count == shape.layers.count else { throw missing }
+    var results: [PerTap<Result>] = []
+    for (layer, values) in layers.enumerated() {
+      results.append(
+        try PerTap { tap throws(PruningError) in
+          let width = tap.axis.unit(shape.layers[layer], of: shape)?.width ?? 1
+          guard let result = transform(values[tap], width) else { throw missing }
+          return result
+        })
+    }
+    return results
+  }
+}
