@@ -205,6 +205,12 @@ FLAP_KERNEL void flap_pack_transposed(flap_format format, const void *x, size_t 
                     column_tiles, sums);
 }
 
+FLAP_KERNEL void flap_add_wide_fixed_point(const float *y, size_t count, double scale,
+                                           const float *scales, int64_t *fixed) {
+  for (size_t i = 0; i < count; i++)
+    fixed[i] += (int64_t)__builtin_rint((double)y[i] * scale * (double)scales[i]);
+}
+
 FLAP_KERNEL void flap_add_fixed_point(const float *y, size_t count, float scale,
                                       const float *scales, int32_t *fixed) {
   for (size_t i = 0; i < count; i++)

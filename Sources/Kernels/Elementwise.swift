@@ -66,6 +66,16 @@ public enum Elementwise {
     flap_log_sum_exp_block(x, stride, rows, columns, maxima, sums)
   }
 
+  /// Takes a block of columns of two rows' logits into every row's maximum of y, Σ exp(y − maximum)
+  /// and Σ exp(y − maximum)·(y − x), which begin as −∞, 0 and 0.
+  public static func addGaps(
+    from y: UnsafePointer<Float>, fromStride: Int, to x: UnsafePointer<Float>, stride: Int,
+    rows: Int, columns: Int, maxima: UnsafeMutablePointer<Float>,
+    sums: UnsafeMutablePointer<Double>, gaps: UnsafeMutablePointer<Double>
+  ) {
+    flap_gap_block(y, fromStride, x, stride, rows, columns, maxima, sums, gaps)
+  }
+
   package static func exp(_ from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>, count: Int)
   {
     flap_exp(from, to, count)

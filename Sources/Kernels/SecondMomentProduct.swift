@@ -81,8 +81,12 @@ public final class SecondMomentSums: @unchecked Sendable {
     _ x: RowTiles, rowCounts: [UInt8], team: ThreadTeam, scratch: SecondMomentScratch
   ) {
     precondition(x.channels == channels, "one scale per channel")
-    let operands = scratch.operands(of: x, panels: rowCounts.count)
-    transpose(x, rowCounts, operands, team)
+    let operands = scratch.transpose(x, rowCounts, team) { channel, sum in
+      locks[0].lock()
+      defer { locks[0].unlock() }
+      let scaled = sum * Double(scales.floats()[channel]) * Double(1 << SecondMomentSums.sumBits)
+      columnSums.bytes.assumingMemoryBound(to: Int64.self)[channel] &+= Int64(fixedPoint: scaled)
+    }
     let width = MatrixProduct.tileOutputs
     let blocks = (0..<SecondMomentSums.blockCount(channels)).flatMap { block in
       let last = min((block + 1) * MatrixProduct.tileRows, channels)
@@ -93,7 +97,9 @@ public final class SecondMomentSums: @unchecked Sendable {
       let rows = block * MatrixProduct.tileRows..<last
       let outputs = first..<min(first + width, last)
       let y = scratch.outputs[thread].floats()
-      operands.multiply(rows: rows, outputs: outputs, to: y, stride: SecondMomentScratch.rowStride)
+      operands.rows.multiply(
+        operands.columns, rows: rows, outputs: outputs, to: y,
+        stride: SecondMomentScratch.rowStride)
       locks[block].lock()
       for row in rows where row >= outputs.lowerBound {
         let count = min(row + 1, outputs.upperBound) - outputs.lowerBound
@@ -107,31 +113,17 @@ public final class SecondMomentSums: @unchecked Sendable {
     }
   }
 
-  private func transpose(
-    _ x: RowTiles, _ rowCounts: [UInt8], _ operands: TransposedOperands, _ team: ThreadTeam
-  ) {
-    team.run(.observers, taskCount: Tile.count(ofRows: channels)) { group, _ in
-      withUnsafeTemporaryAllocation(of: Double.self, capacity: Tile.side) { sums in
-        sums.initialize(repeating: 0)
-        rowCounts.withUnsafeBufferPointer { rowCounts in
-          flap_pack_transposed(
-            x.compute.format, x.bytes, x.tilesPerPanel, rowCounts.count, rowCounts.baseAddress,
-            group * Tile.side, operands.rows.tile(row: group * Tile.side),
-            operands.columns.group(group), sums.baseAddress)
-        }
-        let first = group * Tile.side
-        locks[0].lock()
-        let totals = columnSums.bytes.assumingMemoryBound(to: Int64.self)
-        for channel in first..<min(first + Tile.side, channels) {
-          let scaled =
-            sums[channel - first] * Double(scales.floats()[channel])
-            * Double(1 << SecondMomentSums.sumBits)
-          // No integer: an activation was not finite, for which whoever looks for such ends the pass.
-          totals[channel] &+= Int64(exactly: scaled.rounded(.toNearestOrEven)) ?? 0
-        }
-        locks[0].unlock()
-      }
-    }
+  /// Of all channels Σ x², as far as it did not fit into its integer: such a sum is below 0.
+  public var firstOverflow: Int? {
+    (0..<channels).first { products[SecondMomentSums.productCount($0 + 1) - 1] < 0 }
+  }
+}
+
+extension Int64 {
+  /// Rounded to nearest even; 0 for what is no number of 64 bits: an activation was not finite, for
+  /// which whoever looks for such ends the pass.
+  init(fixedPoint value: Double) {
+    self = Int64(exactly: value.rounded(.toNearestOrEven)) ?? 0
   }
 }
 
@@ -139,9 +131,9 @@ public final class SecondMomentSums: @unchecked Sendable {
 public struct SecondMomentScratch {
   private let rowTiles: ScratchBuffer
   private let columnTiles: ScratchBuffer
-  fileprivate let outputs: [ScratchBuffer]
+  let outputs: [ScratchBuffer]
 
-  fileprivate static let rowStride = MatrixProduct.tileOutputs + 16
+  static let rowStride = MatrixProduct.tileOutputs + 16
   private static let outputByteCount = MatrixProduct.tileRows * rowStride * 4
 
   /// - Parameters:
@@ -166,32 +158,61 @@ public struct SecondMomentScratch {
       + threadCount * ScratchBuffer.roundedByteCount(outputByteCount)
   }
 
-  fileprivate func operands(of x: RowTiles, panels: Int) -> TransposedOperands {
+  /// xᵀ as both operands, in this scratch.
+  ///
+  /// - Parameters:
+  ///   - rowCounts: of each panel's rows, how many count, from the first.
+  ///   - take: gets each channel's sum over the rows; from several threads at once.
+  func transpose(
+    _ x: RowTiles, _ rowCounts: [UInt8], _ team: ThreadTeam,
+    _ take: (_ channel: Int, _ sum: Double) -> Void
+  ) -> (rows: RowTiles, columns: ColumnTiles) {
+    let operands = operands(channels: x.channels, x.compute, panels: rowCounts.count)
+    team.run(.observers, taskCount: Tile.count(ofRows: x.channels)) { group, _ in
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: Tile.side) { sums in
+        sums.initialize(repeating: 0)
+        rowCounts.withUnsafeBufferPointer { rowCounts in
+          flap_pack_transposed(
+            x.compute.format, x.bytes, x.tilesPerPanel, rowCounts.count, rowCounts.baseAddress,
+            group * Tile.side, operands.rows.tile(row: group * Tile.side),
+            operands.columns.group(group), sums.baseAddress)
+        }
+        let first = group * Tile.side
+        for channel in first..<min(first + Tile.side, x.channels) {
+          take(channel, sums[channel - first])
+        }
+      }
+    }
+    return operands
+  }
+
+  /// Where the operands of a matrix with so many rows lie.
+  func operands(
+    channels: Int, _ compute: ComputeType, panels: Int
+  ) -> (rows: RowTiles, columns: ColumnTiles) {
     let rows = panels * Tile.side
     precondition(
-      RowTiles.byteCount(x.compute, rows: x.channels, channels: rows) <= rowTiles.byteCount,
+      RowTiles.byteCount(compute, rows: channels, channels: rows) <= rowTiles.byteCount,
       "scratch was allocated for smaller matrices")
-    return TransposedOperands(
-      rows: RowTiles(x.compute, channels: rows, at: rowTiles.bytes),
-      columns: ColumnTiles(
-        x.compute, outputs: x.channels, channels: rows, at: columnTiles.bytes))
+    return (
+      RowTiles(compute, channels: rows, at: rowTiles.bytes),
+      ColumnTiles(compute, outputs: channels, channels: rows, at: columnTiles.bytes)
+    )
   }
 }
 
-/// xᵀ, [channels of x, rows of x], as left and as right operand.
-private struct TransposedOperands {
-  let rows: RowTiles
-  let columns: ColumnTiles
-
+extension RowTiles {
+  /// Some rows times some outputs of a right operand, by as many channels: y [range, outputs].
   func multiply(
-    rows range: Range<Int>, outputs: Range<Int>, to y: UnsafeMutablePointer<Float>, stride: Int
+    _ columns: ColumnTiles, rows range: Range<Int>, outputs: Range<Int>,
+    to y: UnsafeMutablePointer<Float>, stride: Int
   ) {
     flap_multiply(
       flap_product(
-        format: rows.compute.format, x: rows.tile(row: range.lowerBound),
-        panel_stride: rows.tilesPerPanel, panels: Tile.count(ofRows: range.count),
+        format: compute.format, x: tile(row: range.lowerBound),
+        panel_stride: tilesPerPanel, panels: Tile.count(ofRows: range.count),
         w: columns.group(outputs.lowerBound / Tile.side), group_stride: columns.tilesPerGroup,
-        groups: Tile.count(ofRows: outputs.count), inner_tiles: rows.tilesPerPanel, y: y,
+        groups: Tile.count(ofRows: outputs.count), inner_tiles: tilesPerPanel, y: y,
         y_stride: stride, accumulate: false))
   }
 }

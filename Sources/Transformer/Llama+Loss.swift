@@ -55,7 +55,7 @@ extension Llama {
   }
 
   /// Tokens of the vocabulary whose weights are packed together.
-  private var sectionSize: Int { scratch.weights.rowsThatFit(channels: shape.hiddenSize) }
+  var sectionSize: Int { scratch.weights.rowsThatFit(channels: shape.hiddenSize) }
 
   /// A section of the vocabulary for one leaf, computed tile by tile by the function that it is
   /// given: the logits of a tile's rows, and the token of the section's first output.
@@ -66,30 +66,60 @@ extension Llama {
   private func forLogits(
     of microBatch: [Leaf], _ body: (_ leaf: Int, _ strips: Int, LogitRun) throws -> Void
   ) throws {
+    try forSections(ofAtMost: sectionSize) { section in
+      for (index, leaf) in microBatch.enumerated() {
+        try body(index, section.strips.count) { finish in
+          project(scratch.residuals[index].floats(), RowLayout(leaf), section) {
+            finish($0, section.firstToken)
+          }
+        }
+      }
+    }
+  }
+
+  /// Some tokens of the vocabulary, with their weights packed.
+  struct VocabularySection {
+    let firstToken: Int
+    let strips: [MatrixProduct.Strip]
+    fileprivate let norm: [Float]
+  }
+
+  /// Computes logits of a leaf's rows, tile by tile.
+  ///
+  /// - Parameter x: the residual stream behind the last layer, [rows, hidden].
+  func project(
+    _ x: UnsafePointer<Float>, _ layout: RowLayout, _ section: VocabularySection,
+    finish: (MatrixProduct.OutputTile) -> Void
+  ) {
+    let lane = lanes.whole
+    let normed = normalize(x, layout, section.norm, lane)
+    MatrixProduct.run(
+      normed, rows: layout.rowCount, section.strips, team: lane.team,
+      scratch: lane.perThread.outputs
+    ) { tile in
+      lane.team.enter(.other, thread: tile.thread)
+      finish(tile)
+    }
+  }
+
+  /// The whole vocabulary, section by section.
+  ///
+  /// - Parameter limit: tokens of a section; a multiple of `MatrixProduct.tileOutputs`.
+  func forSections(
+    ofAtMost limit: Int, _ body: (VocabularySection) throws -> Void
+  ) throws {
     let norm = try checkpoint.tensor("model.norm.weight", shape: [shape.hiddenSize])
       .float32Values()
     let projection = shape.outputProjection
     takeChecksums(of: ["model.norm.weight", projection.name])
     let head = Linear(
       try checkpoint.tensor(projection.name, shape: projection.shape), bias: nil)
-    let lane = lanes.whole
-    for first in stride(from: 0, to: shape.vocabularySize, by: sectionSize) {
-      let section = first..<min(first + sectionSize, shape.vocabularySize)
-      let tiles = scratch.weights.pack(head.weight, rows: section, team: lane.team)
-      let strips = MatrixProduct.Strip.covering(tiles)
-      for (index, leaf) in microBatch.enumerated() {
-        let layout = RowLayout(leaf)
-        let normed = normalize(index, layout, norm, lane)
-        try body(index, strips.count) { finish in
-          MatrixProduct.run(
-            normed, rows: layout.rowCount, strips, team: lane.team,
-            scratch: lane.perThread.outputs
-          ) { tile in
-            lane.team.enter(.other, thread: tile.thread)
-            finish(tile, first)
-          }
-        }
-      }
+    for first in stride(from: 0, to: shape.vocabularySize, by: limit) {
+      let section = first..<min(first + limit, shape.vocabularySize)
+      let tiles = scratch.weights.pack(head.weight, rows: section, team: lanes.whole.team)
+      try body(
+        VocabularySection(
+          firstToken: first, strips: MatrixProduct.Strip.covering(tiles), norm: norm))
     }
   }
 }

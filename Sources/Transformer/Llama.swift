@@ -63,17 +63,33 @@ public final class Llama {
     _ microBatch: [Leaf], observers: [any TapObserver] = [],
     onTap: (TapPassage) throws -> Void = { _ in }
   ) throws {
-    precondition(limits.admits(microBatch), "scratch was allocated for smaller micro-batches")
     try embed(microBatch)
-    for layer in shape.layers.indices {
+    try run(0..<stepCount, microBatch, observers: observers, onTap: onTap)
+  }
+
+  /// Halves of layers: attention and MLP of each.
+  public var stepCount: Int { Tap.allCases.count * shape.layers.count }
+
+  /// Takes the residual stream that the scratch holds through some halves of layers: 2·l is the
+  /// attention of layer l, 2·l + 1 its MLP.
+  ///
+  /// - Parameters: as of ``forward(_:observers:onTap:)``.
+  func run(
+    _ steps: Range<Int>, _ microBatch: [Leaf], observers: [any TapObserver] = [],
+    onTap: (TapPassage) throws -> Void
+  ) throws {
+    precondition(limits.admits(microBatch), "scratch was allocated for smaller micro-batches")
+    let halves = Tap.allCases.count
+    for layer in steps.lowerBound / halves..<(steps.upperBound + halves - 1) / halves {
+      let taps = Tap.allCases.filter { steps.contains(halves * layer + $0.rawValue) }
       var weights = try LayerWeights(checkpoint, layer: layer, of: shape)
       takeChecksums(
         of: shape.table(layer: layer).tensors.map {
           ModelShape.name(ofLayer: layer, $0.name)
         })
       pruning?.apply(to: &weights, layer: layer, of: shape)
-      let packed = scratch.weights.pack(weights, team: lanes.whole.team)
-      if layer + 1 < shape.layers.count {
+      let packed = scratch.weights.pack(weights, for: taps, team: lanes.whole.team)
+      if halves * (layer + 1) < steps.upperBound {
         let next = try LayerWeights(checkpoint, layer: layer + 1, of: shape)
         for map in next.maps.all { map.willNeed() }
       }
@@ -81,10 +97,9 @@ public final class Llama {
         let pass = LeafPass(
           layer: layer, weights: weights, packed: packed, leaf: microBatch[index], index: index,
           lane: lane, observers: observers)
-        return (attention(pass), feedForward(pass))
-      } _: { heads, neurons in
-        try onTap(heads)
-        try onTap(neurons)
+        return taps.map { $0 == .attentionOutput ? attention(pass) : feedForward(pass) }
+      } _: { passages in
+        for passage in passages { try onTap(passage) }
       }
     }
   }
@@ -124,7 +139,8 @@ public final class Llama {
   // MARK: Embedding
 
   /// x[t] = embedding[token[t]], a sample per task; rows that are no tokens become zeros.
-  private func embed(_ microBatch: [Leaf]) throws {
+  func embed(_ microBatch: [Leaf]) throws {
+    precondition(limits.admits(microBatch), "scratch was allocated for smaller micro-batches")
     let (width, count) = (shape.hiddenSize, shape.vocabularySize)
     let unknown = microBatch.lazy.flatMap(\.tokens).first { !(0..<count).contains(Int($0)) }
     if let unknown {
@@ -165,7 +181,13 @@ public final class Llama {
   func normalize(
     _ leaf: Int, _ layout: RowLayout, _ weight: [Float], _ lane: Lane
   ) -> RowTiles {
-    let x = scratch.residuals[leaf].floats()  // [rows, hidden]
+    normalize(scratch.residuals[leaf].floats(), layout, weight, lane)
+  }
+
+  /// - Parameter x: [rows, hidden]
+  func normalize(
+    _ x: UnsafePointer<Float>, _ layout: RowLayout, _ weight: [Float], _ lane: Lane
+  ) -> RowTiles {
     let tiles = RowTiles(compute, channels: shape.hiddenSize, at: lane.scratch.hidden.bytes)
     weight.withUnsafeBufferPointer { weight in
       lane.team.run(.norms, taskCount: layout.rowCount / Tile.side) { panel, _ in

@@ -18,8 +18,8 @@ struct PackedWeights {
     }
   }
 
-  /// Packs on all threads what fits; what was packed before is overwritten.
-  func pack(_ layer: LayerWeights, team: ThreadTeam) -> LayerMaps<ColumnTiles> {
+  /// Packs on all threads the maps of some halves of a layer; what was packed before is overwritten.
+  func pack(_ layer: LayerWeights, for taps: [Tap], team: ThreadTeam) -> LayerMaps<ColumnTiles> {
     var free = buffer.bytes
     let matrices = layer.maps.map(\.weight)
     let tiles = matrices.map { matrix in
@@ -27,7 +27,8 @@ struct PackedWeights {
       free += tiles.byteCount
       return tiles
     }
-    pack(zip(matrices.all, tiles.all).map { ($0, $1, 0) }, team: team)
+    let roles = LinearMap.Role.allCases.filter { taps.contains($0.half) }
+    pack(roles.map { (matrices[$0], tiles[$0], 0) }, team: team)
     return tiles
   }
 
@@ -64,6 +65,16 @@ struct PackedWeights {
       map.matrix.packGroups(
         map.firstGroup + groups.lowerBound..<map.firstGroup + groups.upperBound, compute,
         to: map.tiles.group(groups.lowerBound))
+    }
+  }
+}
+
+extension LinearMap.Role {
+  /// By the tap at the end of its half of a layer.
+  fileprivate var half: Tap {
+    switch self {
+    case .query, .key, .value, .output: .attentionOutput
+    case .gate, .up, .down: .mlpDown
     }
   }
 }

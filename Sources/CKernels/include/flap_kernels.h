@@ -75,6 +75,11 @@ void flap_channel_moments(const float *x, size_t stride, size_t rows, size_t cha
 // the last block, the sums in f64. Before the first, maxima are −∞ and sums 0.
 void flap_log_sum_exp_block(const float *x, size_t stride, size_t rows, size_t columns,
                             float *maxima, double *sums);
+// How far the distribution softmax(x) is from softmax(y), in blocks of columns as above: sums of
+// Σ exp(y − maximum) and Σ exp(y − maximum)·(y − x). After the last block the Kullback-Leibler
+// divergence of a row is gap / sum − log Σ exp(y) + log Σ exp(x).
+void flap_gap_block(const float *y, size_t y_stride, const float *x, size_t stride, size_t rows,
+                    size_t columns, float *maxima, double *sums, double *gaps);
 
 // exp, for tests: relative error below 2⁻²² on [−87.3, 88.3]; 0 below, exp(88.3) above.
 void flap_exp(const float *from, float *to, size_t count);

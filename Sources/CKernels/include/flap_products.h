@@ -77,4 +77,7 @@ void flap_pack_transposed(flap_format format, const void *x, size_t panel_stride
 // fixed[i] += y[i] · scale · scales[i], rounded to the nearest integer (to even).
 void flap_add_fixed_point(const float *y, size_t count, float scale, const float *scales,
                           int32_t *fixed);
+// The same into 64 bits, for terms whose size is not known beforehand.
+void flap_add_wide_fixed_point(const float *y, size_t count, double scale, const float *scales,
+                               int64_t *fixed);
 #endif

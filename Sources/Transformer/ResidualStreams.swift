@@ -1,0 +1,110 @@
+public import FlapCore
+internal import Kernels
+
+/// Copies of the residual streams of some leaves at a step, half of a layer: what lets a model go on
+/// from there again and again.
+public final class ResidualStreams: Sendable {
+  /// Steps behind: 2·l before the attention of layer l, 2·l + 1 before its MLP.
+  public let step: Int
+  let leaves: [Leaf]
+  /// Of each leaf, f32 [rows, hidden].
+  nonisolated(unsafe) let streams: [ScratchBuffer]
+
+  /// - Parameter folder: where they may be written to; nil: they stay in memory.
+  fileprivate init(
+    step: Int, leaves: [Leaf], hiddenSize: Int, inFileOf folder: String?
+  ) throws(OutOfMemory) {
+    self.step = step
+    self.leaves = leaves
+    streams = try leaves.map { leaf throws(OutOfMemory) in
+      let byteCount = RowLayout(leaf).rowCount * hiddenSize * 4
+      guard let folder else { return try ScratchBuffer(byteCount: byteCount) }
+      return try ScratchBuffer(byteCount: byteCount, inFileOf: folder)
+    }
+  }
+
+  /// Bytes of so many of the largest leaves.
+  public static func byteCount(
+    leafCount: Int, shape: ModelShape, _ limits: MicroBatchLimits
+  ) -> Int {
+    leafCount
+      * ScratchBuffer.roundedByteCount(RowLayout(limits).rowCount * shape.hiddenSize * 4)
+  }
+
+  /// to ← this − other, f32 [rows, hidden] of a panel's rows of one leaf.
+  ///
+  /// - Parameter rows: of the leaf's matrices.
+  public func difference(
+    from other: ResidualStreams, leaf: Int, rows: Range<Int>, width: Int,
+    to values: UnsafeMutablePointer<Float>
+  ) {
+    let first = rows.lowerBound * width
+    let (a, b) = (streams[leaf].floats(at: first), other.streams[leaf].floats(at: first))
+    for index in 0..<rows.count * width { values[index] = a[index] - b[index] }
+  }
+}
+
+/// Passes in parts, over any number of leaves.
+extension Llama {
+  /// The streams of leaves before a step.
+  ///
+  /// - Parameters:
+  ///   - earlier: where to go on from; nil: from the tokens.
+  ///   - folder: where they may be written to; nil: they stay in memory.
+  ///   - onTap: as of ``forward(_:observers:onTap:)``; called for the tap of every step.
+  public func streams(
+    of leaves: [Leaf], before step: Int, from earlier: ResidualStreams? = nil,
+    inFileOf folder: String? = nil, onTap: (TapPassage) throws -> Void
+  ) throws -> ResidualStreams {
+    let result = try ResidualStreams(
+      step: step, leaves: leaves, hiddenSize: shape.hiddenSize, inFileOf: folder)
+    try forMicroBatches(of: leaves) { microBatch, first in
+      if let earlier {
+        restore(earlier, first, count: microBatch.count)
+      } else {
+        try embed(microBatch)
+      }
+      try run((earlier?.step ?? 0)..<step, microBatch, onTap: onTap)
+      for index in microBatch.indices {
+        let stream = result.streams[first + index]
+        let rows = RowLayout(microBatch[index]).rowCount
+        stream.bytes.copyMemory(
+          from: scratch.residuals[index].bytes, byteCount: rows * shape.hiddenSize * 4)
+      }
+    }
+    return result
+  }
+
+  /// Takes streams through the steps that come, and shows each micro-batch's result.
+  ///
+  /// - Parameters:
+  ///   - end: the step not to go beyond; nil: to the last.
+  ///   - body: gets a micro-batch whose residual stream the scratch holds, and the number of its first
+  ///     leaf among all.
+  public func finish(
+    _ streams: ResidualStreams, before end: Int? = nil, observers: [any TapObserver] = [],
+    onTap: (TapPassage) throws -> Void, body: (_ microBatch: [Leaf], _ first: Int) throws -> Void
+  ) throws {
+    try forMicroBatches(of: streams.leaves) { microBatch, first in
+      restore(streams, first, count: microBatch.count)
+      try run(streams.step..<(end ?? stepCount), microBatch, observers: observers, onTap: onTap)
+      try body(microBatch, first)
+    }
+  }
+
+  private func forMicroBatches(
+    of leaves: [Leaf], _ body: (_ microBatch: [Leaf], _ first: Int) throws -> Void
+  ) rethrows {
+    for first in stride(from: 0, to: leaves.count, by: limits.leavesPerMicroBatch) {
+      try body(Array(leaves[first...].prefix(limits.leavesPerMicroBatch)), first)
+    }
+  }
+
+  private func restore(_ streams: ResidualStreams, _ first: Int, count: Int) {
+    for index in 0..<count {
+      let rows = RowLayout(streams.leaves[first + index]).rowCount
+      scratch.residuals[index].bytes.copyMemory(
+        from: streams.streams[first + index].bytes, byteCount: rows * shape.hiddenSize * 4)
+    }
+  }
+}
