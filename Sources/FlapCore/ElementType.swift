@@ -35,3 +35,15 @@ public enum ComputeType: String, Hashable, Sendable, CaseIterable {
   case bfloat16 = "bf16"
   case float32 = "f32"
 }
+
+extension ElementType {
+  /// A number as a tensor of this type of weights holds it, rounded to nearest even (by way of f32).
+  public func rounded(_ value: Double) -> Float {
+    switch self {
+    case .bfloat16: Float(bfloat16Bits: Float(value).bfloat16Bits)
+    case .float16: Float(Float16(value))
+    case .float32: Float(value)
+    default: preconditionFailure("no type of weights")
+    }
+  }
+}

@@ -13,9 +13,17 @@ public struct PruningPlan: Hashable, Sendable {
 
     /// One flag per unit that is pruned at a tap: groups or neurons.
     public subscript(tap: Tap) -> [Bool] {
-      switch tap {
-      case .attentionOutput: keptGroups
-      case .mlpDown: keptNeurons
+      get {
+        switch tap {
+        case .attentionOutput: keptGroups
+        case .mlpDown: keptNeurons
+        }
+      }
+      set {
+        switch tap {
+        case .attentionOutput: keptGroups = newValue
+        case .mlpDown: keptNeurons = newValue
+        }
       }
     }
 
@@ -48,6 +56,16 @@ public struct PruningPlan: Hashable, Sendable {
   /// Flags of the channels at a tap.
   public func keptChannels(layer: Int, tap: Tap, shape: ModelShape) -> [Bool] {
     kept(tap.axis, layer: layer, of: shape) ?? []
+  }
+
+  /// Where the first unit goes, counted in halves of layers, attention before MLP; nil: none goes.
+  public var firstPrunedStep: Int? {
+    for (index, layer) in layers.enumerated() {
+      for tap in Tap.allCases where layer[tap].contains(false) {
+        return Tap.allCases.count * index + tap.rawValue
+      }
+    }
+    return nil
   }
 
   /// The shape of the pruned model: fewer heads and neurons, and biases on `o_proj` and

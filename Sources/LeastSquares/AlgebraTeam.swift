@@ -29,10 +29,16 @@ public final class AlgebraTeam {
     onStep()
   }
 
-  /// Runs `body` for ranges that cover 0..<count, none longer than `length`.
+  /// Runs `body` for ranges that cover 0..<count, none longer than `length`; a few for each thread make
+  /// a step, because each may be a whole solve.
   func ranges(of count: Int, by length: Int, _ body: (_ range: Range<Int>, _ thread: Int) -> Void) {
-    run((count + length - 1) / length) { task, thread in
-      body(task * length..<min((task + 1) * length, count), thread)
+    let taskCount = (count + length - 1) / length
+    let tasksPerStep = 2 * team.threadCount
+    for first in stride(from: 0, to: taskCount, by: tasksPerStep) {
+      run(min(tasksPerStep, taskCount - first)) { index, thread in
+        let task = first + index
+        body(task * length..<min((task + 1) * length, count), thread)
+      }
     }
   }
 

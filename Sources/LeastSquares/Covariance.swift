@@ -16,9 +16,12 @@ public struct Covariance {
     public let cross: Matrix
     /// μ_y and the variance of y, [outputs]; y without the map's own bias.
     public let mean: [Double]
+    /// NaN where nobody asks for errors.
     public let variance: [Double]
 
-    public init(cross: Matrix, mean: [Double], variance: [Double]) {
+    /// - Parameter variance: nil: nobody asks for errors.
+    public init(cross: Matrix, mean: [Double], variance: [Double]? = nil) {
+      let variance = variance ?? Array(repeating: .nan, count: mean.count)
       precondition(cross.rows == mean.count && cross.rows == variance.count, "One per output.")
       self.cross = cross
       self.mean = mean

@@ -23,6 +23,12 @@ public struct RemovalOrder {
   /// λ with which C could be factored: that asked for, or 10 times as much, again and again.
   public let ridge: Double
 
+  /// Of units that go at once.
+  public static let largestBatch = 256
+
+  /// How many of so many channels go at once: few enough that there are some 64 batches.
+  public static func batch(ofUnits count: Int) -> Int { min(max(count / 64, 1), largestBatch) }
+
   /// Bytes at the same time, besides W and C: H, W in f64, and a batch's columns of both.
   public static func byteCount(outputs: Int, channels: Int, unitWidth: Int, batch: Int) -> Int {
     let taken = unitWidth == 1 ? 2 * batch : unitWidth

@@ -32,6 +32,16 @@ public struct WeightRows {
     }
   }
 
+  /// Some of the columns, in their order.
+  public func selecting(channels: [Int]) -> WeightRows {
+    WeightRows(outputCount: outputCount, channelCount: channels.count) { row, to in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: channelCount) { values in
+        read(row, values.baseAddress!)
+        for (index, channel) in channels.enumerated() { to[index] = values[channel] }
+      }
+    }
+  }
+
   /// Calls `body` with every row of a range, on all threads.
   func forEachRow(
     _ rows: Range<Int>, on algebra: AlgebraTeam,

@@ -84,7 +84,7 @@ public struct SecondMoments: SampleStatistic {
   }
 
   /// Without a trap, so that it vectorizes; honest sums do not overflow.
-  private static func add<Number: FixedWidthInteger>(
+  static func add<Number: FixedWidthInteger>(
     _ right: UnsafeRawBufferPointer, to left: UnsafeMutableRawBufferPointer, as _: Number.Type,
     _ range: Range<Int>
   ) {

@@ -23,7 +23,7 @@ public struct StatisticCatalog: Sendable {
 
   public static let standard = StatisticCatalog([
     ChannelMoments.self, WeightNorms.self, LossSum.self, SecondMoments.self,
-    HeldOutSecondMoments.self,
+    HeldOutSecondMoments.self, RemovalCurve.self, ModuleLosses.self, TargetMoments.self,
   ])
 
   public func type(named kind: StatisticKind) throws(StatisticsError) -> any Statistic.Type {
@@ -51,7 +51,7 @@ public struct StatisticCatalog: Sendable {
       switch try type(named: kind).source {
       case .taps, .products: ofTaps.append(kind)
       case .predictions: ofModel.append(kind)
-      case .weights: throw .unknownKind(kind)
+      case .weights, .maps, .targets: throw .unknownKind(kind)
       }
     }
     return TapPlace.all(in: shape.layers.indices).flatMap { place in
@@ -71,11 +71,30 @@ public struct StatisticCatalog: Sendable {
     }
   }
 
+  /// The keys of a report on one map, in its order.
+  ///
+  /// - Throws: ``StatisticsError/unknownKind(_:)`` for a kind that is not of maps.
+  public func keys(
+    of kinds: [StatisticKind], at place: TapPlace
+  ) throws(StatisticsError) -> [StatisticKey] {
+    for kind in kinds where try type(named: kind).source != .maps { throw .unknownKind(kind) }
+    return kinds.map { StatisticKey($0, place, node: nil) }
+  }
+
+  /// The key of a report on samples that is of one tap.
+  public func key(
+    of kind: StatisticKind, at place: TapPlace, node: TreeNode
+  ) throws(StatisticsError) -> StatisticKey {
+    guard try type(named: kind).source == .targets else { throw .unknownKind(kind) }
+    return StatisticKey(kind, place, node: node)
+  }
+
   /// Bytes of a statistic of a model.
   ///
   /// - Precondition: the shape has the key's layer.
   public func byteCount(_ key: StatisticKey, in shape: ModelShape) throws(StatisticsError) -> Int {
-    try type(named: key.kind).byteCount(channelCount: key.channelCount(in: shape))
+    try type(named: key.kind).byteCount(
+      channelCount: key.channelCount(in: shape), hiddenSize: shape.hiddenSize)
   }
 
   // MARK: Values
@@ -94,7 +113,8 @@ public struct StatisticCatalog: Sendable {
   ) throws(StatisticsError) -> Value {
     precondition(part.key.kind == Value.kind, "a part is read as what it is")
     let channelCount = part.key.channelCount(in: shape)
-    let expected = Value.byteCount(channelCount: channelCount)
+    let expected = Value.byteCount(
+      channelCount: channelCount, hiddenSize: shape.hiddenSize)
     guard part.bytes.count == expected else {
       throw .defect(part.key, .byteCount(expected: expected, found: part.bytes.count))
     }

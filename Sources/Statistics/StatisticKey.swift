@@ -10,6 +10,9 @@ public struct TapPlace: Hashable, Sendable {
     self.tap = tap
   }
 
+  /// Its position among the taps that samples meet: two in every layer.
+  public var step: Int { Tap.allCases.count * layer + tap.rawValue }
+
   /// All taps of a model, layer by layer: the order in which samples meet them.
   public static func all(in layers: Range<Int>) -> [TapPlace] {
     layers.flatMap { layer in Tap.allCases.map { TapPlace(layer: layer, $0) } }
