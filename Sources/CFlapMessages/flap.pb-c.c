@@ -772,6 +772,96 @@ void   flap__weight_work__free_unpacked
   assert(message->base.descriptor == &flap__weight_work__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flap__map_work__init
+                     (Flap__MapWork         *message)
+{
+  static const Flap__MapWork init_value = FLAP__MAP_WORK__INIT;
+  *message = init_value;
+}
+size_t flap__map_work__get_packed_size
+                     (const Flap__MapWork *message)
+{
+  assert(message->base.descriptor == &flap__map_work__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__map_work__pack
+                     (const Flap__MapWork *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__map_work__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__map_work__pack_to_buffer
+                     (const Flap__MapWork *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__map_work__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__MapWork *
+       flap__map_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__MapWork *)
+     protobuf_c_message_unpack (&flap__map_work__descriptor,
+                                allocator, len, data);
+}
+void   flap__map_work__free_unpacked
+                     (Flap__MapWork *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__map_work__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flap__target_work__init
+                     (Flap__TargetWork         *message)
+{
+  static const Flap__TargetWork init_value = FLAP__TARGET_WORK__INIT;
+  *message = init_value;
+}
+size_t flap__target_work__get_packed_size
+                     (const Flap__TargetWork *message)
+{
+  assert(message->base.descriptor == &flap__target_work__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__target_work__pack
+                     (const Flap__TargetWork *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__target_work__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__target_work__pack_to_buffer
+                     (const Flap__TargetWork *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__target_work__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__TargetWork *
+       flap__target_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__TargetWork *)
+     protobuf_c_message_unpack (&flap__target_work__descriptor,
+                                allocator, len, data);
+}
+void   flap__target_work__free_unpacked
+                     (Flap__TargetWork *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__target_work__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flap__work_unit__init
                      (Flap__WorkUnit         *message)
 {
@@ -2030,7 +2120,7 @@ const ProtobufCMessageDescriptor flap__welcome__descriptor =
   (ProtobufCMessageInit) flap__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[5] =
+static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[7] =
 {
   {
     "attempt",
@@ -2092,18 +2182,44 @@ static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "map",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flap__Assignment, work_case),
+    offsetof(Flap__Assignment, map),
+    &flap__map_work__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "target",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flap__Assignment, work_case),
+    offsetof(Flap__Assignment, target),
+    &flap__target_work__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__assignment__field_indices_by_name[] = {
   0,   /* field[0] = attempt */
+  5,   /* field[5] = map */
   1,   /* field[1] = samples */
   4,   /* field[4] = serial */
+  6,   /* field[6] = target */
   2,   /* field[2] = weights */
   3,   /* field[3] = write_shard_index */
 };
 static const ProtobufCIntRange flap__assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor flap__assignment__descriptor =
 {
@@ -2113,7 +2229,7 @@ const ProtobufCMessageDescriptor flap__assignment__descriptor =
   "Flap__Assignment",
   "flap",
   sizeof(Flap__Assignment),
-  5,
+  7,
   flap__assignment__field_descriptors,
   flap__assignment__field_indices_by_name,
   1,  flap__assignment__number_ranges,
@@ -2233,6 +2349,186 @@ const ProtobufCMessageDescriptor flap__weight_work__descriptor =
   flap__weight_work__field_indices_by_name,
   1,  flap__weight_work__number_ranges,
   (ProtobufCMessageInit) flap__weight_work__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__map_work__field_descriptors[6] =
+{
+  {
+    "kinds",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Flap__MapWork, n_kinds),
+    offsetof(Flap__MapWork, kinds),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layer",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__MapWork, layer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tap",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__MapWork, tap),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "second_moments",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Flap__MapWork, second_moments),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "levels",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Flap__MapWork, n_levels),
+    offsetof(Flap__MapWork, levels),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "samples",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flap__MapWork, samples),
+    &flap__work_unit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__map_work__field_indices_by_name[] = {
+  0,   /* field[0] = kinds */
+  1,   /* field[1] = layer */
+  4,   /* field[4] = levels */
+  5,   /* field[5] = samples */
+  3,   /* field[3] = second_moments */
+  2,   /* field[2] = tap */
+};
+static const ProtobufCIntRange flap__map_work__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor flap__map_work__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.MapWork",
+  "MapWork",
+  "Flap__MapWork",
+  "flap",
+  sizeof(Flap__MapWork),
+  6,
+  flap__map_work__field_descriptors,
+  flap__map_work__field_indices_by_name,
+  1,  flap__map_work__number_ranges,
+  (ProtobufCMessageInit) flap__map_work__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__target_work__field_descriptors[4] =
+{
+  {
+    "layer",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__TargetWork, layer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tap",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__TargetWork, tap),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unit",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flap__TargetWork, unit),
+    &flap__work_unit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plan_digest",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flap__TargetWork, plan_digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__target_work__field_indices_by_name[] = {
+  0,   /* field[0] = layer */
+  3,   /* field[3] = plan_digest */
+  1,   /* field[1] = tap */
+  2,   /* field[2] = unit */
+};
+static const ProtobufCIntRange flap__target_work__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor flap__target_work__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.TargetWork",
+  "TargetWork",
+  "Flap__TargetWork",
+  "flap",
+  sizeof(Flap__TargetWork),
+  4,
+  flap__target_work__field_descriptors,
+  flap__target_work__field_indices_by_name,
+  1,  flap__target_work__number_ranges,
+  (ProtobufCMessageInit) flap__target_work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flap__work_unit__field_descriptors[5] =
@@ -2376,7 +2672,7 @@ const ProtobufCMessageDescriptor flap__credit__descriptor =
   (ProtobufCMessageInit) flap__credit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__plan__field_descriptors[6] =
+static const ProtobufCFieldDescriptor flap__plan__field_descriptors[7] =
 {
   {
     "output_directory",
@@ -2450,6 +2746,18 @@ static const ProtobufCFieldDescriptor flap__plan__field_descriptors[6] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "target_moments",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Plan, target_moments),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__plan__field_indices_by_name[] = {
   2,   /* field[2] = digest */
@@ -2458,11 +2766,12 @@ static const unsigned flap__plan__field_indices_by_name[] = {
   0,   /* field[0] = output_directory */
   3,   /* field[3] = payload_byte_count */
   5,   /* field[5] = second_moments */
+  6,   /* field[6] = target_moments */
 };
 static const ProtobufCIntRange flap__plan__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor flap__plan__descriptor =
 {
@@ -2472,7 +2781,7 @@ const ProtobufCMessageDescriptor flap__plan__descriptor =
   "Flap__Plan",
   "flap",
   sizeof(Flap__Plan),
-  6,
+  7,
   flap__plan__field_descriptors,
   flap__plan__field_indices_by_name,
   1,  flap__plan__number_ranges,

@@ -1,6 +1,7 @@
 internal import CFlapMessages
 public import Coordination
 internal import FlapCore
+internal import Statistics
 
 extension WireCodec {
   /// The coordinator's message that these frames hold.
@@ -101,6 +102,10 @@ extension WireCodec {
     case FLAP__ASSIGNMENT__WORK_WEIGHTS:
       try FieldChecks.noRawFrames(frames)
       work = try weightWork(assignment.weights)
+    case FLAP__ASSIGNMENT__WORK_MAP:
+      work = try mapWork(assignment.map, frames)
+    case FLAP__ASSIGNMENT__WORK_TARGET:
+      work = try targetWork(assignment.target, frames)
     case FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX:
       try FieldChecks.noRawFrames(frames)
       work = .writeShard(
@@ -131,6 +136,46 @@ extension WireCodec {
       layer: try FieldChecks.count(weights.layer, "layer", atMost: Limits.layerCount - 1))
   }
 
+  private static func mapWork(
+    _ pointer: UnsafeMutablePointer<Flap__MapWork>?, _ frames: [[UInt8]]
+  ) throws(WireError) -> Work {
+    guard let map = pointer?.pointee else { throw .missing(field: "map") }
+    if map.samples == nil { try FieldChecks.noRawFrames(frames) }
+    return .measureMap(
+      MapWork(
+        kinds: try FieldChecks.kinds(map.kinds, count: map.n_kinds),
+        place: try place(layer: map.layer, tap: map.tap),
+        secondMoments: try FieldChecks.text(
+          map.second_moments, "file of second moments", mayBeEmpty: false),
+        levels: try levels(UnsafeBufferPointer(start: map.levels, count: map.n_levels)),
+        samples: map.samples == nil ? nil : try WorkUnitChecks.unit(map.samples, frames)))
+  }
+
+  private static func place(layer: UInt32, tap: UInt32) throws(WireError) -> TapPlace {
+    guard let known = Tap(rawValue: Int(tap)) else {
+      throw .invalid(field: "tap", reason: "\(tap)")
+    }
+    return TapPlace(
+      layer: try FieldChecks.count(layer, "layer", atMost: Limits.layerCount - 1), known)
+  }
+
+  private static func targetWork(
+    _ pointer: UnsafeMutablePointer<Flap__TargetWork>?, _ frames: [[UInt8]]
+  ) throws(WireError) -> Work {
+    guard let target = pointer?.pointee else { throw .missing(field: "target") }
+    return .measureTarget(
+      try place(layer: target.layer, tap: target.tap),
+      try WorkUnitChecks.unit(target.unit, frames),
+      plan: try FieldChecks.digest(target.plan_digest, "digest of the plan"))
+  }
+
+  private static func levels(_ counts: UnsafeBufferPointer<UInt32>) throws(WireError) -> [Int] {
+    guard counts.count <= ModuleLosses.levelLimit, zip(counts, counts.dropFirst()).allSatisfy(<),
+      counts.allSatisfy({ (1...UInt32(Limits.dimension)).contains($0) })
+    else { throw .invalid(field: "levels", reason: "\(counts.count) of them, not ascending") }
+    return counts.map { Int($0) }
+  }
+
   private static func plan(
     _ pointer: UnsafeMutablePointer<Flap__Plan>?, _ frames: [[UInt8]]
   ) throws(WireError) -> PlanBroadcast {
@@ -142,12 +187,14 @@ extension WireCodec {
     }
     let directory = try FieldChecks.text(plan.output_directory, "output folder")
     let secondMoments = try FieldChecks.text(plan.second_moments, "file of second moments")
+    let targetMoments = try FieldChecks.text(plan.target_moments, "folder of sums")
     return PlanBroadcast(
       outputDirectory: directory.isEmpty ? nil : directory,
       maximumShardBytes: try FieldChecks.count(
         plan.maximum_shard_bytes, "largest size of a shard", atLeast: 1),
       isUniform: plan.is_uniform != 0,
       secondMoments: secondMoments.isEmpty ? nil : secondMoments,
+      targetMoments: targetMoments.isEmpty ? nil : targetMoments,
       digest: try FieldChecks.digest(plan.digest, "digest of the plan"),
       payload: RawFrames.joinBytes(frames))
   }

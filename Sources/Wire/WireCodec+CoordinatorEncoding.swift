@@ -25,9 +25,10 @@ extension WireCodec {
     case .plan(let plan): return RawFrames.cut(plan.payload)
     case .assign(let assignment):
       switch assignment.work {
-      case .measureSamples(_, let unit, _):
+      case .measureSamples(_, let unit, _), .measureTarget(_, let unit, _):
         return RawFrames.cut(unit.tokens)
           + (unit.scales.map { RawFrames.cut(Array($0.taps.joined())) } ?? [])
+      case .measureMap(let work): return work.samples.map { RawFrames.cut($0.tokens) } ?? []
       case .measureWeights, .writeShard: return []
       }
     default: return []
@@ -116,6 +117,25 @@ extension HeaderPacking {
         ($0.kinds, $0.n_kinds) = texts(kinds.map(\.name))
         $0.layer = UInt32(layer)
       }
+    case .measureMap(let work):
+      part.work_case = FLAP__ASSIGNMENT__WORK_MAP
+      part.map = self.part(Flap__MapWork(), flap__map_work__init) {
+        ($0.kinds, $0.n_kinds) = texts(work.kinds.map(\.name))
+        $0.layer = UInt32(work.place.layer)
+        $0.tap = UInt32(work.place.tap.rawValue)
+        $0.second_moments = text(work.secondMoments)
+        $0.n_levels = work.levels.count
+        $0.levels = numbers(work.levels.map { UInt32($0) })
+        if let samples = work.samples { $0.samples = self.part(of: samples) }
+      }
+    case .measureTarget(let place, let unit, let plan):
+      part.work_case = FLAP__ASSIGNMENT__WORK_TARGET
+      part.target = self.part(Flap__TargetWork(), flap__target_work__init) {
+        $0.layer = UInt32(place.layer)
+        $0.tap = UInt32(place.tap.rawValue)
+        $0.unit = self.part(of: unit)
+        $0.plan_digest = data(plan.bytes)
+      }
     case .writeShard(let index):
       part.work_case = FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX
       part.write_shard_index = UInt32(index)
@@ -141,6 +161,7 @@ extension HeaderPacking {
       $0.maximum_shard_bytes = UInt64(plan.maximumShardBytes)
       $0.is_uniform = plan.isUniform ? 1 : 0
       $0.second_moments = text(plan.secondMoments ?? "")
+      $0.target_moments = text(plan.targetMoments ?? "")
       $0.digest = data(plan.digest.bytes)
       $0.payload_byte_count = UInt64(plan.payload.count)
     }

@@ -82,6 +82,13 @@ extension VirtualCluster {
       let missing = ledger.missingNodes(of: kind).map { tree.leaves(of: $0) }
       return !missing.contains { $0.overlaps(tree.leaves(of: node)) }
     case .weights(let layer): return ledger.has(VirtualWeights.kind, ofLayer: layer)
+    case .target(let place, let node):
+      let tree = CanonicalTree(leafCount: job.leafCount)
+      let missing = ledger.missingNodes(of: TargetMoments.kind, at: place).map {
+        tree.leaves(of: $0)
+      }
+      return !missing.contains { $0.overlaps(tree.leaves(of: node)) }
+    case .map(let place): return ledger.has(VirtualMap.kind, at: place)
     case .shard(let index): return ledger.record(of: .shard(index: index)) != nil
     }
   }
@@ -96,6 +103,17 @@ extension VirtualCluster {
       work += (0..<job.layerCount).filter { !ledger.has(VirtualWeights.kind, ofLayer: $0) }
         .map { .measureWeights([VirtualWeights.kind], layer: $0) }
     }
+    // What is measured of maps needs all that was measured of samples.
+    if work.isEmpty, !coordinator!.isWritingShards {
+      work = TapPlace.all(in: 0..<job.layerCount).filter { !ledger.has(VirtualMap.kind, at: $0) }
+        .map(VirtualWork.map)
+      if bug == .skipsMap { work = work.dropLast() }
+    }
+    // Map by map: each needs what is before it.
+    if work.isEmpty, !coordinator!.isWritingShards {
+      tell(.plan(plan))
+      work = missingTargetWork(ledger)
+    }
     if work.isEmpty {
       coordinator!.isWritingShards = true
       tell(.plan(plan))
@@ -109,6 +127,20 @@ extension VirtualCluster {
     }
     for task in tasks { coordinator!.tasks[task.id] = task.work }
     tell(.submit(tasks))
+  }
+
+  private func missingTargetWork(_ ledger: RunLedger) -> [Work] {
+    let tree = CanonicalTree(leafCount: job.leafCount)
+    for place in TapPlace.all(in: 0..<job.layerCount) {
+      let missing = ledger.missingNodes(of: TargetMoments.kind, at: place)
+      guard missing.isEmpty else {
+        return missing.flatMap { tree.nodes(in: $0, upToLevel: job.unitLevel) }.map {
+          .measureTarget(
+            place, VirtualWork.unit($0, leafCount: job.leafCount), plan: plan.digest)
+        }
+      }
+    }
+    return []
   }
 
   /// Both kinds in one task for each unit, or each on its own.
@@ -277,6 +309,8 @@ extension Work {
     switch self {
     case .measureSamples(let kinds, let unit, _): kinds.map { .samples($0, unit.node) }
     case .measureWeights(_, let layer): [.weights(layer: layer)]
+    case .measureMap(let work): [.map(work.place)]
+    case .measureTarget(let place, let unit, _): [.target(place, unit.node)]
     case .writeShard(let index): [.shard(index: index)]
     }
   }

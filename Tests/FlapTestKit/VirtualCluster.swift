@@ -54,12 +54,18 @@ public struct VirtualCluster {
     case acknowledgesBeforeDisk
     case blamesForOwnStall
     case storesBeforeVerifying
+    /// A map that was stored is gone after a restart.
+    case losesMaps
+    /// Shards are written though the last map is missing.
+    case skipsMap
   }
 
   /// Something that was acknowledged.
   enum Promise: Hashable {
     case samples(StatisticKind, TreeNode)
     case weights(layer: Int)
+    case map(TapPlace)
+    case target(TapPlace, TreeNode)
     case shard(index: Int)
   }
 
@@ -119,6 +125,7 @@ public struct VirtualCluster {
     self.bug = bug
     generator = SeededGenerator(seed: seed)
     disk.forgetsToRemove = bug == .mergesTwice
+    disk.losesMaps = bug == .losesMaps
     disk.writesLate = bug == .acknowledgesBeforeDisk
     startCoordinator()
     for _ in 0..<job.workerCount { queue.add(.startWorker(after: nil), at: now) }

@@ -1,4 +1,5 @@
 public import Coordination
+import Statistics
 
 /// A disk and a journal that outlive their coordinator, and fail as the simulation wants.
 public final class VirtualDisk: LedgerStorage, @unchecked Sendable {
@@ -18,7 +19,11 @@ public final class VirtualDisk: LedgerStorage, @unchecked Sendable {
   var forgetsToRemove = false
   /// A planted bug: nothing reaches the disk before the next restart but what is asked for later.
   var writesLate = false
+  /// A planted bug: a restart finds nothing that was measured of maps.
+  var losesMaps = false
   private var late: [() -> Void] = []
+
+  public init() {}
 
   public func write(_ fileName: String, _ body: (Append) throws -> Bool) throws -> Bool {
     try fail()
@@ -63,6 +68,11 @@ public final class VirtualDisk: LedgerStorage, @unchecked Sendable {
   func restart() {
     operationsUntilPowerCut = nil
     late = []
+    if losesMaps {
+      records = records.filter { key, _ in
+        if case .statistic(let key) = key { key.kind != VirtualMap.kind } else { true }
+      }
+    }
     let named = Set(records.values.map(\.fileName))
     files = files.filter { named.contains($0.key) }
   }

@@ -63,3 +63,18 @@ public struct VirtualWeights: Statistic {
   public init(bytes: [UInt8], channelCount: Int) { number = bytes[0] }
   public func validate() throws(StatisticDefect) {}
 }
+
+/// A statistic of a map that says of which.
+public struct VirtualMap: Statistic {
+  public static let kind = StatisticKind("virtual-map")
+  public static let source = StatisticSource.maps
+
+  private let number: UInt8
+
+  public init(at place: TapPlace) { number = UInt8(100 + 2 * place.layer + place.tap.rawValue) }
+
+  public static func byteCount(channelCount: Int) -> Int { 1 }
+  public var bytes: [UInt8] { [number] }
+  public init(bytes: [UInt8], channelCount: Int) { number = bytes[0] }
+  public func validate() throws(StatisticDefect) {}
+}

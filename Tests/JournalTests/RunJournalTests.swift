@@ -177,6 +177,8 @@ struct RunJournalTests {
     let order = (0..<leafCount).shuffled(using: &generator)
     let half = Int.random(in: 0...leafCount, using: &generator)
     let layerCount = 2
+    let maps = TapPlace.all(in: 0..<layerCount).shuffled(using: &generator)
+    let mapCount = Int.random(in: 0...maps.count, using: &generator)
     func ledger(_ journal: RunJournal) throws -> RunLedger {
       try RunLedger(
         storage: journal, records: try journal.records(), tree: tree,
@@ -193,9 +195,18 @@ struct RunJournalTests {
     func work(_ leaf: Int) -> Work {
       .measureSamples(VirtualWork.kinds, VirtualWork.unit(.leaf(leaf), leafCount: leafCount))
     }
+    let places = TapPlace.all(in: 0..<layerCount)
+    func target(_ place: TapPlace, _ leaf: Int) -> Work {
+      .measureTarget(
+        place, VirtualWork.unit(.leaf(leaf), leafCount: leafCount), plan: Digest(hashing: [1]))
+    }
     func first() throws {
       var ledger = try ledger(try RunJournal(creating: path, for: identity))
-      for leaf in order[..<half] { try keep(work(leaf), in: &ledger) }
+      for leaf in order[..<half] {
+        try keep(work(leaf), in: &ledger)
+        try keep(target(places[0], leaf), in: &ledger)
+      }
+      for place in maps[..<mapCount] { try keep(VirtualWork.map(place), in: &ledger) }
     }
     try first()
     var resumed = try ledger(try RunJournal(resuming: path, as: identity))
@@ -205,12 +216,25 @@ struct RunJournalTests {
     for layer in 0..<layerCount {
       try keep(.measureWeights([VirtualWeights.kind], layer: layer), in: &resumed)
     }
+    let missingMaps = maps.filter { !resumed.has(VirtualMap.kind, at: $0) }
+    #expect(missingMaps == Array(maps[mapCount...]))
+    for place in missingMaps { try keep(VirtualWork.map(place), in: &resumed) }
+    for place in places {
+      let nodes = resumed.missingNodes(of: TargetMoments.kind, at: place)
+      let leaves = nodes.flatMap { Array(tree.leaves(of: $0)) }
+      #expect(leaves == (place == places[0] ? missing : Array(0..<leafCount)))
+      for leaf in leaves.shuffled(using: &generator) { try keep(target(place, leaf), in: &resumed) }
+    }
     let differences = try VirtualWork.differences(
       in: resumed, leafCount: leafCount, layerCount: layerCount)
     #expect(differences.isEmpty)
-    // Of each kind the one merged file, and one for each layer's weights.
-    let names = try Folder.entries(of: path).filter { !$0.hasPrefix(RunJournal.databaseName) }
-    #expect(names.count == 1 + layerCount)
+    // Of each kind the one merged file, one for each layer's weights, two for each map.
+    func fileCount() throws -> Int {
+      try Folder.entries(of: path).count { !$0.hasPrefix(RunJournal.databaseName) }
+    }
+    #expect(try fileCount() == 1 + layerCount + 2 * places.count)
+    for place in places { try resumed.discard(TargetMoments.kind, at: place) }
+    #expect(try fileCount() == 1 + layerCount + places.count)
   }
 
   private func record(_ file: String, _ key: LedgerKey) -> LedgerRecord {

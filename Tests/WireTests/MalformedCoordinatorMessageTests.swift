@@ -31,6 +31,22 @@ import Wire
     return [Bytes.data(4, Bytes.attempt() + Bytes.data(3, weights))]
   }
 
+  /// A map without samples.
+  private static func map(_ changes: [UInt8], moments: String = "/sums") -> [[UInt8]] {
+    let map =
+      Bytes.text(1, "removal-curve") + Bytes.number(2, 3) + Bytes.number(3, 1)
+      + Bytes.text(4, moments) + changes
+    return [Bytes.data(4, Bytes.attempt() + Bytes.data(6, map))]
+  }
+
+  private static func map(levels: [UInt64]) -> [[UInt8]] {
+    map(Bytes.data(5, levels.flatMap { Bytes.varint($0) }))
+  }
+
+  /// Two leaves of one sample of two tokens, on which losses are measured.
+  private static let mapSamples = Bytes.data(
+    6, Bytes.number(1, 1) + Bytes.number(2, 0) + Bytes.data(3, [1, 1]) + Bytes.number(4, 2))
+
   private static let tokens = [[UInt8](repeating: 1, count: 16)]
 
   private static func plan(_ changes: [UInt8]) -> [[UInt8]] {
@@ -88,6 +104,40 @@ import Wire
       weights(UInt64(Limits.layerCount), kinds: ["weight-norms"]),
       .invalid(field: "layer", reason: "4096")),
     Case("no kind", weights(0, kinds: []), .missing(field: "kind of statistic")),
+    Case(
+      "a map of a third tap", map(Bytes.number(3, 2)), .invalid(field: "tap", reason: "2")),
+    Case(
+      "a map of a layer that no model has", map(Bytes.number(2, UInt64(Limits.layerCount))),
+      .invalid(field: "layer", reason: "\(Limits.layerCount)")),
+    Case(
+      "a map without its file", map([], moments: ""),
+      .invalid(field: "file of second moments", reason: "empty")),
+    Case(
+      "a map of no kind",
+      [Bytes.data(4, Bytes.attempt() + Bytes.data(6, Bytes.text(4, "/sums")))],
+      .missing(field: "kind of statistic")),
+    Case(
+      "levels that descend", map(levels: [2, 1]),
+      .invalid(field: "levels", reason: "2 of them, not ascending")),
+    Case(
+      "a level twice", map(levels: [1, 2, 2]),
+      .invalid(field: "levels", reason: "3 of them, not ascending")),
+    Case(
+      "a level of nothing", map(levels: [0, 1]),
+      .invalid(field: "levels", reason: "2 of them, not ascending")),
+    Case(
+      "a level of more than a layer may have", map(levels: [1, UInt64(Limits.dimension) + 1]),
+      .invalid(field: "levels", reason: "2 of them, not ascending")),
+    Case(
+      "more levels than a statistic has room for", map(levels: Array(1...33)),
+      .invalid(field: "levels", reason: "33 of them, not ascending")),
+    Case("tokens of a map without samples", map([]) + tokens, .frameCount(found: 2)),
+    Case(
+      "a map whose tokens are missing", map(mapSamples),
+      .rawByteCount(of: "token ids", expected: 16, found: 0)),
+    Case(
+      "a map with half its tokens", map(mapSamples) + [Array(tokens[0].prefix(8))],
+      .rawByteCount(of: "token ids", expected: 16, found: 8)),
     Case(
       "a kind that is no name", weights(0, kinds: ["../x"]),
       .invalid(field: "kind of statistic", reason: "../x")),

@@ -64,6 +64,17 @@ enum Samples {
     assign(.measureSamples([LossSum.kind], largeUnit, plan: digest)),
     assign(.measureWeights([WeightNorms.kind], layer: 0)),
     assign(.measureWeights([WeightNorms.kind], layer: 79)),
+    assign(
+      .measureMap(
+        MapWork(
+          kinds: [RemovalCurve.kind], place: TapPlace(layer: 3, .attentionOutput),
+          secondMoments: "/out/flap/sums"))),
+    assign(
+      .measureMap(
+        MapWork(
+          kinds: [RemovalCurve.kind, ModuleLosses.kind], place: TapPlace(layer: 79, .mlpDown),
+          secondMoments: "/out/flap/sums", levels: [1, 7, 11_007], samples: smallUnit))),
+    assign(.measureTarget(TapPlace(layer: 1, .mlpDown), scaledUnit, plan: digest)),
     assign(.writeShard(index: 0)),
     .credit(attempt, chunks: 8),
     .reportAcknowledged(attempt),
@@ -97,7 +108,8 @@ enum Samples {
   static func plan(payload: [UInt8]) -> PlanBroadcast {
     PlanBroadcast(
       outputDirectory: "/out/Größe", maximumShardBytes: 5 << 30, isUniform: true,
-      secondMoments: "/out/flap/second moments", digest: digest, payload: payload)
+      secondMoments: "/out/flap/second moments",
+      targetMoments: "/out/flap/sequential", digest: digest, payload: payload)
   }
 
   /// Two layers of different widths, the first with grouped queries.

@@ -32,6 +32,8 @@ typedef struct Flap__Welcome Flap__Welcome;
 typedef struct Flap__Assignment Flap__Assignment;
 typedef struct Flap__SampleWork Flap__SampleWork;
 typedef struct Flap__WeightWork Flap__WeightWork;
+typedef struct Flap__MapWork Flap__MapWork;
+typedef struct Flap__TargetWork Flap__TargetWork;
 typedef struct Flap__WorkUnit Flap__WorkUnit;
 typedef struct Flap__Credit Flap__Credit;
 typedef struct Flap__Plan Flap__Plan;
@@ -312,7 +314,9 @@ typedef enum {
   FLAP__ASSIGNMENT__WORK__NOT_SET = 0,
   FLAP__ASSIGNMENT__WORK_SAMPLES = 2,
   FLAP__ASSIGNMENT__WORK_WEIGHTS = 3,
-  FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX = 4
+  FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX = 4,
+  FLAP__ASSIGNMENT__WORK_MAP = 6,
+  FLAP__ASSIGNMENT__WORK_TARGET = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLAP__ASSIGNMENT__WORK__CASE)
 } Flap__Assignment__WorkCase;
 
@@ -332,6 +336,14 @@ struct  Flap__Assignment
     Flap__SampleWork *samples;
     Flap__WeightWork *weights;
     uint32_t write_shard_index;
+    /*
+     * Then, with samples, frames of token ids: int32.
+     */
+    Flap__MapWork *map;
+    /*
+     * Then frames of token ids: int32, and of scales, those of the tap alone: int8.
+     */
+    Flap__TargetWork *target;
   };
 };
 #define FLAP__ASSIGNMENT__INIT \
@@ -374,6 +386,57 @@ struct  Flap__WeightWork
 #define FLAP__WEIGHT_WORK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__weight_work__descriptor) \
     , 0,NULL, 0 }
+
+
+/*
+ * Measure one map.
+ */
+struct  Flap__MapWork
+{
+  ProtobufCMessage base;
+  size_t n_kinds;
+  char **kinds;
+  uint32_t layer;
+  /*
+   * 0: o_proj, 1: down_proj.
+   */
+  uint32_t tap;
+  /*
+   * The file of second moments.
+   */
+  char *second_moments;
+  /*
+   * Counts of units that stay, ascending.
+   */
+  size_t n_levels;
+  uint32_t *levels;
+  /*
+   * Absent: no losses are measured.
+   */
+  Flap__WorkUnit *samples;
+};
+#define FLAP__MAP_WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__map_work__descriptor) \
+    , 0,NULL, 0, 0, (char *)protobuf_c_empty_string, 0,NULL, NULL }
+
+
+/*
+ * Measure what one map should give, on a pruned model.
+ */
+struct  Flap__TargetWork
+{
+  ProtobufCMessage base;
+  uint32_t layer;
+  /*
+   * 0: o_proj, 1: down_proj.
+   */
+  uint32_t tap;
+  Flap__WorkUnit *unit;
+  ProtobufCBinaryData plan_digest;
+};
+#define FLAP__TARGET_WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__target_work__descriptor) \
+    , 0, 0, NULL, {0,NULL} }
 
 
 /*
@@ -431,10 +494,15 @@ struct  Flap__Plan
    * The file from which least squares fits the maps anew; empty: weights stay as they are.
    */
   char *second_moments;
+  /*
+   * The folder of the sums of a pruned model, from which they are fitted where it has a map's; empty:
+   * there is none.
+   */
+  char *target_moments;
 };
 #define FLAP__PLAN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__plan__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /* Flap__WorkerHeader methods */
@@ -760,6 +828,44 @@ Flap__WeightWork *
 void   flap__weight_work__free_unpacked
                      (Flap__WeightWork *message,
                       ProtobufCAllocator *allocator);
+/* Flap__MapWork methods */
+void   flap__map_work__init
+                     (Flap__MapWork         *message);
+size_t flap__map_work__get_packed_size
+                     (const Flap__MapWork   *message);
+size_t flap__map_work__pack
+                     (const Flap__MapWork   *message,
+                      uint8_t             *out);
+size_t flap__map_work__pack_to_buffer
+                     (const Flap__MapWork   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__MapWork *
+       flap__map_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__map_work__free_unpacked
+                     (Flap__MapWork *message,
+                      ProtobufCAllocator *allocator);
+/* Flap__TargetWork methods */
+void   flap__target_work__init
+                     (Flap__TargetWork         *message);
+size_t flap__target_work__get_packed_size
+                     (const Flap__TargetWork   *message);
+size_t flap__target_work__pack
+                     (const Flap__TargetWork   *message,
+                      uint8_t             *out);
+size_t flap__target_work__pack_to_buffer
+                     (const Flap__TargetWork   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__TargetWork *
+       flap__target_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__target_work__free_unpacked
+                     (Flap__TargetWork *message,
+                      ProtobufCAllocator *allocator);
 /* Flap__WorkUnit methods */
 void   flap__work_unit__init
                      (Flap__WorkUnit         *message);
@@ -870,6 +976,12 @@ typedef void (*Flap__SampleWork_Closure)
 typedef void (*Flap__WeightWork_Closure)
                  (const Flap__WeightWork *message,
                   void *closure_data);
+typedef void (*Flap__MapWork_Closure)
+                 (const Flap__MapWork *message,
+                  void *closure_data);
+typedef void (*Flap__TargetWork_Closure)
+                 (const Flap__TargetWork *message,
+                  void *closure_data);
 typedef void (*Flap__WorkUnit_Closure)
                  (const Flap__WorkUnit *message,
                   void *closure_data);
@@ -902,6 +1014,8 @@ extern const ProtobufCMessageDescriptor flap__welcome__descriptor;
 extern const ProtobufCMessageDescriptor flap__assignment__descriptor;
 extern const ProtobufCMessageDescriptor flap__sample_work__descriptor;
 extern const ProtobufCMessageDescriptor flap__weight_work__descriptor;
+extern const ProtobufCMessageDescriptor flap__map_work__descriptor;
+extern const ProtobufCMessageDescriptor flap__target_work__descriptor;
 extern const ProtobufCMessageDescriptor flap__work_unit__descriptor;
 extern const ProtobufCMessageDescriptor flap__credit__descriptor;
 extern const ProtobufCMessageDescriptor flap__plan__descriptor;

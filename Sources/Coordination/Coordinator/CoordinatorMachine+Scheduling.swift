@@ -1,9 +1,11 @@
+internal import Statistics
+
 /// Who gets which task, and when a task is tried a second time beside the first.
 extension CoordinatorMachine {
   mutating func assignTasks(_ now: Instant, _ effects: inout [Effect]) {
     guard mode == .working, tasks.unfinishedCount > 0 else { return }
     for worker in candidates {
-      if let next = tasks.next(where: { !isBarred($0, from: worker.hello.host) }) {
+      if let next = next(for: worker) {
         assign(next, to: worker, now, &effects)
       } else if let straggler = straggler(for: worker, now) {
         counters.speculations += 1
@@ -12,6 +14,40 @@ extension CoordinatorMachine {
         return
       }
     }
+  }
+
+  /// A task whose samples the worker has at hand; else one whose samples nobody has who may do it;
+  /// for a worker with far less than its share, one of a worker with more than that.
+  private func next(for worker: WorkerRecord) -> TaskID? {
+    let host = worker.hello.host
+    func isFit(_ task: TaskRecord) -> Bool { !isBarred(task, from: host) }
+    return tasks.next { isFit($0) && task($0, isAtHandOf: worker) }
+      ?? tasks.next { isFit($0) && !isAtHandOfOther($0) }
+      ?? surplus(for: worker).flatMap { holders in
+        tasks.next { isFit($0) && $0.work.kept.map { holders.contains($0) } ?? false }
+      }
+  }
+
+  /// Samples of workers with more than an even share, for one with less than half of it: it has come
+  /// later, or in place of one that is gone. Once they are brought up again they stay with it; what
+  /// a slow worker has left to others over the first map is not given back to it.
+  private func surplus(for worker: WorkerRecord) -> Set<TreeNode>? {
+    guard tasks.waitingCount > 0 else { return nil }
+    let counts = samplesAtHand.values.reduce(into: [:]) { $0[$1, default: 0] += 1 }
+    let share = samplesAtHand.count / workers.count
+    guard 2 * counts[worker.id, default: 0] < share else { return nil }
+    return Set(samplesAtHand.lazy.filter { counts[$0.value, default: 0] > share }.map(\.key))
+  }
+
+  private func task(_ task: TaskRecord, isAtHandOf worker: WorkerRecord) -> Bool {
+    guard let kept = task.work.kept else { return false }
+    return samplesAtHand[kept] == worker.id
+  }
+
+  private func isAtHandOfOther(_ task: TaskRecord) -> Bool {
+    guard let kept = task.work.kept, let id = samplesAtHand[kept], let holder = workers.find(id)
+    else { return false }
+    return !isBarred(task, from: holder.hello.host) && !isExcluded(holder.hello.host)
   }
 
   /// Whether a task is kept from a host where it failed, because another host may do better.
@@ -42,6 +78,7 @@ extension CoordinatorMachine {
   ) {
     let attempt = tasks[id].begin(by: worker.id)
     let work = tasks[id].work
+    if earlier == nil, let kept = work.kept { samplesAtHand[kept] = worker.id }
     workers[worker.id].job = Job(attempt: attempt, kind: work.kind, assignedAt: now)
     lastSerial += 1
     let label = label(of: attempt)

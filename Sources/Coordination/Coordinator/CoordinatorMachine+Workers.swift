@@ -74,7 +74,7 @@ extension CoordinatorMachine {
     for worker in workers.all {
       let silence = now - worker.lastHeard
       if silence >= settings.deadAfter {
-        remove(worker.id, .died("no heartbeat for \(Int(silence.seconds)) s"), now, &effects)
+        remove(worker.id, .silent("no heartbeat for \(Int(silence.seconds)) s"), now, &effects)
       } else if let job = worker.job, let limit = progressLimit(of: job),
         now - job.lastProgress >= limit
       {
@@ -129,13 +129,14 @@ extension CoordinatorMachine {
     let task = worker.job?.attempt.task
     let aftermath = task.map { tasks[$0].lose(worker.id) }
     let wasExcluded = isExcluded(host)
+    let isInnocent = departure.isSilence && worker.wasSilentBeforeItsTask
     let verdict = hosts.note(
-      lossOf: aftermath == .isStored ? nil : task, on: host, at: clock,
+      lossOf: isInnocent || aftermath == .isStored ? nil : task, on: host, at: clock,
       window: settings.jointLossWindow)
-    if case .together(let pardoned) = verdict {
-      if aftermath != .isStored, let task { tasks[task].pardonLoss() }
-      for task in pardoned { tasks[task].pardonLoss() }
-    }
+    var pardoned: [TaskID] = []
+    if case .together(let others) = verdict { pardoned = others }
+    if isInnocent || verdict != .blamed, aftermath != .isStored, let task { pardoned.append(task) }
+    for task in pardoned { tasks[task].pardonLoss() }
     if !wasExcluded { tellExclusion(of: host, &effects) }
     guard let attempt = worker.job?.attempt, let aftermath else { return }
     let record = tasks[attempt.task]

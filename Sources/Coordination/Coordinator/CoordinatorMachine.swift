@@ -1,4 +1,5 @@
 import FlapCore
+import Statistics
 
 /// The coordinator's side of a run, without socket, clock or disk: events go in, effects come out.
 ///
@@ -87,6 +88,8 @@ public struct CoordinatorMachine: Sendable {
   var budget: ReceiveBudget
   var plan: PlanBroadcast?
   var lastSerial: UInt64 = 0
+  /// Which worker keeps samples from one task to the next.
+  var samplesAtHand: [TreeNode: WorkerID] = [:]
   /// When the last event came.
   var clock = Instant(nanoseconds: 0)
   /// Of the workers whose results are kept, in the order of their first ones.

@@ -96,6 +96,9 @@ public struct PlanBroadcast: Hashable, Sendable {
   /// The file of second moments from which the workers fit the maps anew, where they see it; nil:
   /// weights stay as they are.
   public var secondMoments: String?
+  /// The folder with sums of a pruned model's own inputs, from which the maps are fitted of which it
+  /// has them; nil: there is none.
+  public var targetMoments: String?
   /// SHA-256 of `payload`.
   public var digest: Digest
   /// Masks and baseline means of every layer, as `Wire` encodes them.
@@ -103,12 +106,13 @@ public struct PlanBroadcast: Hashable, Sendable {
 
   public init(
     outputDirectory: String?, maximumShardBytes: Int, isUniform: Bool = false,
-    secondMoments: String? = nil, digest: Digest, payload: [UInt8]
+    secondMoments: String? = nil, targetMoments: String? = nil, digest: Digest, payload: [UInt8]
   ) {
     self.outputDirectory = outputDirectory
     self.maximumShardBytes = maximumShardBytes
     self.isUniform = isUniform
     self.secondMoments = secondMoments
+    self.targetMoments = targetMoments
     self.digest = digest
     self.payload = payload
   }

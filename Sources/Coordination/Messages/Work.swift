@@ -9,19 +9,26 @@ public enum Work: Hashable, Sendable {
   case measureSamples([StatisticKind], WorkUnit, plan: Digest? = nil)
   /// Report statistics of these kinds of the weights of one layer.
   case measureWeights([StatisticKind], layer: Int)
+  /// Report statistics of these kinds of one map.
+  case measureMap(MapWork)
+  /// Report `TargetMoments` at a tap: of the samples of a work unit, while the model runs as the plan
+  /// with this digest leaves it, what is before the tap fitted.
+  case measureTarget(TapPlace, WorkUnit, plan: Digest)
   /// Write shard `index` of the pruned checkpoint into the output folder of the plan.
   case writeShard(index: Int)
 }
 
 extension Work {
   public enum Kind: Int, Hashable, Sendable, CaseIterable {
-    case measureSamples, measureWeights, writeShard
+    case measureSamples, measureWeights, measureMap, measureTarget, writeShard
   }
 
   public var kind: Kind {
     switch self {
     case .measureSamples: .measureSamples
     case .measureWeights: .measureWeights
+    case .measureMap: .measureMap
+    case .measureTarget: .measureTarget
     case .writeShard: .writeShard
     }
   }
@@ -30,8 +37,8 @@ extension Work {
   public var needsPlan: Bool {
     switch self {
     case .measureSamples(_, _, let plan): plan != nil
-    case .writeShard: true
-    case .measureWeights: false
+    case .writeShard, .measureTarget: true
+    case .measureWeights, .measureMap: false
     }
   }
 
@@ -43,6 +50,12 @@ extension Work {
         ? "evaluation" : unit.scales == nil ? "calibration" : "second moments")
         + " of work unit \(unit.node.level)/\(unit.node.index)"
     case .measureWeights(_, let layer): "weight norms of layer \(layer)"
+    case .measureMap(let work):
+      (work.samples == nil ? "order of removal" : "losses") + " at "
+        + work.place.tap.moduleName(layer: work.place.layer)
+    case .measureTarget(let place, let unit, _):
+      "refitting \(place.tap.moduleName(layer: place.layer)), work unit "
+        + "\(unit.node.level)/\(unit.node.index)"
     case .writeShard(let index): "shard \(index)"
     }
   }
@@ -70,5 +83,36 @@ public struct WorkUnit: Hashable, Sendable {
     self.tokensPerSample = tokensPerSample
     self.tokens = tokens
     self.scales = scales
+  }
+}
+
+/// One map of the model, and what is to be measured of it from second moments: the order in which
+/// its units go, and what the model loses with fewer of them.
+public struct MapWork: Hashable, Sendable {
+  public let kinds: [StatisticKind]
+  public let place: TapPlace
+  /// The file of second moments, where the workers see it.
+  public let secondMoments: String
+  /// Counts of units at which losses are measured, ascending.
+  public let levels: [Int]
+  /// On which losses are measured: leaves under this node. nil: none are.
+  public let samples: WorkUnit?
+
+  public init(
+    kinds: [StatisticKind], place: TapPlace, secondMoments: String, levels: [Int] = [],
+    samples: WorkUnit? = nil
+  ) {
+    self.kinds = kinds
+    self.place = place
+    self.secondMoments = secondMoments
+    self.levels = levels
+    self.samples = samples
+  }
+}
+
+extension Work {
+  /// Samples that a worker keeps at hand from one task to the next: it had best get all of them.
+  var kept: TreeNode? {
+    if case .measureTarget(_, let unit, _) = self { unit.node } else { nil }
   }
 }

@@ -23,6 +23,9 @@ struct WorkerRecord: Sendable {
     return (kind, pause)
   }
 
+  /// Whether nothing was heard of it since it got its task: then the task is not why.
+  var wasSilentBeforeItsTask: Bool { job.map { lastHeard <= $0.assignedAt } ?? false }
+
   /// Time in which nobody listened to it does not count.
   mutating func overlook(_ pause: Duration) {
     lastHeard = lastHeard + pause
