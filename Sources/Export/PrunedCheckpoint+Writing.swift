@@ -123,6 +123,26 @@ extension PrunedCheckpoint {
     return type.decode(bytes)
   }
 
+  /// The weight of the map that a tap feeds as a shard holds it, row by row, where it is not the
+  /// checkpoint's own; nil where it is.
+  ///
+  /// - Parameter body: gets the numbers of rows and columns, and what writes a row.
+  public func withFittedWeight<Result>(
+    layer: Int, _ tap: Tap,
+    _ body: (
+      _ rows: Int, _ columns: Int, _ row: (Int, UnsafeMutablePointer<Float>) -> Void
+    ) throws -> Result
+  ) throws -> Result? {
+    guard let fit = try fits?.fit(layer: layer, tap) else { return nil }
+    let weight = try denseTensor("\(tap.moduleName(layer: layer)).weight")
+    let columns = fit.withRow(0) { $0.count }
+    return try body(weight.shape[0], columns) { row, values in
+      fit.withRow(row) { fitted in
+        for column in 0..<columns { values[column] = weight.elementType.rounded(fitted[column]) }
+      }
+    }
+  }
+
   /// b_i = dense bias_i + Σ over removed channels of W_ij · mean_j; f64 until it is stored.
   private func storedBias(layer: Int, _ tap: Tap) throws -> (type: ElementType, bytes: [UInt8]) {
     let module = tap.moduleName(layer: layer)

@@ -32,7 +32,7 @@ public struct SecondMomentsFile: Sendable {
   // MARK: Writing
 
   /// What a file says besides its sums.
-  public struct Contents {
+  public struct Contents: Sendable {
     public let shape: ModelShape
     public let modelDigest: Digest
     public let dataDigest: Digest
@@ -126,7 +126,7 @@ public struct SecondMomentsFile: Sendable {
     private let units: [Double]
     private let products: [TensorView]
 
-    fileprivate init(
+    init(
       tokenCount: Int, exponents: [Int8], sums: [[Int64]], products: [TensorView]
     ) {
       self.tokenCount = tokenCount

@@ -10,8 +10,9 @@ public import SystemPackage
 /// Per layer L and tap, F64 [channels]: `model.layers.L.self_attn.o_proj.input_mean`,
 /// `….input_m2`, `….weight_sumsq`, `….weight_abs_mean`, the same for `mlp.down_proj`. Metadata:
 /// format "flap-statistics", version, token_count, sample_count, model_digest, data_digest,
-/// compute, shape, model_type, model_full_digest. Other kinds of statistics add arrays under names of their own
-/// (`Statistic.arrayNames`). Its bytes depend on these values alone.
+/// compute, shape, model_type, model_full_digest. Other kinds of statistics add arrays under names of
+/// their own (`Statistic.arrayNames`): `….removal_rank` and `….removal_error` F64 [channels],
+/// `….loss_level` and `….loss` F64 [32]. Its bytes depend on these values alone.
 public struct StatisticsFile: Sendable {
   public var statistics: ModelStatistics
   public var shape: ModelShape
@@ -81,7 +82,8 @@ public struct StatisticsFile: Sendable {
         let place = TapPlace(layer: layer, tap)
         let count = shape.channelCount(layer: layer, tap: tap)
         let arrays = try Value.arrayNames.map { name in
-          try file.float64(StatisticsFile.name(place, name), count: count)
+          try file.float64(
+            StatisticsFile.name(place, name), count: Value.arrayLength(channelCount: count))
         }
         let value = Value(arrays: arrays, tokenCount: tokenCount)
         do throws(StatisticDefect) { try value.validate() } catch {

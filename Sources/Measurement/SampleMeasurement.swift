@@ -17,6 +17,9 @@ public final class SampleMeasurement {
     self.catalog = catalog
   }
 
+  /// Makes room: what second moments take is allocated again when it is needed.
+  public func releaseProducts() { madeScratch = nil }
+
   /// Calls of `onStep` in ``run(_:_:of:samplesPerLeaf:scales:onStep:emit:)``.
   public func stepCount(_ kinds: [StatisticKind], leafCount: Int) -> Int {
     let taps = model.shape.layers.count * Tap.allCases.count
@@ -134,11 +137,15 @@ extension SampleMeasurement {
 public enum MeasurementError: Error, Hashable, Sendable, CustomStringConvertible {
   case unknownKind(StatisticKind)
   case noScales
+  case overflow(TapPlace, channel: Int)
 
   public var description: String {
     switch self {
     case .unknownKind(let kind):
       "nobody here measures the statistic \"\(kind)\": use the same version on every host"
+    case .overflow(let place, let channel):
+      "the pruned model's inputs of \(place.tap.moduleName(layer: place.layer)) are more than 64 times "
+        + "the dense model's in channel \(channel): leave it out with --no-sequential"
     case .noScales: "second moments were asked for without the scales of their channels"
     }
   }

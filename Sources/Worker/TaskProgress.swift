@@ -21,7 +21,8 @@ final class TaskProgress: Sendable {
 
   var isBusy: Bool { current.load(ordering: .relaxed) != 0 }
 
-  func expect(steps: Int) { total.store(steps, ordering: .relaxed) }
+  /// Besides those that were not foreseen.
+  func expect(steps: Int) { total.add(steps, ordering: .relaxed) }
 
   /// Counts one step.
   /// - Throws: ``Abandoned`` when the attempt was abandoned.

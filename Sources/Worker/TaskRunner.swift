@@ -16,9 +16,13 @@ final class TaskRunner {
   let progress: TaskProgress
   /// Leaves that are computed at the same time; nil: what suits the model.
   private let laneCount: Int?
-  private let threadCount: Int
+  let threadCount: Int
   private(set) var terms: Welcome?
-  private var madeMeasurement: SampleMeasurement?
+  private(set) var madeMeasurement: SampleMeasurement?
+  var madeMaps: MapMeasurement?
+  var madeTargets: TargetMeasurement?
+  /// The maps that are fitted so far, of the plan that was broadcast.
+  var fittedMaps: [PerTap<PrunedMap?>] = []
   private var broadcast: PlanBroadcast?
   private var madePruned: PrunedCheckpoint?
   private var madePruning: ModelPruning?
@@ -37,11 +41,25 @@ final class TaskRunner {
 
   /// The run's terms. A worker that joins again gets the same, or those of another run.
   func configure(_ terms: Welcome) {
-    if self.terms?.hasSameScratch(as: terms) != true { madeMeasurement = nil }
+    if self.terms?.hasSameScratch(as: terms) != true {
+      madeMeasurement = nil
+      madeMaps = nil
+      madeTargets = nil
+    }
+    // Another run's sums may lie where this one's did.
+    if self.terms?.runID != terms.runID {
+      madeMaps = nil
+      madeTargets = nil
+      fittedMaps = []
+    }
     self.terms = terms
   }
 
   func adopt(_ plan: PlanBroadcast) {
+    if broadcast?.digest != plan.digest || broadcast?.targetMoments != plan.targetMoments {
+      madeTargets = nil
+      fittedMaps = []
+    }
     broadcast = plan
     madePruned = nil
     madePruning = nil
@@ -53,6 +71,9 @@ final class TaskRunner {
       switch assignment.work {
       case .measureSamples(let kinds, let unit, let plan):
         return try measureSamples(kinds, unit, pruning: pruning(plan))
+      case .measureMap(let work): return try measureMap(work)
+      case .measureTarget(let place, let unit, let plan):
+        return try measureTarget(place, unit, plan: plan)
       case .measureWeights(let kinds, let layer): return try measureWeights(kinds, layer: layer)
       case .writeShard(let index): return try writeShard(index, assignment.attempt)
       }
@@ -78,6 +99,12 @@ final class TaskRunner {
     return made
   }
 
+  /// What earlier phases allocated and later ones do not need.
+  func makeRoomForTargets() {
+    madeMeasurement?.releaseProducts()
+    madeMaps = nil
+  }
+
   private func writeShard(_ index: Int, _ attempt: TaskAttempt) throws -> ComputeOutcome {
     guard let broadcast else { throw PlanError.missing }
     let pruned = try prunedCheckpoint(broadcast)
@@ -99,11 +126,17 @@ final class TaskRunner {
   /// What the plan of this digest leaves out of the model; nil without a plan.
   private func pruning(_ digest: Digest?) throws -> ModelPruning? {
     guard let digest else { return nil }
-    guard let broadcast, broadcast.digest == digest else { throw PlanError.missing }
+    let pruned = try prunedCheckpoint(digest)
     if let madePruning { return madePruning }
-    let made = try prunedCheckpoint(broadcast).pruning
+    let made = try pruned.pruning
     madePruning = made
     return made
+  }
+
+  /// What is left of the model by the plan of this digest.
+  func prunedCheckpoint(_ digest: Digest) throws -> PrunedCheckpoint {
+    guard let broadcast, broadcast.digest == digest else { throw PlanError.missing }
+    return try prunedCheckpoint(broadcast)
   }
 
   private func prunedCheckpoint(_ broadcast: PlanBroadcast) throws -> PrunedCheckpoint {
@@ -116,8 +149,9 @@ final class TaskRunner {
       maximumShardBytes: broadcast.maximumShardBytes, isUniform: broadcast.isUniform)
     let fits = try broadcast.secondMoments.map {
       try LeastSquaresMaps(
-        checkpoint, received.plan, momentsPath: $0, threadCount: threadCount,
-        progress: progress)
+        checkpoint, received.plan, momentsPath: $0,
+        targets: broadcast.targetMoments.map { (folder: FilePath($0), plan: broadcast.digest) },
+        threadCount: threadCount, progress: progress)
     }
     let pruned = PrunedCheckpoint(layout, compensations: compensations ?? [], fits: fits)
     madePruned = pruned

@@ -86,7 +86,8 @@ struct FusedMapsTests {
 
     // Left out of the dense model, as eval does it.
     let model = try llama(fused.checkpoint)
-    model.pruning = ModelPruning(plan: plan, biases: try biases(of: expected))
+    model.pruning = ModelPruning(
+      plan: plan, maps: try biases(of: expected).map { $0.map { PrunedMap(bias: $0) } })
     #expect(try model.logits(of: leaf) == logits(of: expected.checkpoint))
   }
 

@@ -80,6 +80,73 @@ struct ResultFileTests {
     #expect(try SmallFile.read(path, limit: 1 << 20) == before)
   }
 
+  /// The same with what is measured of maps.
+  var statisticsOfMaps: StatisticsFile {
+    var file = statistics
+    file.statistics[RemovalCurve.self] = shape.layers.map { layer in
+      PerTap { tap in
+        let (units, width) =
+          tap == .mlpDown
+          ? (layer.intermediateSize, 1) : (layer.keyValueHeadCount, 2 * shape.headDimension)
+        return RemovalCurve(
+          order: (0..<units).reversed(), errors: (0..<units).map { Double($0) / 3 },
+          unitWidth: width)
+      }
+    }
+    file.statistics[ModuleLosses.self] = shape.layers.map { layer in
+      PerTap { tap in
+        let units = tap == .mlpDown ? layer.intermediateSize : layer.keyValueHeadCount
+        return ModuleLosses(
+          (1..<units).map { ModuleLosses.Level(kept: $0, divergence: 1 / Double($0)) })
+      }
+    }
+    return file
+  }
+
+  @Test("what is measured of maps comes back bit for bit; files without it are read as ever")
+  func statisticsOfMapsRoundTrip() throws {
+    let path = FilePath(folder.path("statistics.safetensors"))
+    let written = statisticsOfMaps
+    try written.write(to: path)
+    let read = try StatisticsFile(path: path)
+    #expect(read.statistics[RemovalCurve.self] == written.statistics[RemovalCurve.self])
+    #expect(read.statistics[ModuleLosses.self] == written.statistics[ModuleLosses.self])
+    #expect(read.statistics.moments == written.statistics.moments)
+    let file = try SafetensorsFile(path: path)
+    let (attention, neurons) = ("model.layers.0.self_attn.o_proj", "model.layers.1.mlp.down_proj")
+    #expect(file.tensor("\(attention).removal_rank")?.float64Values() == [1, 1, 1, 1, 0, 0, 0, 0])
+    #expect(file.tensor("\(neurons).removal_error")?.float64Values() == [2.0 / 3, 1.0 / 3, 0])
+    #expect(file.tensor("\(neurons).loss_level")?.shape == [32])
+    #expect(file.tensor("\(neurons).loss")?.float64Values().prefix(3) == [1, 0.5, 0])
+    let before = try SmallFile.read(path, limit: 1 << 20)
+    try read.write(to: path)
+    #expect(try SmallFile.read(path, limit: 1 << 20) == before)
+
+    try statistics.write(to: path)
+    let plain = try StatisticsFile(path: path)
+    #expect(plain.statistics[RemovalCurve.self] == nil)
+    #expect(plain.statistics[ModuleLosses.self] == nil)
+    #expect(plain.statistics.moments == written.statistics.moments)
+  }
+
+  @Test(
+    "damaged statistics of maps are refused",
+    arguments: [
+      ("model.layers.1.mlp.down_proj.loss\"", "model.layers.1.mlp.down_proj.lost\"", "it lacks"),
+      (
+        "model.layers.0.mlp.down_proj.removal_rank\"",
+        "model.layers.0.mlp.down_proj.removal_rang\"", "it lacks"
+      ),
+      ("[32]", "[16, 2]", "where F64 [32] is wanted"),
+    ])
+  func damagedStatisticsOfMaps(text: String, replacement: String, message: String) throws {
+    let path = FilePath(folder.path("statistics.safetensors"))
+    try statisticsOfMaps.write(to: path)
+    try edit(path, text, replacement)
+    let error = #expect(throws: ResultFileError.self) { try StatisticsFile(path: path) }
+    #expect(error.map { "\($0)".contains(message) } == true, "\(String(describing: error))")
+  }
+
   @Test("plans come back, under the names that are promised")
   func planRoundTrip() throws {
     let path = FilePath(folder.path("plan.safetensors"))

@@ -4,7 +4,6 @@ import FlapTestKit
 import Kernels
 import Measurement
 import Statistics
-import Synchronization
 import Testing
 import Transformer
 
@@ -189,29 +188,5 @@ private struct Report {
   ) throws -> Value {
     let part = parts.values.first { $0.key.kind == Value.kind && $0.key.place == place }
     return try StatisticCatalog.decode(try #require(part), as: type, shape)
-  }
-}
-
-/// Keeps what the maps multiply.
-private final class Recorder: TapObserver {
-  private struct Place: Hashable {
-    let place: TapPlace
-    let leaf: Int
-  }
-
-  private let values: Mutex<[Place: [[Double]]]> = Mutex([:])
-
-  func observe(_: TapPiece) {}
-
-  func finish(_ passage: TapPassage) {
-    let rows = (0..<passage.tokenCount).map { token in
-      (0..<passage.width).map { Double(passage.value(token: token, channel: $0)) }
-    }
-    let place = Place(place: TapPlace(layer: passage.layer, passage.tap), leaf: passage.leaf)
-    values.withLock { $0[place] = rows }
-  }
-
-  func rows(_ place: TapPlace, leaf: Int) -> [[Double]] {
-    values.withLock { $0[Place(place: place, leaf: leaf)] ?? [] }
   }
 }

@@ -15,11 +15,18 @@ struct SmallModel {
   let folder: TemporaryFolder
   let checkpoint: Checkpoint
 
-  /// - Parameter change: of the values, by the tensor's name.
-  init(_ change: (_ tensor: String, _ values: inout [Float]) -> Void = { _, _ in }) throws {
+  /// - Parameters:
+  ///   - hasBiases: whether all of its maps have one.
+  ///   - change: of the values, by the tensor's name.
+  init(
+    hasBiases: Bool = false,
+    _ change: (_ tensor: String, _ values: inout [Float]) -> Void = { _, _ in }
+  ) throws {
     folder = try TemporaryFolder()
-    try folder.write(Array(SmallModel.configuration.utf8), to: "config.json")
-    let shape = try ModelConfiguration(json: Array(SmallModel.configuration.utf8), path: "").shape
+    let biases = "{\"attention_bias\": \(hasBiases), \"mlp_bias\": \(hasBiases),"
+    let configuration = Array((biases + SmallModel.configuration.dropFirst()).utf8)
+    try folder.write(configuration, to: "config.json")
+    let shape = try ModelConfiguration(json: configuration, path: "").shape
     var generator = SeededGenerator(seed: 7)
     let tensors = shape.tensors
     var writer = try SafetensorsWriter(
