@@ -23,7 +23,7 @@ struct LayerMap {
   }
 
   private func title(_ name: String, _ totals: (kept: Int, all: Int)) -> String {
-    "\(name.prefix(1).uppercased() + name.dropFirst()), "
+    "\(name.capitalizedFirst), "
       + "\(NumberText.exact(totals.kept)) of \(NumberText.exact(totals.all))"
   }
 

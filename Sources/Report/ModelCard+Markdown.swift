@@ -31,11 +31,34 @@ extension ModelCard {
     return """
       # \(Markdown.text(modelName)), pruned by \(percent(reached.decoderLayers))
 
-      \(base) with \(percent(reached.decoderLayers)) of its decoder layers' parameters removed by
+      \(base) with \(percent(reached.decoderLayers)) of its decoder layers' parameters removed \(manner)
       [FLAP](https://arxiv.org/abs/2312.11983): whole attention heads and MLP neurons are gone, without
       retraining\(amends).
 
-      """
+      """ + choices.map { "\n\($0)\n" }.joined()
+  }
+
+  private var ordersUnits: Bool { metric == Metric.conditionalVariance.rawValue }
+  private var measuresLosses: Bool { structure == Structure.measured.rawValue }
+
+  /// Whether it is the published method, or builds on it.
+  private var manner: String { ordersUnits || measuresLosses ? "in the manner of" : "by" }
+
+  /// What decided, where it is not what the paper says.
+  private var choices: [String] {
+    var sentences: [String] = []
+    if ordersUnits {
+      sentences.append(
+        "Of each layer those units are gone that the others can best replace: the order of "
+          + "Optimal Brain Surgeon, from the second moments of the calibration data.")
+    }
+    if measuresLosses {
+      sentences.append(
+        "How many of each layer: the counts with the least sum of measured losses, which are "
+          + "Kullback-Leibler divergences from the dense model, module by module, on calibration "
+          + "samples that were held out.")
+    }
+    return sentences
   }
 
   private var amends: String {

@@ -27,6 +27,26 @@ struct Plot {
       "path", ["class": name, "d": "M\(x) 0V\(NumberText.coordinate(height))"])
   }
 
+  /// A line through points, in units of the picture.
+  mutating func addCurve(_ points: [(x: Double, y: Double)], class name: String) {
+    guard points.count > 1 else { return }
+    let path = points.map(Plot.text).joined(separator: " ")
+    shapes += Markup.shape("path", ["class": name, "d": "M\(path)"])
+  }
+
+  /// Lines of no length, whose round ends the style sheet draws: circles would be stretched.
+  mutating func addDots(_ points: [(x: Double, y: Double)], class name: String) {
+    guard !points.isEmpty else { return }
+    let path = points.map { "M\(Plot.text($0))h0" }.joined()
+    shapes += Markup.shape("path", ["class": name, "d": path])
+  }
+
+  /// As exact as a screen shows it.
+  private static func text(_ point: (x: Double, y: Double)) -> String {
+    NumberText.coordinate(point.x.rounded()) + " "
+      + NumberText.coordinate((point.y * 10).rounded() / 10)
+  }
+
   /// - Parameters:
   ///   - identifier: unique on the page; names what title and description belong to.
   ///   - title: what it is; `description`: what it shows, for those who do not see it.

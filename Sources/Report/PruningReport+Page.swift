@@ -19,6 +19,7 @@ extension PruningReport {
       """
     let sections =
       section("layers", "What is left of each layer", layersText + LayerMap(report: self).html)
+      + (lossesHTML.map { section("losses", "Losses", $0) } ?? "")
       + section("scores", "Distribution of the scores", scoresHTML)
       + section("perplexity", "Perplexity", perplexityHTML)
       + section("sizes", "Sizes", sizesHTML) + section("workers", "Workers", workersHTML)
@@ -110,7 +111,7 @@ extension PruningReport {
       threshold: search.threshold)
     let figures = [
       ScoreFigure(
-        name: groupName.prefix(1).uppercased() + groupName.dropFirst(), identifier: "sg",
+        name: groupName.capitalizedFirst, identifier: "sg",
         scores: scores.groups, kept: plan.layers.map(\.keptGroups), axis: axis,
         threshold: search.threshold),
       ScoreFigure(
@@ -125,8 +126,19 @@ extension PruningReport {
     let scale =
       "Each score is standardized within its layer and kind, so that layers compare. Above: the "
       + "whole model; below: one row per layer."
-    return search.threshold == nil
-      ? scale + " Under \(Markup.escape(search.structure)) no single score decides. \(legend)"
-      : scale + " One threshold decides for the whole model: what scores above it stays. \(legend)"
+    return "\(scale) \(decision) \(legend)"
+  }
+
+  private var decision: String {
+    let order = "which ones, the order of removal says. Shown are the scores of WIFV."
+    switch (search.threshold == nil, search.metric == Metric.conditionalVariance.rawValue) {
+    case (true, false): return "Under \(Markup.escape(search.structure)) no single score decides."
+    case (false, false):
+      return "One threshold decides for the whole model: what scores above it stays."
+    case (true, true):
+      return "Under \(Markup.escape(search.structure)) no single score decides how many units of a "
+        + "layer go; \(order)"
+    case (false, true): return "One threshold decides how many units of a layer go; \(order)"
+    }
   }
 }

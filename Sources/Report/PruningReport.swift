@@ -11,6 +11,8 @@ public struct PruningReport: Sendable {
   public var search: Search
   /// The standardized scores among which the search chose; nil leaves the distributions out.
   public var scores: UnitScores?
+  /// What the model loses with fewer units of single modules; nil where that was not measured.
+  public var losses: [PerTap<LossCurve>]?
   /// Whether removed channels left biases behind.
   public var compensation: CompensationMethod
   /// nil where no data were needed.
@@ -22,13 +24,14 @@ public struct PruningReport: Sendable {
 
   public init(
     model: Model, plan: PruningPlan, search: Search, scores: UnitScores?,
-    compensation: CompensationMethod,
+    losses: [PerTap<LossCurve>]? = nil, compensation: CompensationMethod,
     calibration: DataSet?, evaluation: Evaluation?, files: [File], run: Run
   ) {
     self.model = model
     self.plan = plan
     self.search = search
     self.scores = scores
+    self.losses = losses
     self.compensation = compensation
     self.calibration = calibration
     self.evaluation = evaluation
@@ -71,10 +74,12 @@ extension PruningReport {
     public var threshold: Double?
     /// Units that stay only because a layer never loses its last one.
     public var unitsKeptByMinimum: Int
+    /// Of measured counts: the sum of the modules' losses, in nats per token; nil for others.
+    public var predictedLoss: Double?
 
     public init(
       metric: String, structure: String, ratioAsked: Double, reached: ReachedRatio,
-      threshold: Double?, unitsKeptByMinimum: Int
+      threshold: Double?, unitsKeptByMinimum: Int, predictedLoss: Double? = nil
     ) {
       self.metric = metric
       self.structure = structure
@@ -82,6 +87,7 @@ extension PruningReport {
       self.reached = reached
       self.threshold = threshold
       self.unitsKeptByMinimum = unitsKeptByMinimum
+      self.predictedLoss = predictedLoss
     }
   }
 

@@ -87,6 +87,18 @@ struct CardTests {
     #expect(evaluated.contains("| 0 | 2 of 4 | 1 of 2 | 4 of 5 |"))
   }
 
+  @Test("what decided is told where it is not the paper's method")
+  func choices() {
+    let published = Sample.card()
+    #expect(published.contains("removed by\n[FLAP]"))
+    #expect(!published.contains("Optimal Brain Surgeon") && !published.contains("divergence"))
+    let best = Sample.card(metric: "OBS", structure: "measured")
+    #expect(best.contains("removed in the manner of\n[FLAP]"))
+    #expect(best.contains("Optimal Brain Surgeon") && best.contains("divergence"))
+    #expect(best.contains("metric OBS, structure measured"))
+    #expect(!Sample.card(metric: "OBS").contains("divergence"))
+  }
+
   @Test("how to load it: with remote code and without; where tensor parallelism ends")
   func loading() {
     let remote = Sample.card()

@@ -1,5 +1,6 @@
 import FlapCore
 import Foundation
+import Pruning
 import Report
 import Testing
 
@@ -62,6 +63,74 @@ struct PageTests {
     #expect(evaluated.contains("1:01\u{A0}min"))
     #expect(evaluated.contains(Sample.digest.hexadecimal))
     #expect(!Sample.report(threshold: nil).html().contains("threshold −"))
+  }
+}
+
+struct LossTests {
+  @Test("a picture for each module, the predicted loss, the measured one; without losses nothing")
+  func section() throws {
+    #expect(!Sample.report().html().contains("id=\"losses\""))
+    let html = Sample.report(
+      evaluation: Sample.evaluation, threshold: nil, metric: "OBS", structure: "measured",
+      losses: Sample.losses
+    ).html()
+    let parser = Parser(html: html)
+    #expect(parser.error == nil)
+    #expect(parser.identifiers.count == Set(parser.identifiers).count, "identifiers are unique")
+    #expect(parser.references.isSubset(of: Set(parser.identifiers)))
+    #expect(parser.elements["svg"] == 2 * 2 + 4 + 2 * 2)
+    #expect(parser.elements["svg"] == parser.elements["desc"])
+    #expect(html.contains("Measured: 1 kept: 0.8000; 3 kept: 0.2000. Kept are 4"))
+    // By the errors: half way from 0 to 0.2, a third of the way from 0.2 to 0.8.
+    #expect(html.contains("Kept are 4, predicted: 0.1000"))
+    #expect(html.contains("Kept are 2, predicted: 0.4000"))
+    // 0.25 for the group that goes, 0.1 and 0.4 for neurons.
+    #expect(html.contains("<b>0.7500</b> nats per token"))
+    #expect(html.contains("<b>0.2231</b>, the logarithm of"), "ln 3.125 / 2.5")
+    #expect(html.contains("Under measured no single score decides how many"))
+  }
+
+  @Test("without an evaluation nothing is said to be measured over other data")
+  func unevaluated() {
+    let html = Sample.report(losses: Sample.losses).html()
+    #expect(html.contains("<b>0.7500</b> nats per token."))
+    #expect(!html.contains("the logarithm of"))
+  }
+
+  @Test("one unit, no error, losses below zero: still a picture of numbers")
+  func odd() {
+    var losses = Sample.losses
+    losses[0].attentionOutput = LossCurve(
+      errors: [0, 0], measured: [.init(kept: 1, loss: -0.001)])
+    losses[1].mlpDown = LossCurve(
+      errors: [0, 0, 0, 0, 0], measured: [.init(kept: 2, loss: 0)])
+    let html = Sample.report(losses: losses).html()
+    #expect(Parser(html: html).error == nil)
+    #expect(!html.contains(#/\b(nan|inf)\b/#))
+    #expect(html.contains("1 kept: −0.0010"))
+  }
+
+  @Test("the pictures of 80 layers of 14336 neurons are less than 300 KiB")
+  func large() {
+    let shape = ModelShape(
+      hiddenSize: 8192, headDimension: 128, vocabularySize: 16, rmsNormEpsilon: 1e-5,
+      rotaryEmbedding: RotaryEmbedding(theta: 10000), tiesEmbeddings: false, biases: Biases(),
+      layers: Array(
+        repeating: LayerShape(headCount: 64, keyValueHeadCount: 64, intermediateSize: 14336),
+        count: 80))
+    func curve(_ units: Int) -> LossCurve {
+      LossCurve(
+        errors: (0..<units).map { Double($0 * $0) },
+        measured: LossLevels.counts(of: units).map { .init(kept: $0, loss: 1 / Double($0)) })
+    }
+    let curves = PerTap(attentionOutput: curve(64), mlpDown: curve(14336))
+    var report = Sample.report()
+    report.scores = nil
+    report.model.shape = shape
+    report.plan = PruningPlan(keepingAllOf: shape)
+    let without = report.html().utf8.count
+    report.losses = Array(repeating: curves, count: 80)
+    #expect(report.html().utf8.count - without < 300 << 10)
   }
 }
 

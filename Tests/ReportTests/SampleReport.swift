@@ -36,17 +36,28 @@ enum Sample {
   static let evaluation = PruningReport.Evaluation(
     data: data, predictedTokenCount: 508, densePerplexity: 2.5, prunedPerplexity: 3.125)
 
+  /// Losses of one group, of one and of three neurons; the error of neurons doubles with each.
+  static let losses = shape.layers.map { _ in
+    PerTap(
+      attentionOutput: LossCurve(errors: [0, 1], measured: [.init(kept: 1, loss: 0.25)]),
+      mlpDown: LossCurve(
+        errors: [0, 2, 4, 8, 16],
+        measured: [.init(kept: 1, loss: 0.8), .init(kept: 3, loss: 0.2)]))
+  }
+
   static func report(
     name: String = "Tiny", command: [String] = ["flap-coord", "--ratio", "0.3"],
-    evaluation: PruningReport.Evaluation? = nil, threshold: Double? = -0.25
+    evaluation: PruningReport.Evaluation? = nil, threshold: Double? = -0.25,
+    metric: String = "WIFV", structure: String = "AL-AM", losses: [PerTap<LossCurve>]? = nil
   ) -> PruningReport {
     PruningReport(
       model: .init(name: name, digest: digest, shape: shape, byteCount: 4096), plan: plan,
       search: .init(
-        metric: "WIFV", structure: "AL-AM", ratioAsked: 0.3,
+        metric: metric, structure: structure, ratioAsked: 0.3,
         reached: ReachedRatio(of: plan, for: shape, compensating: true), threshold: threshold,
         unitsKeptByMinimum: 1),
-      scores: scores, compensation: .bias, calibration: data, evaluation: evaluation,
+      scores: scores, losses: losses, compensation: .bias, calibration: data,
+      evaluation: evaluation,
       files: [
         .init(name: "model.safetensors", byteCount: 3000, digest: digest),
         .init(name: "flap/plan.safetensors", byteCount: 500, digest: digest),
@@ -65,11 +76,11 @@ enum Sample {
   static func card(
     baseModel: String? = nil, source: String = "", calibration: ModelCard.Calibration? = nil,
     evaluation: PruningReport.Evaluation? = nil, needsRemoteCode: Bool = true,
-    ggufFile: String? = nil
+    ggufFile: String? = nil, metric: String = "WIFV", structure: String = "AL-AM"
   ) -> String {
     ModelCard(
       modelName: "Tiny_1", baseModel: baseModel, source: SourceCard(markdown: source),
-      modelDigest: digest, shape: shape, plan: plan, metric: "WIFV", structure: "AL-AM",
+      modelDigest: digest, shape: shape, plan: plan, metric: metric, structure: structure,
       ratioAsked: 0.3, compensation: .bias, calibration: calibration, evaluation: evaluation,
       needsRemoteCode: needsRemoteCode, ggufFile: ggufFile, version: "0.1.0"
     ).markdown()

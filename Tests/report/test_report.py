@@ -1,6 +1,7 @@
 """The report of a real run, looked at in a real browser; its data; the model card beside it."""
 
 import json
+import math
 import os
 import pathlib
 import re
@@ -41,6 +42,15 @@ def pruned(tmp_path_factory):
     output = folder / "out"
     text = run("--model", model, "--calibration", model / "calibration.npy", "--ratio", "0.4", "--eval",
                model / "test.npy", "--local-workers", "2", "--output", output, "--json", "--quiet")
+    return output, json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def best(tmp_path_factory):
+    """A checkpoint whose counts were chosen by measured losses."""
+    output = tmp_path_factory.mktemp("best") / "out"
+    text = run("--method", "best", "--model", MODEL, "--calibration", MODEL / "calibration.npy", "--ratio", "0.4",
+               "--eval", MODEL / "test.npy", "--local-workers", "2", "--output", output, "--json", "--quiet")
     return output, json.loads(text)
 
 
@@ -215,6 +225,37 @@ def test_it_prints(page, tmp_path):
     folder = pathlib.Path(PICTURES) if PICTURES else tmp_path
     (folder / "report.pdf").write_bytes(data)
     assert data.startswith(b"%PDF") and 1 <= len(re.findall(rb"/Type\s*/Page\b", data)) <= 6
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_losses_are_seen(page, best, size, scheme, tmp_path):
+    width, height, phone = SIZES[size]
+    page.open((best[0] / "flap/report.html").as_uri(), width, height, scheme, phone=phone)
+    folder = pathlib.Path(PICTURES) if PICTURES else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    page.evaluate("document.querySelector('table.losses').scrollIntoView()")
+    picture = page.screenshot(whole=False)
+    (folder / f"losses-{size}-{scheme}.png").write_bytes(picture)
+    found = {pixel for row in pixels(picture)[2] for pixel in row}
+    assert style("kept", scheme) in found, "lines and dots"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST) == []
+    # Nine dots of five pixels want some room between them.
+    assert page.evaluate("""
+      [...document.querySelectorAll('.losses svg')].filter(s => s.getBoundingClientRect().width < 72 ||
+        !s.querySelector('title').textContent || !s.querySelector('desc').textContent).length""") == 0
+
+
+def test_losses_are_told(best):
+    output, result = best
+    html = (output / "flap/report.html").read_text()
+    assert html.count('class="loss" viewBox') == 2 * len(result["search"]["kept_groups"])
+    assert f"<b>{result['search']['predicted_loss']:.4f}</b> nats per token" in html
+    measured = math.log(result["evaluation"]["pruned"] / result["evaluation"]["dense"])
+    assert f"<b>{measured:.4f}</b>, the logarithm" in html
+    card = (output / "README.md").read_text()
+    assert "Optimal Brain Surgeon" in card and "metric OBS, structure measured" in card
 
 
 def test_facts(pruned):
