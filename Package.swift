@@ -80,7 +80,8 @@ let package = Package(
       [
         "Launching", "Journal", "Chronicle", "Host", "Report", "Export", "GGUF", "Wire",
         "Transport",
-        "Coordination", "Pruning", "Measurement", "Transformer", "Kernels", "TextData", "Tokenizer",
+        "Coordination", "Pruning", "Measurement", "LeastSquares", "Transformer", "Kernels",
+        "TextData", "Tokenizer",
         "Checkpoint", "Storage", "Statistics", "FlapCore", argumentParser, sockets, logging, system,
       ]),
     library(

@@ -23,6 +23,13 @@ struct Prune: ParsableCommand {
   var ratio: Double
   @OptionGroup(title: "Search") var search: SearchArguments
   @OptionGroup(title: "Writing") var write: WriteOptions
+  @Flag(
+    inversion: .prefixedNo,
+    help: """
+      Least squares map by map, to the inputs that the pruned model brings. As a rule with --method \
+      best only.
+      """)
+  var sequential: Bool?
   @OptionGroup(title: "Forward pass") var forward: ForwardOptions
   @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
@@ -34,7 +41,7 @@ struct Prune: ParsableCommand {
     let run = PruneRun(
       model: model, calibration: calibration, evaluation: eval, output: output,
       search: try search.options([ratio]), write: write, forward: forward, cluster: cluster,
-      command: CommandLine.arguments)
+      sequential: sequential, command: CommandLine.arguments)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
 }
@@ -52,8 +59,13 @@ struct Calibrate: ParsableCommand {
   @Option(help: "The statistics file to write.", completion: .file(), transform: path) var output:
     FilePath
   @Option(
-    help: "A file to write besides: the second moments, for --compensation least-squares.",
-    completion: .file(), transform: path)
+    help: "flap, or best: also second moments, orders of removal and losses, for --method best.")
+  var method = PruningMethod.flap
+  @Option(
+    help: """
+      A file to write besides: the second moments, for --compensation least-squares. With --method \
+      best the name of --output and -second-moments, if not given.
+      """, completion: .file(), transform: path)
   var secondMoments: FilePath?
   @OptionGroup(title: "Forward pass") var forward: ForwardOptions
   @OptionGroup(title: "Workers") var cluster: ClusterOptions
@@ -64,7 +76,8 @@ struct Calibrate: ParsableCommand {
 
   func run() throws {
     let run = CalibrationRun(
-      model: model, calibration: calibration, output: output, secondMoments: secondMoments,
+      model: model, calibration: calibration, output: output, method: method,
+      secondMoments: secondMoments,
       forward: forward, cluster: cluster)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
@@ -143,10 +156,18 @@ struct Eval: ParsableCommand {
     help: "The statistics file: for the compensation of plans, and for --ratio.",
     completion: .file(), transform: path)
   var statistics: FilePath?
+  @Option(
+    help: "The file of second moments, for --compensation least-squares.", completion: .file(),
+    transform: path)
+  var secondMoments: FilePath?
   @Option(help: "Ratios to search plans for and to try, such as 0.1,0.2,0.5.")
   var ratio: RatioList?
-  @Option(help: "The compensation that a written checkpoint would have: none or bias.")
-  var compensation = CompensationMethod.bias
+  @Option(
+    help: """
+      The compensation that a written checkpoint would have: none, bias, least-squares. As a rule \
+      bias; with second moments least-squares.
+      """)
+  var compensation: CompensationMethod?
   @OptionGroup(title: "Search") var search: SearchArguments
   @OptionGroup(title: "Forward pass") var forward: ForwardOptions
   @OptionGroup(title: "Workers") var cluster: ClusterOptions
@@ -156,19 +177,52 @@ struct Eval: ParsableCommand {
     guard ratio != nil || search.areDefaults else {
       throw ValidationError("options of the search need --ratio: a --plan was searched before")
     }
-    guard compensation != .leastSquares else {
-      throw ValidationError(
-        "plans are tried with --compensation none or bias: for least-squares write the checkpoint "
-          + "and evaluate it")
-    }
   }
 
   func run() throws {
     let plans = EvaluationPlans(
       plans: plan, search: try ratio.map { try search.options($0.ratios) },
-      statistics: statistics, compensates: compensation != .none)
+      statistics: statistics, secondMoments: secondMoments, compensation: compensation)
     try EvaluationRun(
       model: model, data: data, pruning: plans, forward: forward, cluster: cluster
+    ).run(console.console)
+  }
+}
+
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Perplexities of what each way to prune leaves of a model; no checkpoint is written.",
+    discussion: """
+      magnitude-sp, wanda-sp (both with the same ratio in every layer and no compensation), flap (as \
+      published), and the steps from there to best: least-squares on FLAP's plan, obs (order of \
+      removal), measured (counts by measured loss), best (map by map).
+      """)
+
+  @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
+    FilePath
+  @Option(
+    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    completion: .file(), transform: path)
+  var calibration: FilePath
+  @Option(
+    help: "Data of the same forms, for the perplexities.", completion: .file(), transform: path)
+  var eval: FilePath
+  @Option(help: "Ratios to try, such as 0.2,0.5.")
+  var ratio: RatioList
+  @Option(help: "Methods, with commas between.")
+  var methods = MethodList.all
+  @Option(
+    help: "A folder: gets the statistics, the second moments and compare.json.",
+    completion: .file(), transform: path)
+  var output: FilePath
+  @OptionGroup(title: "Forward pass") var forward: ForwardOptions
+  @OptionGroup(title: "Workers") var cluster: ClusterOptions
+  @OptionGroup(title: "Output") var console: OutputArguments
+
+  func run() throws {
+    try ComparisonRun(
+      model: model, calibration: calibration, evaluation: eval, output: output,
+      ratios: ratio.ratios, methods: methods, forward: forward, cluster: cluster
     ).run(console.console)
   }
 }

@@ -21,13 +21,18 @@ struct FlapCoord: ParsableCommand {
         flap-coord eval --model OUT --data test.npy
         flap-coord export --model OUT --output OUT.gguf
 
+      What each way to prune makes of a model:
+
+        flap-coord compare --model DIR --calibration tokens.npy --eval test.npy \
+          --ratio 0.2,0.5 --output FOLDER
+
       What a run is doing, from another terminal:
 
         flap-coord status OUT
       """,
     version: CoordinatorProgram.version,
     subcommands: [
-      Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Export.self,
+      Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Compare.self, Export.self,
       Status.self, Inspect.self, Keys.self,
     ],
     defaultSubcommand: Prune.self)

@@ -4,11 +4,26 @@ import SystemPackage
 
 /// What is removed.
 struct SearchArguments: ParsableArguments {
-  @Option(help: "Score of a channel: WIFV, IFV, WIFN, or magnitude (needs no data).")
-  var metric = "WIFV"
+  @Option(
+    help: """
+      flap (as published) or best: --metric OBS --structure measured --compensation least-squares \
+      --sequential, from second moments and measured losses.
+      """)
+  var method = PruningMethod.flap
 
-  @Option(help: "How the ratio is shared among the layers: AL-AM, AL-MM, UL-MM, UL-UM.")
-  var structure = "AL-AM"
+  @Option(
+    help: """
+      Score of a channel: WIFV, IFV, WIFN, magnitude (needs no data), or OBS, an order of removal. \
+      As a rule WIFV; OBS with --method best and --structure measured.
+      """)
+  var metric: String?
+
+  @Option(
+    help: """
+      How the ratio is shared among the layers: AL-AM, AL-MM, UL-MM, UL-UM, or measured, by \
+      measured losses. As a rule AL-AM; measured with --method best.
+      """)
+  var structure: String?
 
   @Option(help: "Groups of heads to remove from the whole model, for AL-MM and UL-MM.")
   var groupsRemoved: Int?
@@ -25,14 +40,14 @@ struct SearchArguments: ParsableArguments {
 
   /// Whether all are as when none was given.
   var areDefaults: Bool {
-    metric == "WIFV" && structure == "AL-AM" && groupsRemoved == nil && !uniform && roundTo == nil
-      && tensorParallel == nil
+    method == .flap && metric == nil && structure == nil && groupsRemoved == nil && !uniform
+      && roundTo == nil && tensorParallel == nil
   }
 
   func options(_ ratios: [Double]) throws -> SearchOptions {
     try SearchOptions(
-      ratios: ratios, metric: metric, structure: structure, groupsRemoved: groupsRemoved,
-      isUniform: uniform, rounding: roundTo, ranks: tensorParallel)
+      ratios: ratios, method: method, metric: metric, structure: structure,
+      groupsRemoved: groupsRemoved, isUniform: uniform, rounding: roundTo, ranks: tensorParallel)
   }
 }
 

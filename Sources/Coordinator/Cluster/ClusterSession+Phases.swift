@@ -46,6 +46,26 @@ extension ClusterSession {
     }
   }
 
+  /// Has the workers sum up what one map of a pruned model should give.
+  mutating func measureTargets(
+    _ work: [Work], _ ledger: inout RunLedger, _ console: Console
+  ) throws {
+    let meter = console.meter("refitting", unit: "tokens", total: Double(work.tokenCount))
+    try perform(work, meter: meter, &ledger) { ledger, delivery in
+      try ledger.keep(report: delivery)
+    }
+  }
+
+  /// Has the workers measure single maps, in any order.
+  mutating func measureMaps(
+    _ work: [Work], _ ledger: inout RunLedger, _ console: Console
+  ) throws {
+    let meter = console.meter("losses", unit: "maps", total: Double(work.count))
+    try perform(work, meter: meter, &ledger) { ledger, delivery in
+      try ledger.keep(report: delivery)
+    }
+  }
+
   /// Has the workers compute the mean negative log-likelihood of the samples.
   ///
   /// - Parameter plan: by which they leave parts of the model out; nil: nothing.
@@ -64,6 +84,26 @@ extension ClusterSession {
       try ledger.keep(report: delivery)
     }
     return try ledger.value(of: LossSum.self, at: nil)
+  }
+
+  /// Has the workers measure the moments of a model that a plan prunes.
+  ///
+  /// - Parameter shape: what the plan leaves.
+  mutating func measureMoments(
+    _ pass: SampledPass, by plan: PlanBroadcast, shape: ModelShape, _ console: Console
+  ) throws -> [PerTap<ChannelMoments>] {
+    try broadcast(plan)
+    let meter = console.meter("calibration", unit: "tokens", total: Double(pass.tokenCount))
+    var ledger = try RunLedger(
+      storage: MemoryLedgerStorage(), tree: pass.layout.tree, shape: shape,
+      digest: { Digest(hashing: $0) })
+    let work = pass.units(in: ledger.missingNodes(of: ChannelMoments.kind)).map {
+      Work.measureSamples([ChannelMoments.kind], $0, plan: plan.digest)
+    }
+    try perform(work, meter: meter, &ledger) { ledger, delivery in
+      try ledger.keep(report: delivery)
+    }
+    return try ledger.layers(of: ChannelMoments.self)
   }
 
   /// Has the workers write the shards that are not there yet, in any order.
@@ -159,13 +199,22 @@ extension RunLedger {
 extension [Work] {
   fileprivate var tokenCount: Int {
     reduce(0) { sum, work in
-      guard case .measureSamples(_, let unit, _) = work else { return sum }
-      return sum + unit.tokens.count
+      switch work {
+      case .measureSamples(_, let unit, _), .measureTarget(_, let unit, _):
+        return sum + unit.tokens.count
+      default: return sum
+      }
     }
   }
 }
 
 extension ModelStatistics {
+  /// A kind that the ledger has of all taps.
+  mutating func take(_ kind: StatisticKind, from ledger: RunLedger) throws {
+    let type = try StatisticCatalog.standard.type(named: kind)
+    try take(type, from: ledger)
+  }
+
   fileprivate mutating func take<Value: Statistic>(
     _ type: Value.Type, from ledger: RunLedger
   ) throws {

@@ -3,9 +3,11 @@ internal import Checkpoint
 internal import Export
 internal import FlapCore
 internal import Pruning
+internal import Statistics
 
 /// What is to be removed, and by which score.
 public struct SearchOptions: Sendable {
+  let method: PruningMethod
   let metric: Metric
   private(set) var search: StructureSearch
   /// As they were asked for; ``search`` has the first.
@@ -16,22 +18,25 @@ public struct SearchOptions: Sendable {
 
   /// - Parameters:
   ///   - ratios: at least one.
+  ///   - method: says what metric and structure are where these are nil.
   ///   - isUniform: every layer keeps the same counts, so that a class of transformers itself
   ///     takes them.
   ///   - rounding: kept neurons are a multiple of it; nil: any number.
   ///   - ranks: of tensor parallelism, which share out every layer's heads and neurons; nil: one.
   /// - Throws: ``UsageError`` for a name that is none, or a ratio outside [0, 1).
   public init(
-    ratios: [Double], metric: String, structure: String, groupsRemoved: Int?,
+    ratios: [Double], method: PruningMethod = .flap, metric: String? = nil,
+    structure: String? = nil, groupsRemoved: Int?,
     isUniform: Bool = false, rounding: Int? = nil, ranks: Int? = nil
   ) throws {
-    guard let metric = Metric(rawValue: metric) else {
-      let names = Metric.allCases.map(\.rawValue).joined(separator: ", ")
-      throw UsageError("--metric \(metric): choose one of \(names)")
-    }
-    guard let structure = Structure(rawValue: structure) else {
-      let names = Structure.allCases.map(\.rawValue).joined(separator: ", ")
-      throw UsageError("--structure \(structure): choose one of \(names)")
+    let structure = try structure.map(SearchOptions.structure(named:)) ?? method.structure
+    let metric =
+      try metric.map(SearchOptions.metric(named:))
+      ?? (structure == .measured ? .conditionalVariance : method.metric)
+    guard structure != .measured || metric == .conditionalVariance else {
+      throw UsageError(
+        "--structure measured removes units in the order of --metric OBS: leave out --metric "
+          + metric.rawValue)
     }
     guard let first = ratios.first else { throw UsageError("--ratio: name at least one") }
     for ratio in ratios where !(ratio >= 0 && ratio < 1) {
@@ -51,6 +56,7 @@ public struct SearchOptions: Sendable {
     if let ranks, !(1...1024).contains(ranks) {
       throw UsageError("--tensor-parallel \(ranks): give the number of ranks, 1 to 1024")
     }
+    self.method = method
     self.metric = metric
     self.ratios = ratios
     self.rounding = rounding ?? 1
@@ -59,6 +65,28 @@ public struct SearchOptions: Sendable {
       structure: structure, ratio: first, groupsRemoved: groupsRemoved,
       widths: WidthRules(
         isUniform: isUniform, roundingNeuronsTo: self.rounding, tensorParallelism: self.ranks))
+  }
+
+  private static func metric(named name: String) throws -> Metric {
+    guard let metric = Metric(rawValue: name) else {
+      let names = Metric.allCases.map(\.rawValue).joined(separator: ", ")
+      throw UsageError("--metric \(name): choose one of \(names)")
+    }
+    return metric
+  }
+
+  private static func structure(named name: String) throws -> Structure {
+    guard let structure = Structure(rawValue: name) else {
+      let names = Structure.allCases.map(\.rawValue).joined(separator: ", ")
+      throw UsageError("--structure \(name): choose one of \(names)")
+    }
+    return structure
+  }
+
+  /// What is to be measured of the maps.
+  var mapKinds: [StatisticKind] {
+    (metric.needsOrder ? [RemovalCurve.kind] : [])
+      + (search.structure == .measured ? [ModuleLosses.kind] : [])
   }
 
   var isUniform: Bool { search.widths.isUniform }

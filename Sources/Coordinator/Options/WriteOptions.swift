@@ -7,9 +7,9 @@ public struct WriteOptions: ParsableArguments, Sendable {
   @Option(
     help: """
       What makes up for the channels that go: none, bias (their mean), least-squares (new weights \
-      of those that stay).
+      of those that stay). As a rule that of --method; with second moments least-squares.
       """)
-  var compensation = CompensationMethod.bias
+  var compensation: CompensationMethod?
 
   @Option(help: "Largest shard, in bytes or with a suffix KB, MB, GB.")
   var maxShardSize = "4GB"

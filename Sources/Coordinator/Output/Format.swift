@@ -35,6 +35,10 @@ enum Format {
     return unit == 0 ? "\(count) B" : String(format: "%.1f %@", value, units[unit])
   }
 
+  static func predictedLoss(_ loss: Double) -> String {
+    String(format: "predicted loss %.4f nats per token", loss)
+  }
+
   static func percent(_ share: Double) -> String { String(format: "%.2f %%", share * 100) }
 
   static func count(_ count: Int) -> String {

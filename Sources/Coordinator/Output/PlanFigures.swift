@@ -1,4 +1,5 @@
 internal import FlapCore
+internal import Foundation
 internal import Pruning
 
 /// What is left of a model, in numbers.
@@ -58,14 +59,17 @@ struct SweepSummary: Encodable {
     /// nil where none was written.
     let output: String?
     let figures: PlanFigures
+    /// Of measured counts, in nats per token; nil for others.
+    let predictedLoss: Double?
 
     func encode(to encoder: any Encoder) throws {
       try figures.encode(to: encoder)
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encodeIfPresent(output, forKey: .output)
+      try container.encodeIfPresent(predictedLoss, forKey: .predictedLoss)
     }
 
-    private enum CodingKeys: String, CodingKey { case output }
+    private enum CodingKeys: String, CodingKey { case output, predictedLoss }
   }
 
   let metric: String
@@ -81,10 +85,13 @@ struct SweepSummary: Encodable {
   }
 
   var table: String {
-    var lines = ["ratio   \(PlanFigures.heading)", "dense   \(dense.row)"]
+    let losses = plans.contains { $0.predictedLoss != nil } ? Format.column("nats lost", 11) : ""
+    var lines = ["ratio   \(PlanFigures.heading)\(losses)", "dense   \(dense.row)"]
     for plan in plans {
       let ratio = plan.figures.ratioAsked.map { "\($0)" } ?? ""
-      lines.append(Format.leading(ratio, 8) + plan.figures.row)
+      lines.append(
+        Format.leading(ratio, 8) + plan.figures.row
+          + (plan.predictedLoss.map { Format.column(String(format: "%.4f", $0), 11) } ?? ""))
     }
     lines.append("\(metric) \(structure)")
     lines += plans.compactMap { $0.output.map { "→ \($0)" } }

@@ -74,8 +74,10 @@ struct RunDocuments {
       search: PruningReport.Search(
         metric: self.metric, structure: structure, ratioAsked: ratioAsked,
         reached: result.reached, threshold: result.threshold,
-        unitsKeptByMinimum: result.unitsKeptByMinimum),
+        unitsKeptByMinimum: result.unitsKeptByMinimum, predictedLoss: result.predictedLoss),
       scores: UnitScores(standardizing: scores, shape: inputs.shape),
+      losses: statistics[ModuleLosses.self] == nil
+        ? nil : try statistics.lossCurves(of: inputs.shape),
       compensation: compensation, calibration: calibration, evaluation: evaluation,
       files: files, run: run)
     try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))

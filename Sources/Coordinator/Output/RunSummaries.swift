@@ -208,6 +208,8 @@ struct DryRunSummary: Encodable {
   let weightBytes: Int
   /// Bytes of results that come over the network, at the most.
   let reportBytes: Int
+  /// Of the file of second moments, which stays; nil: there is none.
+  let secondMomentsBytes: Int?
   private let memoryThreads: Int
   private let workersText: String
 
@@ -215,7 +217,7 @@ struct DryRunSummary: Encodable {
     case model, parameters, decoderParameters, workers, threadsPerWorker, memoryNodes, shipping
     case commands, compute, samples
     case tokens, leaves, units, workerBytes, scratchBytes, statisticsBytes, weightBytes
-    case reportBytes
+    case reportBytes, secondMomentsBytes
   }
 
   init(_ inputs: RunInputs, _ pass: SampledPass?, _ cluster: ClusterPlan) throws {
@@ -238,6 +240,9 @@ struct DryRunSummary: Encodable {
     reportBytes =
       units * (pass.map { StatisticReport.largestByteCount($0.kinds, inputs.shape) } ?? 0)
       + (cluster.options.gathers ? inputs.checkpoint.byteCount : 0)
+    secondMomentsBytes = pass.flatMap {
+      $0.sumsProducts ? SecondMomentsPass.byteCount(inputs.shape) : nil
+    }
     memoryThreads = memory?.threadCount ?? 0
     workerBytes = memory?.totalBytes
     scratchBytes = memory?.scratchBytes
@@ -260,6 +265,9 @@ struct DryRunSummary: Encodable {
           + "activations \(Format.bytes(scratchBytes)), statistics \(Format.bytes(statisticsBytes))) "
           + "besides the mapped weights")
       lines.append("network    up to \(Format.bytes(reportBytes)) of results")
+      if let secondMomentsBytes {
+        lines.append("disk       \(Format.bytes(secondMomentsBytes)) of second moments, which stay")
+      }
     }
     lines += shipping.map { "copying    \($0)" }
     lines += commands.map { "command    \($0)" }

@@ -22,6 +22,8 @@ struct SearchSummary: Encodable {
   let denseNeurons: [Int]
   /// Units that stay only because a layer never loses its last one.
   let unitsKeptByMinimum: Int
+  /// Of measured counts, in nats per token; nil for others.
+  let predictedLoss: Double?
 
   init(_ result: SearchResult, _ search: SearchOptions, shape: ModelShape, output: String?) {
     self.output = output
@@ -38,6 +40,7 @@ struct SearchSummary: Encodable {
     denseGroups = shape.layers.map(\.keyValueHeadCount)
     denseNeurons = shape.layers.map(\.intermediateSize)
     unitsKeptByMinimum = result.unitsKeptByMinimum
+    predictedLoss = result.predictedLoss
   }
 
   /// How far the reached ratio may be from the asked one before that is worth a warning.
@@ -65,6 +68,7 @@ struct SearchSummary: Encodable {
       "\(metric) \(structure): \(Format.percent(ratioReached)) of the decoder layers' parameters removed "
         + "(asked \(Format.percent(ratioAsked))), \(Format.percent(ratioWholeModel)) of the whole "
         + "model; \(Format.count(parametersDense)) → \(Format.count(parametersPruned)) parameters")
+    if let predictedLoss { lines.append(Format.predictedLoss(predictedLoss)) }
     if let output { lines.append("→ \(output)") }
     return lines.joined(separator: "\n")
   }

@@ -12,33 +12,54 @@ public struct CalibrationRun: Sendable {
   let model: FilePath
   let calibration: FilePath
   let output: FilePath
+  let method: PruningMethod
   let secondMoments: FilePath?
   let forward: ForwardOptions
   let cluster: ClusterOptions
 
-  /// - Parameter secondMoments: where the sums for least squares go; nil: they are not measured.
+  /// - Parameters:
+  ///   - method: that the statistics are to serve.
+  ///   - secondMoments: where the sums for least squares go; nil: beside the statistics where the
+  ///     method needs them, else they are not measured.
   public init(
-    model: FilePath, calibration: FilePath, output: FilePath, secondMoments: FilePath?,
+    model: FilePath, calibration: FilePath, output: FilePath, method: PruningMethod,
+    secondMoments: FilePath?,
     forward: ForwardOptions,
     cluster: ClusterOptions
   ) {
     self.model = model
     self.calibration = calibration
     self.output = output
-    self.secondMoments = secondMoments
+    self.method = method
+    self.secondMoments =
+      secondMoments ?? (method.mapKinds.isEmpty ? nil : CalibrationRun.besides(output))
     self.forward = forward
     self.cluster = cluster
   }
 
+  /// `stats.safetensors` → `stats-second-moments.safetensors`.
+  private static func besides(_ output: FilePath) -> FilePath {
+    guard let name = output.lastComponent else { return output }
+    let suffix = name.extension.map { ".\($0)" } ?? ""
+    return output.removingLastComponent().appending("\(name.stem)-second-moments\(suffix)")
+  }
+
   public func run(_ console: Console) throws {
+    guard let summary = try measure(console) else { return }
+    try console.show(summary, table: summary.table)
+  }
+
+  /// - Returns: nil where it was there already.
+  func measure(_ console: Console) throws -> CalibrationSummary? {
     let cluster = try ClusterPlan(cluster)
+    try checkSharing(cluster)
     let inputs = try RunInputs(model: model)
     let pass = try inputs.pass(
       over: calibration, forward, cluster, sumsProducts: secondMoments != nil, console)
     // What is done so far lies beside the file until the file is there.
     let place = RunWorkspace.Place.beside(output)
     let pairs = try secondMoments.map { _ in try SecondMomentsPass(inputs, pass) }
-    if cluster.options.resumes, try isComplete(place, inputs, pass, console) { return }
+    if cluster.options.resumes, try isComplete(place, inputs, pass, console) { return nil }
     try OutputFile.check(output, inputs: [model, calibration])
     try secondMoments.map { try OutputFile.check($0, inputs: [model, calibration, output]) }
     var workspace = try RunWorkspace(
@@ -50,10 +71,12 @@ public struct CalibrationRun: Sendable {
         logFolder: place.logPath, reference: workspace.reference(inputs.checkpoint),
         chronicle: workspace.chronicle)
       let statistics = try session.guarded { session in
-        let statistics = try session.measure(
+        var statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
         if let pairs, let secondMoments {
           try pairs.run(statistics, to: secondMoments, &session, &workspace.ledger, console)
+          try MapsPass(pass: pass, kinds: method.mapKinds).run(
+            &statistics, from: secondMoments, &session, &workspace.ledger, console)
         }
         _ = try session.reference.finish()
         return statistics
@@ -64,9 +87,8 @@ public struct CalibrationRun: Sendable {
     let file = StatisticsFile(statistics, pass: pass, inputs.checkpoint)
     try file.write(to: output)
     try workspace.remove()
-    let summary = CalibrationSummary(
+    return CalibrationSummary(
       output: output.string, file: file, peakWorkerBytes: peakWorkerBytes)
-    try console.show(summary, table: summary.table)
   }
 
   /// Whether the file is there already, so that `--resume` has nothing to do.
@@ -80,7 +102,8 @@ public struct CalibrationRun: Sendable {
   ) throws -> Bool {
     guard !place.hasJournal, SmallFile.exists(output),
       secondMoments.map(SmallFile.exists) ?? true,
-      let file = try? StatisticsFile(path: output)
+      let file = try? StatisticsFile(path: output),
+      method.mapKinds.allSatisfy({ file.statistics[$0] != nil })
     else { return false }
     let asked = RunIdentity(inputs, pass)
     let differences = asked.differences(from: RunIdentity(asked, of: file))
@@ -90,8 +113,17 @@ public struct CalibrationRun: Sendable {
     return true
   }
 
+  /// Who measures maps reads the second moments.
+  private func checkSharing(_ cluster: ClusterPlan) throws {
+    guard cluster.options.gathers, !method.mapKinds.isEmpty, let secondMoments else { return }
+    throw UsageError(
+      "--method \(method.rawValue) reads \(secondMoments) on every host: leave out --gather, and give "
+        + "an --output that all of them share")
+  }
+
   public func describe(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
+    try checkSharing(cluster)
     let inputs = try RunInputs(model: model)
     let pass = try inputs.pass(
       over: calibration, forward, cluster, sumsProducts: secondMoments != nil, console)

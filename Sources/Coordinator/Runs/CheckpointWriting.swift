@@ -19,6 +19,8 @@ struct CheckpointWriting {
   let moments: ModelMoments?
   /// For least squares; nil leaves the weights as they are.
   let secondMoments: FilePath?
+  /// The folder of the pruned model's own sums, from which the maps are fitted once more; nil: none.
+  var targetMoments: FilePath?
   let options: WriteOptions
   /// Whether a class of transformers itself loads what is written.
   let isUniform: Bool
@@ -26,6 +28,21 @@ struct CheckpointWriting {
   private var shape: ModelShape { inputs.shape }
 
   private var compensates: Bool { moments != nil }
+
+  /// What the workers need to know.
+  ///
+  /// - Parameter gathering: whether the workers send the shards.
+  func broadcast(into folder: FilePath, gathering: Bool) -> PlanBroadcast {
+    PlanBroadcast(
+      plan, of: shape, moments: moments, secondMoments: secondMoments,
+      targetMoments: targetMoments, isUniform: isUniform,
+      outputDirectory: gathering ? nil : folder.absolute.string,
+      maximumShardBytes: options.maximumShardBytes)
+  }
+
+  func lacksShards(_ ledger: RunLedger) throws -> Bool {
+    try layout().shards.shards.indices.contains { ledger.record(of: .shard(index: $0)) == nil }
+  }
 
   /// Has the shards written that are not there yet.
   ///
@@ -35,10 +52,7 @@ struct CheckpointWriting {
     into folder: FilePath, gathering: Bool, _ ledger: inout RunLedger,
     _ session: inout ClusterSession, _ console: Console
   ) throws -> [LedgerRecord] {
-    let broadcast = PlanBroadcast(
-      plan, of: shape, moments: moments, secondMoments: secondMoments, isUniform: isUniform,
-      outputDirectory: gathering ? nil : folder.absolute.string,
-      maximumShardBytes: options.maximumShardBytes)
+    let broadcast = broadcast(into: folder, gathering: gathering)
     let layout = try self.layout().shards
     try session.writeShards(broadcast, layout, into: folder, &ledger, console)
     return layout.shards.indices.compactMap { ledger.record(of: .shard(index: $0)) }

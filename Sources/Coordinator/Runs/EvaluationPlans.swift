@@ -3,7 +3,7 @@ internal import Coordination
 internal import Export
 internal import FlapCore
 internal import Logging
-internal import Pruning
+public import Pruning
 internal import Statistics
 public import SystemPackage
 
@@ -12,19 +12,24 @@ public struct EvaluationPlans: Sendable {
   let plans: [FilePath]
   let search: SearchOptions?
   let statistics: FilePath?
-  let compensates: Bool
+  let secondMoments: FilePath?
+  let compensation: CompensationMethod
 
   /// - Parameters:
   ///   - plans: files of plans.
   ///   - search: what to look for in the statistics; nil: nothing.
   ///   - statistics: for the compensation and for the search.
+  ///   - secondMoments: for least squares.
+  ///   - compensation: nil: bias; with second moments least squares.
   public init(
-    plans: [FilePath], search: SearchOptions?, statistics: FilePath?, compensates: Bool
+    plans: [FilePath], search: SearchOptions?, statistics: FilePath?, secondMoments: FilePath?,
+    compensation: CompensationMethod?
   ) {
     self.plans = plans
     self.search = search
     self.statistics = statistics
-    self.compensates = compensates
+    self.secondMoments = secondMoments
+    self.compensation = compensation ?? (secondMoments == nil ? .bias : .leastSquares)
   }
 
   /// One plan to try.
@@ -45,7 +50,8 @@ public struct EvaluationPlans: Sendable {
     guard search == nil || statistics != nil else {
       throw UsageError("--ratio needs --statistics")
     }
-    let file = try inputs.openStatistics(statistics, isNeeded: compensates)
+    let file = try inputs.openStatistics(statistics, isNeeded: compensation != .none)
+    try checkSecondMoments(inputs, file)
     var candidates: [Candidate] = []
     for path in plans {
       let plan = try PlanFile(path: path)
@@ -69,6 +75,21 @@ public struct EvaluationPlans: Sendable {
     return candidates
   }
 
+  private func checkSecondMoments(_ inputs: RunInputs, _ statistics: StatisticsFile?) throws {
+    guard compensation == .leastSquares else {
+      guard secondMoments == nil else {
+        throw UsageError("--second-moments goes with --compensation least-squares")
+      }
+      return
+    }
+    guard let secondMoments else {
+      throw UsageError(
+        "--compensation least-squares needs --second-moments, which flap-coord calibrate "
+          + "--second-moments makes")
+    }
+    try inputs.check(secondMoments: secondMoments, statistics)
+  }
+
   /// What the files say of every bit of their model.
   func fullDigests() throws -> [(path: FilePath, recorded: Digest?)] {
     var digests: [(path: FilePath, recorded: Digest?)] = []
@@ -83,15 +104,16 @@ public struct EvaluationPlans: Sendable {
     _ name: String, _ plan: PruningPlan, ratioAsked: Double, isUniform: Bool,
     moments: ModelMoments?, _ inputs: RunInputs, _ log: Logger
   ) throws -> Candidate {
-    let compensates =
-      try inputs.compensation(
-        compensates && moments != nil ? .bias : .none, isUniform: isUniform, log) != .none
+    let compensation = try inputs.compensation(
+      moments == nil ? .none : compensation, isUniform: isUniform, log)
+    let compensates = compensation != .none
     return Candidate(
       name: name,
       figures: PlanFigures(
         plan, of: inputs.shape, ratioAsked: ratioAsked, compensating: compensates),
       broadcast: PlanBroadcast(
-        plan, of: inputs.shape, moments: compensates ? moments : nil, isUniform: isUniform,
+        plan, of: inputs.shape, moments: compensates ? moments : nil,
+        secondMoments: compensation == .leastSquares ? secondMoments : nil, isUniform: isUniform,
         outputDirectory: nil, maximumShardBytes: Int(Int32.max)))
   }
 }

@@ -115,11 +115,11 @@ struct FinishedRun {
       guard let layers = file.statistics[type.kind] else { continue }
       switch type.source {
       case .taps: if let tree { try journal.keep(type.kind, layers, of: tree.root) }
-      case .weights:
+      case .weights, .maps:
         for (layer, values) in layers.enumerated() {
           try journal.keep(type.kind, [values], from: layer, of: nil)
         }
-      case .predictions, .products: break
+      case .predictions, .products, .targets: break
       }
     }
   }

@@ -15,16 +15,19 @@ extension PlanBroadcast {
   /// - Parameters:
   ///   - moments: for the compensation; nil leaves it out.
   ///   - secondMoments: for least squares; nil: weights stay as they are.
+  ///   - targetMoments: the folder of the pruned model's sums; nil: there is none.
   ///   - isUniform: whether a class of transformers itself loads what is left.
   init(
     _ plan: PruningPlan, of shape: ModelShape, moments: ModelMoments?,
-    secondMoments: FilePath? = nil, isUniform: Bool, outputDirectory: String?,
+    secondMoments: FilePath? = nil, targetMoments: FilePath? = nil, isUniform: Bool,
+    outputDirectory: String?,
     maximumShardBytes: Int
   ) {
     let payload = WritePlan(plan, of: shape, compensatedBy: moments).bytes(shape: shape)
     self.init(
       outputDirectory: outputDirectory, maximumShardBytes: maximumShardBytes,
       isUniform: isUniform, secondMoments: secondMoments?.absolute.string,
+      targetMoments: targetMoments?.absolute.string,
       digest: Digest(hashing: payload), payload: payload)
   }
 }

@@ -21,16 +21,20 @@ public struct PruneRun: Sendable {
   let write: WriteOptions
   let forward: ForwardOptions
   let cluster: ClusterOptions
+  let sequential: Bool?
   let command: [String]
 
   /// - Parameters:
   ///   - evaluation: data over which to measure perplexity, dense and pruned; nil: not at all.
+  ///   - sequential: whether maps are fitted once more, to the inputs that they have in the pruned
+  ///     model; nil: as the method has it.
   ///   - command: the command line, for the report.
   public init(
     model: FilePath, calibration: FilePath?, evaluation: FilePath?, output: FilePath,
     search: SearchOptions, write: WriteOptions, forward: ForwardOptions, cluster: ClusterOptions,
-    command: [String]
+    sequential: Bool? = nil, command: [String]
   ) {
+    self.sequential = sequential
     self.command = command
     self.model = model
     self.calibration = calibration
@@ -47,16 +51,18 @@ public struct PruneRun: Sendable {
     let cluster = try ClusterPlan(cluster)
     let (inputs, pass, search) = try open(cluster, console)
     let compensation = try inputs.compensation(
-      search.metric.needsMoments ? write.compensation : .none, isUniform: search.isUniform,
+      search.metric.needsMoments ? compensationAsked : .none, isUniform: search.isUniform,
       console.log)
     let compensates = compensation != .none
-    let secondMoments = try secondMomentsPass(inputs, pass, compensation, cluster)
+    let secondMoments = try secondMomentsPass(inputs, pass, compensation, search, cluster)
     let comparison = try evaluation.map {
       try ComparedEvaluation($0, inputs, forward, cluster.options, console)
     }
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
-    identity.add(write)
+    identity.add(write, compensation)
+    let isSequential = try isSequential(compensation)
+    identity.add("--sequential", "\(isSequential)")
     let place = RunWorkspace.Place.checkpoint(output)
     let finished = try FinishedRun.find(
       place, as: identity, resuming: cluster.options.resumes)
@@ -76,16 +82,36 @@ public struct PruneRun: Sendable {
         logFolder: place.logPath, reference: workspace.reference(inputs.checkpoint),
         chronicle: workspace.chronicle, interruption: interruption)
       var done = try session.guarded { session in
-        let statistics = try session.measure(
+        var statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
+        // Sums are measured when the first asks for them: a run that only adds to its result has none.
+        var sums = secondMoments.map { SecondMomentSums($0, path: PruneRun.secondMoments(output)) }
+        if let maps = secondMoments.map({ MapsPass(pass: $0.pass, kinds: search.mapKinds) }) {
+          if maps.isMissing(in: workspace.ledger) {
+            try sums?.need(statistics, &session, &workspace.ledger, console)
+          }
+          try maps.run(
+            &statistics, from: PruneRun.secondMoments(output), &session, &workspace.ledger, console)
+        }
         let result = try search.run(
           statistics, shape: inputs.shape, compensating: compensates)
-        try secondMoments?.run(
-          statistics, to: PruneRun.secondMoments(output), &session, &workspace.ledger, console)
-        let writing = CheckpointWriting(
+        var writing = CheckpointWriting(
           inputs: inputs, plan: result.plan, moments: compensates ? statistics.moments : nil,
-          secondMoments: secondMoments.map { _ in PruneRun.secondMoments(output) },
+          secondMoments: compensation == .leastSquares ? PruneRun.secondMoments(output) : nil,
           options: write, isUniform: search.isUniform)
+        if compensation == .leastSquares, try writing.lacksShards(workspace.ledger) {
+          try sums?.need(statistics, &session, &workspace.ledger, console)
+          if isSequential, let pass, let moments = statistics.moments {
+            writing.targetMoments = PruneRun.targetMoments(output)
+            var ledger = try workspace.targetLedger(
+              shape: result.plan.prunedShape(of: inputs.shape))
+            try SequentialPass(
+              pass: pass, plan: result.plan, scales: ChannelScales(moments),
+              broadcast: writing.broadcast(into: output, gathering: cluster.options.gathers),
+              folder: PruneRun.targetMoments(output)
+            ).run(&session, &ledger, console)
+          }
+        }
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
         _ = try session.reference.finish()
@@ -122,6 +148,7 @@ public struct PruneRun: Sendable {
     try writeDocuments(done, records, search, compensation, run, inputs, pass)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
+    Folder.remove(PruneRun.targetMoments(output))
     try workspace.finish()
     summary.search.warn(console.log)
     try console.show(summary, table: summary.table)
@@ -131,16 +158,38 @@ public struct PruneRun: Sendable {
     output.appending("flap").appending("second-moments.safetensors")
   }
 
-  /// The second pass, where least squares is to compensate.
+  /// Only while the run is at work: they are of no other plan's use.
+  private static func targetMoments(_ output: FilePath) -> FilePath {
+    output.appending("flap").appending("sequential")
+  }
+
+  private func isSequential(_ compensation: CompensationMethod) throws -> Bool {
+    guard compensation == .leastSquares else {
+      guard sequential != true else {
+        throw UsageError("--sequential goes with --compensation least-squares")
+      }
+      return false
+    }
+    return sequential ?? (search.method == .best)
+  }
+
+  private var compensationAsked: CompensationMethod {
+    write.compensation ?? search.method.compensation
+  }
+
+  /// The second pass, where least squares is to compensate or maps are to be measured.
   private func secondMomentsPass(
     _ inputs: RunInputs, _ pass: SampledPass?, _ compensation: CompensationMethod,
-    _ cluster: ClusterPlan
+    _ search: SearchOptions, _ cluster: ClusterPlan
   ) throws -> SecondMomentsPass? {
-    guard compensation == .leastSquares, let pass else { return nil }
+    guard let pass, pass.sumsProducts else { return nil }
     guard !cluster.options.gathers else {
+      let option =
+        search.mapKinds.isEmpty
+        ? "--compensation least-squares" : "--metric \(search.metric.rawValue)"
       throw UsageError(
-        "--compensation least-squares reads \(PruneRun.secondMoments(output)) on every host: leave "
-          + "out --gather, and give an --output that all of them share")
+        "\(option) reads \(PruneRun.secondMoments(output)) on every host: leave out --gather, and "
+          + "give an --output that all of them share")
     }
     return try SecondMomentsPass(inputs, pass)
   }
@@ -193,7 +242,7 @@ public struct PruneRun: Sendable {
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
     try search.check(inputs.shape)
     guard search.metric.needsMoments else {
-      guard write.compensation != .leastSquares else {
+      guard compensationAsked != .leastSquares else {
         throw UsageError(
           "--compensation least-squares needs data, which --metric \(search.metric.rawValue) does "
             + "not read: choose another metric or compensation")
@@ -209,8 +258,8 @@ public struct PruneRun: Sendable {
       throw UsageError("--metric \(search.metric.rawValue) needs --calibration")
     }
     let pass = try inputs.pass(
-      over: calibration, forward, cluster, sumsProducts: write.compensation == .leastSquares,
-      console)
+      over: calibration, forward, cluster,
+      sumsProducts: compensationAsked == .leastSquares || !search.mapKinds.isEmpty, console)
     return (inputs, pass, search)
   }
 

@@ -38,8 +38,8 @@ extension RunIdentity {
   }
 
   /// `--format` is not among them: it adds a file and changes none.
-  mutating func add(_ write: WriteOptions) {
-    add("--compensation", write.compensation.rawValue)
+  mutating func add(_ write: WriteOptions, _ compensation: CompensationMethod) {
+    add("--compensation", compensation.rawValue)
     add("--max-shard-size", "\(write.maximumShardBytes)")
   }
 }

@@ -40,7 +40,8 @@ public struct SearchRun: Sendable {
         SweepSummary.Entry(
           output: path(options)?.string,
           figures: PlanFigures(
-            result.plan, of: file.shape, ratioAsked: options.search.ratio, compensating: true))
+            result.plan, of: file.shape, ratioAsked: options.search.ratio, compensating: true),
+          predictedLoss: result.predictedLoss)
       })
     try console.show(sweep, table: sweep.table)
   }
@@ -58,30 +59,30 @@ public struct SearchRun: Sendable {
 }
 
 extension SearchOptions {
-  /// One result for each ratio, from scores that are computed once.
+  /// One result for each ratio.
   func results(
     _ statistics: ModelStatistics, shape: ModelShape
   ) throws -> [(options: SearchOptions, result: SearchResult)] {
-    let scores = try scores(statistics)
-    return try ratios.map { ratio in
+    try ratios.map { ratio in
       let options = with(ratio: ratio)
-      return (options, try options.search.run(scores: scores, shape: shape))
+      return (options, try options.run(statistics, shape: shape))
     }
   }
 
   func run(
     _ statistics: ModelStatistics, shape: ModelShape, compensating: Bool = true
   ) throws -> SearchResult {
-    try search.run(scores: scores(statistics), shape: shape, compensating: compensating)
-  }
-
-  private func scores(_ statistics: ModelStatistics) throws -> [LayerScores] {
-    try LayerScores.scores(metric: metric, moments: statistics.moments, norms: statistics.norms)
+    try search.run(statistics, metric: metric, shape: shape, compensating: compensating)
   }
 
   /// Finds out before a long calibration whether the ratio can be reached at all: no score
   /// decides that.
   func check(_ shape: ModelShape) throws {
+    guard search.structure != .measured else {
+      _ = try MeasuredAllocation(ratio: search.ratio, widths: search.widths)
+        .run(curves: LossCurve.samples(of: shape), shape: shape)
+      return
+    }
     let scores = shape.layers.indices.map { layer in
       PerTap { tap in (0..<shape.channelCount(layer: layer, tap: tap)).map(Double.init) }
     }
@@ -99,5 +100,17 @@ extension PlanFile {
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
       ratioReached: result.reached.decoderLayers, shape: shape, modelDigest: modelDigest,
       dataDigest: dataDigest, isUniform: search.isUniform, fullDigest: fullDigest)
+  }
+}
+
+extension LossCurve {
+  /// Some curves of a shape, for what no curve decides.
+  fileprivate static func samples(of shape: ModelShape) -> [PerTap<LossCurve>] {
+    func curve(_ units: Int) -> LossCurve {
+      LossCurve(errors: (0..<units).map(Double.init), measured: [Level(kept: 1, loss: 1)])
+    }
+    return shape.layers.map {
+      PerTap(attentionOutput: curve($0.keyValueHeadCount), mlpDown: curve($0.intermediateSize))
+    }
   }
 }

@@ -1,5 +1,6 @@
 internal import Checkpoint
 internal import FlapCore
+internal import LeastSquares
 internal import Measurement
 internal import Statistics
 internal import Transformer
@@ -34,14 +35,52 @@ struct WorkerMemory: Comparable {
     let scratch = ScratchPlan(
       shape: pass.shape, compute: pass.compute, split: split, limits: limits)
     scratchBytes = scratch.totalBytes
+    let taps = SampleMeasurement.byteCount(
+      StatisticCatalog.standard.kinds(from: .taps), leafCount: pass.leavesPerUnit,
+      shape: pass.shape, scratch.observerLimits)
+    // Whatever comes after the second moments has their room.
     statisticsBytes =
-      SampleMeasurement.byteCount(
-        StatisticCatalog.standard.kinds(from: .taps), leafCount: pass.leavesPerUnit,
-        shape: pass.shape, scratch.observerLimits)
+      taps
       + (pass.sumsProducts
-        ? SampleMeasurement.productsByteCount(
-          pass.compute, shape: pass.shape, limits, split) : 0)
+        ? max(
+          SampleMeasurement.productsByteCount(pass.compute, shape: pass.shape, limits, split),
+          WorkerMemory.mapBytes(pass.shape, limits, threadCount: threadCount),
+          WorkerMemory.targetBytes(pass, limits, split)) : 0)
     runtimeBytes = WorkerMemory.processBytes + threadCount * WorkerMemory.perThreadBytes
+  }
+
+  /// Of the largest map: its order of removal, and what its losses are measured with.
+  private static func mapBytes(
+    _ shape: ModelShape, _ limits: MicroBatchLimits, threadCount: Int
+  ) -> Int {
+    let leaves = max(1, MapsPass.tokenLimit / limits.tokensPerLeaf)
+    let orders = TapPlace.all(in: shape.layers.indices).map { place in
+      let units = place.tap.axis.unit(shape.layers[place.layer], of: shape)
+      return RemovalOrder.byteCount(
+        outputs: shape.hiddenSize,
+        channels: shape.channelCount(layer: place.layer, tap: place.tap),
+        unitWidth: units?.width ?? 1, batch: RemovalOrder.largestBatch)
+    }
+    return (orders.max() ?? 0) + AlgebraTeam.byteCount(threadCount: threadCount)
+      + DivergenceMeasurement.byteCount(leafCount: leaves, shape: shape, limits)
+  }
+
+  /// Of the largest map on the pruned model: its sums and a report of them, or the fit before.
+  private static func targetBytes(
+    _ pass: SampledPass, _ limits: MicroBatchLimits, _ split: LaneSplit
+  ) -> Int {
+    let shape = pass.shape
+    let channels = TapPlace.all(in: shape.layers.indices).reduce(0) {
+      max($0, shape.channelCount(layer: $1.layer, tap: $1.tap))
+    }
+    let sums =
+      TargetMeasurement.byteCount(pass.compute, shape: shape, limits, split)
+      + TargetMoments.byteCount(channelCount: channels, hiddenSize: shape.hiddenSize)
+    let fit =
+      LeastSquaresFit.byteCount(outputs: shape.hiddenSize, channels: channels, kept: channels)
+      + Matrix.byteCount(rows: shape.hiddenSize, columns: channels)
+      + AlgebraTeam.byteCount(threadCount: split.threadCount)
+    return max(sums, fit)
   }
 }
 
@@ -53,6 +92,11 @@ extension StatisticReport {
     let catalog = StatisticCatalog.standard
     let keys = try? catalog.keys(
       of: kinds + catalog.kinds(from: .predictions), node: node, in: shape)
-    return keys.flatMap { try? byteCount(of: $0, catalog, in: shape) } ?? 0
+    let ofSamples = keys.flatMap { try? byteCount(of: $0, catalog, in: shape) } ?? 0
+    let ofTargets = TapPlace.all(in: shape.layers.indices).compactMap { place in
+      try? byteCount(
+        of: [StatisticKey(TargetMoments.kind, place, node: node)], catalog, in: shape)
+    }
+    return max(ofSamples, ofTargets.max() ?? 0)
   }
 }

@@ -39,11 +39,11 @@ public struct WriteRun: Sendable {
     try write.checkFormat(model: model)
     let planFile = try PlanFile(path: plan)
     try inputs.check(planFile.modelDigest, of: plan)
-    let asksForCompensation = write.compensation != .none
+    let asksForCompensation = compensationAsked != .none
     let statisticsFile = try inputs.openStatistics(
       asksForCompensation ? statistics : nil, isNeeded: asksForCompensation)
     let compensation = try inputs.compensation(
-      write.compensation, isUniform: planFile.isUniform, console.log)
+      compensationAsked, isUniform: planFile.isUniform, console.log)
     let compensates = compensation != .none
     let momentsPath = try checkedSecondMoments(inputs, statisticsFile)
     let cluster = try ClusterPlan(cluster)
@@ -53,7 +53,7 @@ public struct WriteRun: Sendable {
     if let momentsPath {
       identity.add("second moments digest", try SmallFile.digest(momentsPath).hexadecimal)
     }
-    identity.add(write)
+    identity.add(write, compensationAsked)
     let place = RunWorkspace.Place.checkpoint(output)
     let finished = try FinishedRun.find(
       place, as: identity, resuming: cluster.options.resumes)
@@ -100,6 +100,10 @@ public struct WriteRun: Sendable {
     try console.show(summary, table: summary.table)
   }
 
+  private var compensationAsked: CompensationMethod {
+    write.compensation ?? (secondMoments == nil ? .bias : .leastSquares)
+  }
+
   private func writeCard(
     _ plan: PlanFile, _ statistics: StatisticsFile?,
     _ compensation: CompensationMethod, _ inputs: RunInputs
@@ -120,7 +124,7 @@ public struct WriteRun: Sendable {
   private func checkedSecondMoments(
     _ inputs: RunInputs, _ statistics: StatisticsFile?
   ) throws -> FilePath? {
-    guard write.compensation == .leastSquares else {
+    guard compensationAsked == .leastSquares else {
       guard secondMoments == nil else {
         throw UsageError("--second-moments goes with --compensation least-squares")
       }
@@ -136,17 +140,12 @@ public struct WriteRun: Sendable {
         "--compensation least-squares reads \(secondMoments) on every host: leave out --gather, "
           + "and give files that all of them share")
     }
-    let file = try SecondMomentsFile(path: secondMoments)
-    try inputs.check(file.modelDigest, of: secondMoments)
-    guard statistics.map({ $0.dataDigest == file.dataDigest }) ?? true else {
-      throw UsageError(
-        "\(secondMoments) was made of other samples than the statistics: make it again")
-    }
+    try inputs.check(secondMoments: secondMoments, statistics)
     return secondMoments
   }
 
   private func statisticsDigest() throws -> String {
-    guard write.compensation != .none, let statistics else { return "not set" }
+    guard compensationAsked != .none, let statistics else { return "not set" }
     return try SmallFile.digest(statistics).hexadecimal
   }
 }

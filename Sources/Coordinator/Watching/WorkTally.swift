@@ -38,12 +38,21 @@ struct WorkTally {
   mutating func noteResult(of attempt: TaskAttempt, _ work: Work, at now: Instant) {
     guard let (worker, start) = assigned.removeValue(forKey: attempt) else { return }
     records[worker]!.resultCount += 1
-    guard case .measureSamples(_, let unit, _) = work else { return }
-    records[worker]!.tokenCount += unit.tokens.count
+    switch work {
+    case .measureSamples(_, let unit, _), .measureTarget(_, let unit, _):
+      records[worker]!.tokenCount += unit.tokens.count
+    default: return
+    }
     records[worker]!.tokenSeconds += (now - start) / .seconds(1)
   }
 
+  /// A phase that comes several times in a row counts once.
   mutating func notePhase(_ name: String, taskCount: Int, from start: Instant, to end: Instant) {
+    if let last = phases.last, last.name == name {
+      phases[phases.count - 1].taskCount += taskCount
+      phases[phases.count - 1].seconds += (end - start) / .seconds(1)
+      return
+    }
     phases.append(
       PruningReport.Phase(
         name: name, taskCount: taskCount, seconds: (end - start) / .seconds(1)))

@@ -1,0 +1,166 @@
+internal import Checkpoint
+internal import Chronicle
+internal import Coordination
+internal import Export
+internal import FlapCore
+internal import Journal
+internal import Logging
+internal import Pruning
+internal import Statistics
+internal import Storage
+public import SystemPackage
+
+/// `flap-coord compare`: what each way to prune makes of a model, without a checkpoint being written.
+public struct ComparisonRun: Sendable {
+  let model: FilePath
+  let calibration: FilePath
+  let evaluation: FilePath
+  let output: FilePath
+  let ratios: [Double]
+  let methods: [ComparedMethod]
+  let forward: ForwardOptions
+  let cluster: ClusterOptions
+
+  /// - Parameters:
+  ///   - output: a folder: gets what was measured, and the figures.
+  ///   - ratios: at least one.
+  public init(
+    model: FilePath, calibration: FilePath, evaluation: FilePath, output: FilePath,
+    ratios: [Double], methods: MethodList, forward: ForwardOptions, cluster: ClusterOptions
+  ) {
+    self.model = model
+    self.calibration = calibration
+    self.evaluation = evaluation
+    self.output = output
+    self.ratios = ratios
+    self.methods = methods.methods
+    self.forward = forward
+    self.cluster = cluster
+  }
+
+  /// One method at one ratio.
+  private struct Candidate {
+    let method: ComparedMethod
+    let ratio: Double
+    let plan: PruningPlan
+    let broadcast: PlanBroadcast
+  }
+
+  public func run(_ console: Console) throws {
+    let plan = try ClusterPlan(cluster)
+    guard !cluster.gathers else {
+      throw UsageError("compare writes no shards: leave out --gather")
+    }
+    let inputs = try RunInputs(model: model)
+    for ratio in ratios {
+      for method in methods { try method.search(ratio)?.check(inputs.shape) }
+    }
+    let evaluated = try inputs.evaluationPass(over: evaluation, forward, plan, console)
+    try Folder.make(output)
+    _ = try calibrationRun.measure(console)
+    let statistics = try StatisticsFile(path: statisticsPath).statistics
+    let pass = try inputs.pass(
+      over: calibration, forward, plan, sumsProducts: needsSums, console)
+    let candidates = try prepare(statistics, inputs, pass, plan, console)
+    let losses = try evaluate(candidates, inputs, evaluated, plan, console)
+    let summary = ComparisonSummary(
+      dense: losses[0], data: evaluation.string,
+      entries: zip(candidates, losses.dropFirst()).map { candidate, loss in
+        ComparisonSummary.Entry(
+          method: candidate.method.rawValue, ratioAsked: candidate.ratio,
+          ratioReached: ReachedRatio(of: candidate.plan, for: inputs.shape, compensating: false)
+            .decoderLayers, perplexity: loss.perplexity)
+      })
+    try AtomicFile.write(
+      Array(Console.encode(summary, pretty: true)), to: output.appending("compare.json"))
+    try console.show(summary, table: summary.table)
+  }
+
+  // MARK: Files
+
+  private var statisticsPath: FilePath { output.appending("statistics.safetensors") }
+  private var secondMomentsPath: FilePath { output.appending("second-moments.safetensors") }
+  private var needsSums: Bool { methods.contains { $0.compensation == .leastSquares } }
+
+  private var calibrationRun: CalibrationRun {
+    let needsMaps = methods.contains { [.order, .measured, .best].contains($0) }
+    return CalibrationRun(
+      model: model, calibration: calibration, output: statisticsPath,
+      method: needsMaps ? .best : .flap, secondMoments: needsSums ? secondMomentsPath : nil,
+      forward: forward, cluster: cluster)
+  }
+
+  // MARK: Plans
+
+  /// All methods' plans; those that go through the pruned model layer by layer do so here.
+  private func prepare(
+    _ statistics: ModelStatistics, _ inputs: RunInputs, _ pass: SampledPass,
+    _ cluster: ClusterPlan, _ console: Console
+  ) throws -> [Candidate] {
+    var session = try ClusterSession(
+      inputs, pass, cluster, console, chronicle: Chronicle(nil))
+    let candidates = try session.guarded { session in
+      var candidates: [Candidate] = []
+      for ratio in ratios {
+        for method in methods {
+          candidates.append(
+            try candidate(method, ratio, statistics, inputs, pass, &session, console))
+        }
+      }
+      return candidates
+    }
+    try session.end()
+    return candidates
+  }
+
+  private func candidate(
+    _ method: ComparedMethod, _ ratio: Double, _ statistics: ModelStatistics, _ inputs: RunInputs,
+    _ pass: SampledPass, _ session: inout ClusterSession, _ console: Console
+  ) throws -> Candidate {
+    let compensates = method.compensation != .none
+    let plan: PruningPlan
+    if let search = try method.search(ratio) {
+      plan = try search.run(statistics, shape: inputs.shape, compensating: compensates).plan
+    } else {
+      plan = try LayerwisePass(pass: pass, norms: statistics.norms, ratio: ratio)
+        .run(&session, console)
+    }
+    let folder = output.appending("sequential-\(ratio)")
+    let broadcast = PlanBroadcast(
+      plan, of: inputs.shape, moments: compensates ? statistics.moments : nil,
+      secondMoments: method.compensation == .leastSquares ? secondMomentsPath : nil,
+      targetMoments: method == .best ? folder : nil, isUniform: false, outputDirectory: nil,
+      maximumShardBytes: Int(Int32.max))
+    if method == .best, let moments = statistics.moments {
+      var ledger = try RunLedger(
+        storage: MemoryLedgerStorage(), tree: pass.layout.tree,
+        shape: plan.prunedShape(of: inputs.shape), digest: { Digest(hashing: $0) })
+      try SequentialPass(
+        pass: pass, plan: plan, scales: ChannelScales(moments), broadcast: broadcast,
+        folder: folder
+      ).run(&session, &ledger, console)
+    }
+    return Candidate(method: method, ratio: ratio, plan: plan, broadcast: broadcast)
+  }
+
+  // MARK: Perplexities
+
+  private func evaluate(
+    _ candidates: [Candidate], _ inputs: RunInputs, _ pass: SampledPass, _ cluster: ClusterPlan,
+    _ console: Console
+  ) throws -> [LossSum] {
+    var session = try ClusterSession(
+      inputs, pass, cluster, console, chronicle: Chronicle(nil))
+    let losses = try session.guarded { session in
+      var losses = [try session.evaluate(pass, shape: inputs.shape, console)]
+      for candidate in candidates {
+        losses.append(
+          try session.evaluate(pass, by: candidate.broadcast, shape: inputs.shape, console))
+      }
+      return losses
+    }
+    try session.end()
+    for ratio in ratios { Folder.remove(output.appending("sequential-\(ratio)")) }
+    return losses
+  }
+}

@@ -1,0 +1,122 @@
+import FlapCore
+import FlapTestKit
+import Foundation
+import Testing
+
+/// `--sequential` on real processes: maps that are fitted one after the other, each on what the pruned
+/// model brings to it.
+@Suite(.serialized)
+struct SequentialRunTests {
+  /// 16 leaves of four samples.
+  static let options = [
+    "--ratio", "0.5", "--samples", "64", "--tokens-per-leaf", "512", "--compute", "f32",
+    "--compensation", "least-squares",
+  ]
+  static let small = ["--local-workers", "3", "--threads", "1", "--leaves-per-unit", "1"]
+
+  @Test("one worker or three, large tasks or small, killed or not: the same bits, a better model")
+  func sameBits() throws {
+    let folder = try TemporaryFolder()
+    let expected = try prune(
+      folder, "one", ["--local-workers", "1", "--threads", "2", "--leaves-per-unit", "8"])
+    let fileCount = expected.count
+    #expect(fileCount > 2)
+
+    var killedCount = 0
+    let killed = try prune(folder, "killed", SequentialRunTests.small) { process in
+      for count in [1, 4, 7] {
+        waitForMaps(count, in: folder.path("killed"), of: process)
+        if let worker = Programs.children(of: process.processIdentifier).first {
+          killedCount += kill(worker, SIGKILL) == 0 ? 1 : 0
+        }
+      }
+    }
+    #expect(killed == expected)
+    #expect(killedCount > 1, "workers do die while maps are fitted")
+
+    let plain = folder.path("plain")
+    let outcome = try Programs.coordinator(
+      run(plain) + ["--no-sequential", "--local-workers", "2", "--quiet"])
+    try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    #expect(try Programs.digests(below: plain) != expected)
+    let perplexities = try [folder.path("one"), plain].map { model in
+      let outcome = try Programs.coordinator([
+        "eval", "--model", model, "--data", Programs.model + "/test.npy", "--samples", "64",
+        "--quiet", "--json",
+      ])
+      return try #require(outcome.json["perplexity"] as? Double)
+    }
+    // 3.29 after 3.63, fitted to 8192 tokens.
+    #expect(perplexities[0] < 0.95 * perplexities[1])
+  }
+
+  @Test("a coordinator that is killed while maps are fitted goes on behind the last")
+  func resumed() throws {
+    let folder = try TemporaryFolder()
+    let expected = try prune(folder, "whole", ["--local-workers", "2"])
+    let output = folder.path("resumed")
+    let arguments = run(output) + ["--sequential"] + SequentialRunTests.small
+    let killed = try Programs.coordinator(arguments + ["--quiet"]) { process in
+      waitForMaps(4, in: output, of: process)
+      kill(process.processIdentifier, SIGKILL)
+    }
+    #expect(killed.exitCode != 0)
+    let doneCount = mapCount(in: output)
+    #expect(doneCount >= 4)
+    let again = try Programs.coordinator(arguments + ["--resume"])
+    #expect(again.exitCode == 0, "\(again.standardError)")
+    // Of six layers' twelve maps.
+    let refitted = again.standardError.split(separator: "\n").count { $0.contains("refitting: ") }
+    #expect(refitted > 0 && refitted <= 12 - doneCount)
+    #expect(try Programs.digests(below: output) == expected)
+    #expect(!FileManager.default.fileExists(atPath: output + "/flap/sequential"))
+    #expect(!FileManager.default.fileExists(atPath: output + "/flap/journal"))
+  }
+
+  @Test("without least squares it is one line")
+  func refused() throws {
+    let folder = try TemporaryFolder()
+    for arguments in [["--compensation", "bias"], ["--compensation", "none"], []] {
+      let outcome = try Programs.coordinator(
+        [
+          "--model", Programs.model, "--calibration", Programs.calibration, "--output",
+          folder.path("none"), "--ratio", "0.5", "--sequential", "--local-workers", "1",
+        ] + arguments)
+      #expect(outcome.exitCode != 0)
+      let lines = outcome.standardError.split(separator: "\n")
+      #expect(
+        lines.count { $0.contains("--sequential goes with --compensation least-squares") } == 1)
+      #expect(lines.count == 1, "\(outcome.standardError)")
+      #expect(!FileManager.default.fileExists(atPath: folder.path("none")))
+    }
+  }
+
+  // MARK: Helpers
+
+  private func run(_ output: String) -> [String] {
+    ["--model", Programs.model, "--calibration", Programs.calibration, "--output", output]
+      + SequentialRunTests.options
+  }
+
+  private func prune(
+    _ folder: TemporaryFolder, _ name: String, _ arguments: [String],
+    whileRunning: (Process) throws -> Void = { _ in }
+  ) throws -> [String: Digest] {
+    let output = folder.path(name)
+    let outcome = try Programs.coordinator(
+      run(output) + ["--sequential", "--quiet"] + arguments, whileRunning: whileRunning)
+    try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    #expect(!FileManager.default.fileExists(atPath: output + "/flap/sequential"))
+    return try Programs.digests(below: output)
+  }
+
+  /// Maps whose sums stand in their files.
+  private func mapCount(in output: String) -> Int {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: output + "/flap/sequential")
+    return (names ?? []).count { $0.hasSuffix(".safetensors") }
+  }
+
+  private func waitForMaps(_ count: Int, in output: String, of process: Process) {
+    while process.isRunning, mapCount(in: output) < count { usleep(2000) }
+  }
+}
