@@ -177,6 +177,36 @@ struct HostJudgementTests {
     #expect(run.failures.count == 1)
   }
 
+  @Test("a task that goes from one silent worker to the next takes none of them down")
+  func silentBefore() {
+    var run = Run(taskCount: 1)
+    let workers = (0..<4).map { run.join("w\($0)", on: "host \($0)") }
+    // Nobody is heard any more, one after the other; their leases end in that order.
+    for worker in workers {
+      run.now = run.now + .milliseconds(500)
+      run.tell(.received(.heartbeat(.idle), from: worker))
+    }
+    run.now = run.now + .seconds(8)
+    for number in 1...4 {
+      run.now = run.now + .milliseconds(500)
+      run.tell(.timer)
+      #expect(run.lostCount == number)
+    }
+    #expect(run.failures.isEmpty && run.exclusions.isEmpty)
+    // One that took the task and is not heard after it is another matter.
+    run = Run(taskCount: 1)
+    for number in 0..<3 {
+      let worker = run.join("w\(number)", on: "host \(number)")
+      run.now = run.now + .seconds(1)
+      if let attempt = run.attempts[worker] {
+        run.tell(.received(.accepted(attempt), from: worker))
+      }
+      run.now = run.now + .seconds(20)
+      run.tell(.timer)
+    }
+    #expect(run.failures.count == 1)
+  }
+
   @Test("when the coordinator stood still, nobody was silent and nothing hung")
   func stall() throws {
     var run = Run(taskCount: 8)
