@@ -31,3 +31,18 @@ public enum Tap: Int, CaseIterable, Hashable, Sendable {
     }
   }
 }
+
+/// The units that are pruned at a tap: groups of heads, or neurons.
+extension ModelShape {
+  public func unitCount(layer: Int, tap: Tap) -> Int {
+    switch tap {
+    case .attentionOutput: layers[layer].keyValueHeadCount
+    case .mlpDown: layers[layer].intermediateSize
+    }
+  }
+
+  /// Channels of one, side by side.
+  public func unitWidth(layer: Int, tap: Tap) -> Int {
+    tap.axis.unit(layers[layer], of: self)?.width ?? 1
+  }
+}

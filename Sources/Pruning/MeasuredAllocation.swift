@@ -139,7 +139,7 @@ public struct MeasuredAllocation: Hashable, Sendable {
     }
     for (layer, curves) in curves.enumerated() {
       for tap in Tap.allCases {
-        let expected = shape.layers[layer].unitCount(at: tap)
+        let expected = shape.unitCount(layer: layer, tap: tap)
         guard curves[tap].unitCount == expected else {
           throw .channelCount(
             layer: layer, tap: tap, expected: expected, found: curves[tap].unitCount)
@@ -156,14 +156,4 @@ public struct AllocatedCounts: Hashable, Sendable {
   public var counts: [PerTap<Int>]
   /// Sum of the modules' losses, in nats per token: what the model would lose if they added up.
   public var loss: Double
-}
-
-extension LayerShape {
-  /// Units that are pruned at a tap: groups or neurons.
-  fileprivate func unitCount(at tap: Tap) -> Int {
-    switch tap {
-    case .attentionOutput: keyValueHeadCount
-    case .mlpDown: intermediateSize
-    }
-  }
 }

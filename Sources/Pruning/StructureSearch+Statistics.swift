@@ -82,7 +82,7 @@ extension ModelStatistics {
     for (layer, values) in layers.enumerated() {
       results.append(
         try PerTap { tap throws(PruningError) in
-          let width = tap.axis.unit(shape.layers[layer], of: shape)?.width ?? 1
+          let width = shape.unitWidth(layer: layer, tap: tap)
           guard let result = transform(values[tap], width) else { throw missing }
           return result
         })

@@ -52,7 +52,7 @@ final class MapMeasurement {
     }
     let weight = try checkpoint.weightRows(at: place)
     let covariance = try Covariance(moments.moments(place, .kept))
-    let width = shape.unitWidth(at: place)
+    let width = shape.unitWidth(layer: place.layer, tap: place.tap)
     let order = try RemovalOrder(
       of: weight, unitWidth: width, batch: RemovalOrder.batch(ofUnits: weight.channelCount / width),
       from: covariance, ridge: MapMeasurement.ridge, on: algebra)
@@ -118,13 +118,6 @@ final class MapMeasurement {
     let made = try DivergenceMeasurement(try model(), leaves)
     divergences = made
     return made
-  }
-}
-
-extension ModelShape {
-  /// Channels of a unit at a tap.
-  fileprivate func unitWidth(at place: TapPlace) -> Int {
-    place.tap.axis.unit(layers[place.layer], of: self)?.width ?? 1
   }
 }
 

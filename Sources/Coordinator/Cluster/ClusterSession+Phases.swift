@@ -60,7 +60,11 @@ extension ClusterSession {
   mutating func measureMaps(
     _ work: [Work], _ ledger: inout RunLedger, _ console: Console
   ) throws {
-    let meter = console.meter("losses", unit: "maps", total: Double(work.count))
+    let hasLosses = work.contains {
+      if case .measureMap(let map) = $0 { map.samples != nil } else { false }
+    }
+    let label = hasLosses ? "losses" : "orders of removal"
+    let meter = console.meter(label, unit: "maps", total: Double(work.count))
     try perform(work, meter: meter, &ledger) { ledger, delivery in
       try ledger.keep(report: delivery)
     }

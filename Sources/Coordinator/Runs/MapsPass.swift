@@ -39,7 +39,10 @@ struct MapsPass {
       return .measureMap(
         MapWork(
           kinds: kinds, place: place, secondMoments: secondMoments.absolute.string,
-          levels: samples == nil ? [] : LossLevels.counts(of: pass.shape.unitCount(at: place)),
+          levels: samples == nil
+            ? []
+            : LossLevels.counts(
+              of: pass.shape.unitCount(layer: place.layer, tap: place.tap)),
           samples: samples))
     }
     try session.measureMaps(work, &ledger, console)
@@ -58,14 +61,5 @@ struct MapsPass {
       samplesPerLeaf: chosen.map { pass.layout.samples(ofLeaf: $0).count },
       tokensPerSample: pass.tokens.tokensPerSample,
       tokens: chosen.flatMap { pass.tokens.rows(pass.layout.samples(ofLeaf: $0)) })
-  }
-}
-
-extension ModelShape {
-  fileprivate func unitCount(at place: TapPlace) -> Int {
-    switch place.tap {
-    case .attentionOutput: layers[place.layer].keyValueHeadCount
-    case .mlpDown: layers[place.layer].intermediateSize
-    }
   }
 }

@@ -55,11 +55,11 @@ struct WorkerMemory: Comparable {
   ) -> Int {
     let leaves = max(1, MapsPass.tokenLimit / limits.tokensPerLeaf)
     let orders = TapPlace.all(in: shape.layers.indices).map { place in
-      let units = place.tap.axis.unit(shape.layers[place.layer], of: shape)
       return RemovalOrder.byteCount(
         outputs: shape.hiddenSize,
         channels: shape.channelCount(layer: place.layer, tap: place.tap),
-        unitWidth: units?.width ?? 1, batch: RemovalOrder.largestBatch)
+        unitWidth: shape.unitWidth(layer: place.layer, tap: place.tap),
+        batch: RemovalOrder.largestBatch)
     }
     return (orders.max() ?? 0) + AlgebraTeam.byteCount(threadCount: threadCount)
       + DivergenceMeasurement.byteCount(leafCount: leaves, shape: shape, limits)
