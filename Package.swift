@@ -204,7 +204,10 @@ let package = Package(
     tests(of: "Report", ["Pruning", "FlapCore"]),
     tests(
       of: "Export",
-      ["Transformer", "Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore", system]),
+      [
+        "Transformer", "Kernels", "Checkpoint", "Pruning", "Statistics", "Storage", "FlapCore",
+        system,
+      ]),
     tests(
       of: "Coordinator",
       [

@@ -69,10 +69,7 @@ extension PrunedCheckpoint {
       guard let fit = try fits?.fit(layer: layer, tap) else {
         return try writeColumns(columns, of: view, to: &sink, onStep)
       }
-      for row in 0..<view.shape[0] {
-        let bytes = fit.withRow(row) { view.elementType.encode(Array($0)) }
-        try bytes.withUnsafeBytes { try sink.append($0, onStep) }
-      }
+      try sink.append(fit.weight.bytes, onStep)
     case .bias(let layer, let tap):
       try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try sink.append($0, onStep) }
     case .zeros:
@@ -123,24 +120,13 @@ extension PrunedCheckpoint {
     return type.decode(bytes)
   }
 
-  /// The weight of the map that a tap feeds as a shard holds it, row by row, where it is not the
-  /// checkpoint's own; nil where it is.
-  ///
-  /// - Parameter body: gets the numbers of rows and columns, and what writes a row.
-  public func withFittedWeight<Result>(
-    layer: Int, _ tap: Tap,
-    _ body: (
-      _ rows: Int, _ columns: Int, _ row: (Int, UnsafeMutablePointer<Float>) -> Void
-    ) throws -> Result
-  ) throws -> Result? {
+  /// The weight of the map that a tap feeds as a shard holds it, where it is not the checkpoint's
+  /// own; nil where it is.
+  public func fittedWeight(layer: Int, _ tap: Tap) throws -> FittedWeight? {
     guard let fit = try fits?.fit(layer: layer, tap) else { return nil }
-    let weight = try denseTensor("\(tap.moduleName(layer: layer)).weight")
-    let columns = fit.withRow(0) { $0.count }
-    return try body(weight.shape[0], columns) { row, values in
-      fit.withRow(row) { fitted in
-        for column in 0..<columns { values[column] = weight.elementType.rounded(fitted[column]) }
-      }
-    }
+    // Read whole: its checksum goes with the first result that depends on it.
+    _ = try denseTensor("\(tap.moduleName(layer: layer)).weight")
+    return fit.weight
   }
 
   /// b_i = dense bias_i + Σ over removed channels of W_ij · mean_j; f64 until it is stored.

@@ -35,17 +35,16 @@ public protocol FittedMaps: Sendable {
 
 /// y = W'·x + b over the channels that stay.
 public struct FittedMap: Sendable {
-  /// [out]
+  /// W', with the type of the checkpoint's own.
+  public let weight: FittedWeight
+  /// b, [out].
   public let bias: [Double]
-  private let row: @Sendable (Int) -> UnsafeBufferPointer<Double>
+  /// λ that it was fitted with.
+  public let ridge: Double
 
-  /// - Parameter row: gives a row of W', [channels that stay], for as long as this value lives.
-  public init(bias: [Double], row: @escaping @Sendable (Int) -> UnsafeBufferPointer<Double>) {
+  public init(weight: FittedWeight, bias: [Double], ridge: Double) {
+    self.weight = weight
     self.bias = bias
-    self.row = row
-  }
-
-  func withRow<Result>(_ index: Int, _ body: (UnsafeBufferPointer<Double>) -> Result) -> Result {
-    body(row(index))
+    self.ridge = ridge
   }
 }

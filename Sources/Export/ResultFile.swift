@@ -103,10 +103,14 @@ struct ResultFile {
   }
 
   func tensor(_ name: String, _ type: ElementType, _ count: Int) throws -> TensorView {
+    try tensor(name, type, shape: [count])
+  }
+
+  func tensor(_ name: String, _ type: ElementType, shape: [Int]) throws -> TensorView {
     guard let view = file.tensor(name) else { throw error("it lacks \(name)") }
-    guard view.elementType == type, view.shape == [count] else {
+    guard view.elementType == type, view.shape == shape else {
       throw error(
-        "\(name) is \(view.elementType.rawValue) \(view.shape), where \(type.rawValue) [\(count)] "
+        "\(name) is \(view.elementType.rawValue) \(view.shape), where \(type.rawValue) \(shape) "
           + "is wanted")
     }
     return view

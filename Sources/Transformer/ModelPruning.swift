@@ -1,5 +1,5 @@
 public import FlapCore
-public import Kernels
+internal import Kernels
 
 /// What is left out of a model that runs as if it had been pruned: a forward pass with it has the
 /// bits of one over the checkpoint that a writer would make by the same plan.
@@ -32,7 +32,9 @@ public struct ModelPruning: Sendable {
       let columns = plan.kept(map.columnAxis, layer: index, of: model)
       let pruned = map.tap.flatMap { maps[index][$0] }
       if let weight = pruned?.weight {
-        linear.weight = weight.matrix(rows: linear.weight.rows)
+        linear.weight = WeightMatrix(
+          elementType: weight.elementType, bytes: weight.bytes.baseAddress!, rows: weight.rows,
+          columns: weight.columns)
       } else {
         linear.weight = linear.weight.keeping(rows: rows, columns: columns)
       }
@@ -58,35 +60,5 @@ public struct PrunedMap: Sendable {
   public init(bias: [Float]?, weight: FittedWeight? = nil) {
     self.bias = bias
     self.weight = weight
-  }
-}
-
-/// A weight in place of the checkpoint's, f32 [hidden, channels that stay], row-major, rounded as the
-/// checkpoint stores its own.
-public final class FittedWeight: Sendable {
-  // Written before anybody else has it.
-  nonisolated(unsafe) private let values: ScratchBuffer
-  private let columns: Int
-
-  /// - Parameters:
-  ///   - folder: where it may be written to; nil: it stays in memory.
-  ///   - row: writes one row.
-  /// - Throws: `OutOfMemory`.
-  public init(
-    rows: Int, columns: Int, inFileOf folder: String? = nil,
-    _ row: (_ index: Int, _ to: UnsafeMutablePointer<Float>) -> Void
-  ) throws(OutOfMemory) {
-    let byteCount = rows * columns * 4
-    if let folder {
-      values = try ScratchBuffer(byteCount: byteCount, inFileOf: folder)
-    } else {
-      values = try ScratchBuffer(byteCount: byteCount)
-    }
-    self.columns = columns
-    for index in 0..<rows { row(index, values.floats(at: index * columns)) }
-  }
-
-  func matrix(rows: Int) -> WeightMatrix {
-    WeightMatrix(elementType: .float32, bytes: values.bytes, rows: rows, columns: columns)
   }
 }

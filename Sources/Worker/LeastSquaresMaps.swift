@@ -1,16 +1,21 @@
 internal import Checkpoint
 internal import Export
 internal import FlapCore
+internal import Host
 internal import Kernels
 internal import LeastSquares
 internal import Statistics
 internal import Synchronization
 internal import SystemPackage
 
-/// Fits the maps that the taps feed by least squares, when a writer asks for them.
+/// Fits the maps that the taps feed by least squares, when a writer or a forward pass asks for them.
 ///
 /// The ridge is the one whose map predicts the samples held out best; the fit itself is made of all
 /// samples. Every worker gets the same bits, so none needs another's.
+///
+/// Maps that are fitted to a pruned model's own inputs serve its forward passes first, then its
+/// shards: they are kept, and stand in files beside the sums for workers that come later. Others are
+/// asked for once.
 final class LeastSquaresMaps: FittedMaps {
   /// Sums of a pruned model's own inputs: the folder of their files, and of which plan they are.
   typealias Targets = (folder: FilePath, plan: Digest)
@@ -19,10 +24,16 @@ final class LeastSquaresMaps: FittedMaps {
   private let plan: PruningPlan
   private let moments: SecondMomentsFile
   private let targets: Targets?
+  private let progress: TaskProgress
   private let threads: Mutex<AlgebraTeam>
-  /// Of each tap the last: a writer asks for a map's weight and bias one after the other.
-  private let made: Mutex<PerTap<(layer: Int, map: FittedMap)?>> = Mutex(
-    PerTap(attentionOutput: nil, mlpDown: nil))
+  private let made: Mutex<[TapPlace: Made]> = Mutex([:])
+  private let publishes = Atomic<Bool>(false)
+
+  private struct Made {
+    let map: FittedMap
+    /// It stands beside the sums, where others find it.
+    var isPublished = false
+  }
 
   /// λ of a map that keeps all channels: only what was lost before it is to be made up for.
   private static let ridgeOfWhole = 1e-3
@@ -35,30 +46,60 @@ final class LeastSquaresMaps: FittedMaps {
     self.checkpoint = checkpoint
     self.plan = plan
     self.targets = targets
+    self.progress = progress
     moments = try SecondMomentsFile(ofWorker: momentsPath, checkpoint)
     let team = ThreadTeam(threadCount: threadCount)
     threads = Mutex(try AlgebraTeam(team, onStep: { progress.extraStep() }))
   }
 
+  /// Whether maps that are asked for from now on are to stand beside the sums that they were fitted to:
+  /// one worker that puts them there is enough.
+  func publish(_ publishes: Bool) { self.publishes.store(publishes, ordering: .relaxed) }
+
   func fit(layer: Int, _ tap: Tap) throws -> FittedMap? {
     let place = TapPlace(layer: layer, tap)
     let shape = checkpoint.configuration.shape
-    let kept = plan.keptChannels(layer: layer, tap: tap, shape: shape)
+    let kept = plan.keptChannels(layer: place.layer, tap: place.tap, shape: shape)
     let first = plan.firstPrunedStep
-    let isRefitted = targets != nil && first.map { place.step >= $0 } ?? false
-    guard kept.contains(false) || isRefitted else { return nil }
-    if let made = made.withLock({ $0[tap] }), made.layer == layer { return made.map }
-    let fit: LeastSquaresFit = try threads.withLock { team in
-      if isRefitted, let targets { return try refit(place, kept, to: targets, on: team) }
-      return try denseFit(place, kept, on: team)
+    let refitted = first.map { place.step >= $0 } ?? false ? targets : nil
+    guard kept.contains(false) || refitted != nil else { return nil }
+    guard let targets = refitted else { return try denseMap(place, kept) }
+    var found =
+      if let known = made.withLock({ $0[place] }) {
+        known
+      } else if let known = try published(place, kept, targets) {
+        Made(map: known, isPublished: true)
+      } else {
+        Made(map: try refittedMap(place, kept, targets))
+      }
+    if !found.isPublished, publishes.load(ordering: .relaxed) {
+      if try published(place, kept, targets) == nil { try publish(found.map, place, targets) }
+      found.isPublished = true
     }
-    // Nobody writes to it any more.
-    nonisolated(unsafe) let weights = fit.weight
-    let fitted = FittedMap(bias: fit.bias) { row in
-      UnsafeBufferPointer(start: weights.values + row * weights.columns, count: weights.columns)
+    made.withLock { $0[place] = found }
+    return found.map
+  }
+
+  private func denseMap(_ place: TapPlace, _ kept: [Bool]) throws -> FittedMap {
+    if let known = made.withLock({ $0[place] }) { return known.map }
+    let map = try threads.withLock { team in
+      try rounded(denseFit(place, kept, on: team), place, inFileOf: nil)
     }
-    made.withLock { $0[tap] = (layer, fitted) }
-    return fitted
+    // A writer asks for a map's weight and bias one after the other.
+    made.withLock { made in
+      made = made.filter { $0.key.tap != place.tap }
+      made[place] = Made(map: map)
+    }
+    return map
+  }
+
+  private func refittedMap(
+    _ place: TapPlace, _ kept: [Bool], _ targets: Targets
+  ) throws -> FittedMap {
+    try threads.withLock { team in
+      let fit = try refit(place, kept, to: targets, on: team)
+      return try rounded(fit, place, inFileOf: Host.temporaryFolder.string)
+    }
   }
 
   /// On the dense model's inputs.
@@ -102,6 +143,53 @@ final class LeastSquaresMaps: FittedMaps {
     return try LeastSquaresFit(
       of: weight, keeping: Array(repeating: true, count: weight.channelCount),
       from: Covariance(file), ridge: ridge, on: team)
+  }
+}
+
+/// What is kept of a fit.
+extension LeastSquaresMaps {
+  private func rounded(
+    _ fit: LeastSquaresFit, _ place: TapPlace, inFileOf folder: String?
+  ) throws -> FittedMap {
+    let type = try checkpoint.weightView(at: place).elementType
+    return FittedMap(
+      weight: try FittedWeight(rounding: fit.weight, to: type, inFileOf: folder), bias: fit.bias,
+      ridge: fit.ridge)
+  }
+
+  /// What another worker has fitted; nil: nobody has. What cannot be read is fitted again.
+  private func published(
+    _ place: TapPlace, _ kept: [Bool], _ targets: Targets
+  ) throws -> FittedMap? {
+    let weight = try checkpoint.weightView(at: place)
+    return try? FittedMapFile.read(
+      FittedMapFile.path(of: place, in: targets.folder), plan: targets.plan,
+      type: weight.elementType, rows: weight.shape[0], columns: kept.count { $0 })
+  }
+
+  private func publish(_ map: FittedMap, _ place: TapPlace, _ targets: Targets) throws {
+    // Others may do the same at the same time.
+    let attempt = String(UInt64.random(in: .min ... .max), radix: 16)
+    try FittedMapFile.write(
+      map, plan: targets.plan, to: FittedMapFile.path(of: place, in: targets.folder),
+      attempt: attempt, onStep: progress.extraStep)
+  }
+}
+
+extension FittedWeight {
+  /// - Parameters:
+  ///   - matrix: as it was fitted.
+  ///   - type: of the checkpoint's own.
+  ///   - folder: where it may be written to; nil: it stays in memory.
+  init(
+    rounding matrix: Matrix, to type: ElementType, inFileOf folder: String?
+  ) throws(OutOfMemory) {
+    try self.init(
+      elementType: type, rows: matrix.rows, columns: matrix.columns, inFileOf: folder
+    ) { row, values in
+      let fitted = matrix.values + row * matrix.columns
+      for column in 0..<matrix.columns { values[column] = type.rounded(fitted[column]) }
+    }
   }
 }
 

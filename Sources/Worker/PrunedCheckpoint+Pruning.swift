@@ -16,13 +16,9 @@ extension PrunedCheckpoint {
   }
 
   /// One map that a tap feeds.
-  ///
-  /// - Parameter folder: where a fitted weight may be written to; nil: it stays in memory.
-  func map(at place: TapPlace, inFileOf folder: String? = nil) throws -> PrunedMap {
+  func map(at place: TapPlace) throws -> PrunedMap {
     PrunedMap(
       bias: try biasValues(layer: place.layer, place.tap),
-      weight: try withFittedWeight(layer: place.layer, place.tap) { rows, columns, row in
-        try FittedWeight(rows: rows, columns: columns, inFileOf: folder, row)
-      })
+      weight: try fittedWeight(layer: place.layer, place.tap))
   }
 }

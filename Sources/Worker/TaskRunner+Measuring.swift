@@ -73,7 +73,7 @@ extension TaskRunner {
   func measureTarget(
     _ place: TapPlace, _ unit: WorkUnit, plan digest: Digest
   ) throws -> ComputeOutcome {
-    let pruned = try prunedCheckpoint(digest)
+    let (pruned, fits) = try pruned(by: digest)
     let plan = pruned.layout.plan
     let channels =
       plan.layers.indices.contains(place.layer)
@@ -88,11 +88,16 @@ extension TaskRunner {
       try madeTargets
       ?? TargetMeasurement(measurement().model, folder: Host.temporaryFolder.string)
     madeTargets = targets
-    for earlier in TapPlace.all(in: shape.layers.indices).prefix(place.step)
-    where fittedMaps[earlier.layer][earlier.tap] == nil {
-      targets.releaseScratch()
-      fittedMaps[earlier.layer][earlier.tap] = try pruned.map(
-        at: earlier, inFileOf: Host.temporaryFolder.string)
+    // Who has the first samples puts the maps where workers that come later find them.
+    let publishes = unit.node.index == 0
+    fits?.publish(publishes)
+    for earlier in TapPlace.all(in: shape.layers.indices).prefix(place.step) {
+      if fittedMaps[earlier.layer][earlier.tap] == nil {
+        targets.releaseScratch()
+        fittedMaps[earlier.layer][earlier.tap] = try pruned.map(at: earlier)
+      } else if publishes {
+        _ = try fits?.fit(layer: earlier.layer, earlier.tap)
+      }
     }
     progress.expect(
       steps: targets.stepCount(at: place, leafCount: unit.samplesPerLeaf.count))

@@ -24,7 +24,7 @@ final class TaskRunner {
   /// The maps that are fitted so far, of the plan that was broadcast.
   var fittedMaps: [PerTap<PrunedMap?>] = []
   private var broadcast: PlanBroadcast?
-  private var madePruned: PrunedCheckpoint?
+  private var madePruned: (checkpoint: PrunedCheckpoint, fits: LeastSquaresMaps?)?
   private var madePruning: ModelPruning?
 
   init(checkpoint: Checkpoint, laneCount: Int?, threadCount: Int, progress: TaskProgress) {
@@ -49,18 +49,22 @@ final class TaskRunner {
     // Another run's sums may lie where this one's did.
     if self.terms?.runID != terms.runID {
       madeMaps = nil
-      madeTargets = nil
-      fittedMaps = []
+      forgetPlan()
     }
     self.terms = terms
   }
 
+  /// The same plan may come again, for another phase: what was made of it stays.
   func adopt(_ plan: PlanBroadcast) {
-    if broadcast?.digest != plan.digest || broadcast?.targetMoments != plan.targetMoments {
-      madeTargets = nil
-      fittedMaps = []
-    }
+    guard plan != broadcast else { return }
+    forgetPlan()
     broadcast = plan
+  }
+
+  private func forgetPlan() {
+    broadcast = nil
+    madeTargets = nil
+    fittedMaps = []
     madePruned = nil
     madePruning = nil
   }
@@ -107,7 +111,9 @@ final class TaskRunner {
 
   private func writeShard(_ index: Int, _ attempt: TaskAttempt) throws -> ComputeOutcome {
     guard let broadcast else { throw PlanError.missing }
-    let pruned = try prunedCheckpoint(broadcast)
+    let (pruned, fits) = try pruned(by: broadcast)
+    // The last map is nobody's input: it is fitted by who writes it.
+    fits?.publish(true)
     guard pruned.layout.shards.shards.indices.contains(index) else {
       throw PlanError.noSuchShard(index)
     }
@@ -126,7 +132,7 @@ final class TaskRunner {
   /// What the plan of this digest leaves out of the model; nil without a plan.
   private func pruning(_ digest: Digest?) throws -> ModelPruning? {
     guard let digest else { return nil }
-    let pruned = try prunedCheckpoint(digest)
+    let pruned = try pruned(by: digest).checkpoint
     if let madePruning { return madePruning }
     let made = try pruned.pruning
     madePruning = made
@@ -134,12 +140,16 @@ final class TaskRunner {
   }
 
   /// What is left of the model by the plan of this digest.
-  func prunedCheckpoint(_ digest: Digest) throws -> PrunedCheckpoint {
+  func pruned(
+    by digest: Digest
+  ) throws -> (checkpoint: PrunedCheckpoint, fits: LeastSquaresMaps?) {
     guard let broadcast, broadcast.digest == digest else { throw PlanError.missing }
-    return try prunedCheckpoint(broadcast)
+    return try pruned(by: broadcast)
   }
 
-  private func prunedCheckpoint(_ broadcast: PlanBroadcast) throws -> PrunedCheckpoint {
+  private func pruned(
+    by broadcast: PlanBroadcast
+  ) throws -> (checkpoint: PrunedCheckpoint, fits: LeastSquaresMaps?) {
     if let madePruned { return madePruned }
     guard Digest(hashing: broadcast.payload) == broadcast.digest else { throw PlanError.damaged }
     let received = try WritePlan(bytes: broadcast.payload, shape: shape)
@@ -153,9 +163,12 @@ final class TaskRunner {
         targets: broadcast.targetMoments.map { (folder: FilePath($0), plan: broadcast.digest) },
         threadCount: threadCount, progress: progress)
     }
-    let pruned = PrunedCheckpoint(layout, compensations: compensations ?? [], fits: fits)
-    madePruned = pruned
-    return pruned
+    let made = (
+      checkpoint: PrunedCheckpoint(layout, compensations: compensations ?? [], fits: fits),
+      fits: fits
+    )
+    madePruned = made
+    return made
   }
 
   /// Input decides some failures, and a full output folder is everybody's: every worker would fail

@@ -63,6 +63,12 @@ struct SequentialRunTests {
     #expect(killed.exitCode != 0)
     let doneCount = mapCount(in: output)
     #expect(doneCount >= 4)
+    // Those before the last that was summed are fitted; whoever has them reads no sums.
+    for map in ["0-mlp.down_proj", "1-self_attn.o_proj"] {
+      try damage("\(output)/flap/sequential/\(map).safetensors", last: 1 << 10)
+    }
+    // A damaged one is fitted again.
+    try damage("\(output)/flap/sequential/fitted/1-mlp.down_proj.safetensors", last: 1)
     let again = try Programs.coordinator(arguments + ["--resume"])
     #expect(again.exitCode == 0, "\(again.standardError)")
     // Of six layers' twelve maps.
@@ -71,6 +77,27 @@ struct SequentialRunTests {
     #expect(try Programs.digests(below: output) == expected)
     #expect(!FileManager.default.fileExists(atPath: output + "/flap/sequential"))
     #expect(!FileManager.default.fileExists(atPath: output + "/flap/journal"))
+  }
+
+  @Test("what a worker has fitted serves the shards: its sums are read once")
+  func fittedOnce() throws {
+    let folder = try TemporaryFolder()
+    let expected = try prune(folder, "whole", ["--local-workers", "1"])
+    let output = folder.path("without")
+    let names = ["0-mlp.down_proj", "1-self_attn.o_proj", "1-mlp.down_proj"]
+    var removedCount = 0
+    let without = try prune(folder, "without", ["--local-workers", "1"]) { process in
+      // Some maps behind, all samples have passed these.
+      waitForMaps(5, in: output, of: process)
+      for name in names {
+        for path in ["", "fitted/"] {
+          let file = "\(output)/flap/sequential/\(path)\(name).safetensors"
+          removedCount += unlink(file) == 0 ? 1 : 0
+        }
+      }
+    }
+    #expect(without == expected)
+    #expect(removedCount == 6)
   }
 
   @Test("without least squares it is one line")
@@ -114,6 +141,17 @@ struct SequentialRunTests {
   private func mapCount(in output: String) -> Int {
     let names = try? FileManager.default.contentsOfDirectory(atPath: output + "/flap/sequential")
     return (names ?? []).count { $0.hasSuffix(".safetensors") }
+  }
+
+  /// Its last bytes become others.
+  private func damage(_ path: String, last count: Int) throws {
+    let file = try #require(FileHandle(forUpdatingAtPath: path))
+    let end = try file.seekToEnd()
+    try file.seek(toOffset: end - UInt64(count))
+    let bytes = try #require(try file.readToEnd())
+    try file.seek(toOffset: end - UInt64(count))
+    try file.write(contentsOf: Data(bytes.map { $0 ^ 0x55 }))
+    try file.close()
   }
 
   private func waitForMaps(_ count: Int, in output: String, of process: Process) {

@@ -2,6 +2,7 @@ import Checkpoint
 import Export
 import FlapCore
 import FlapTestKit
+import Kernels
 import Pruning
 import Storage
 import SystemPackage
@@ -18,31 +19,24 @@ struct FittedWeightTests {
     """
 
   /// Numbers that no type of weights holds as they are.
-  private final class Fits: FittedMaps {
+  private struct Fits: FittedMaps {
     let plan: PruningPlan
     let shape: ModelShape
-    // Written before anybody else has it.
-    nonisolated(unsafe) let values = UnsafeMutableBufferPointer<Double>.allocate(capacity: 32 * 40)
-
-    init(_ plan: PruningPlan, _ shape: ModelShape) {
-      self.plan = plan
-      self.shape = shape
-      var generator = SeededGenerator(seed: 23)
-      for index in values.indices {
-        values.initializeElement(at: index, to: Double.random(in: -0.5...0.5, using: &generator))
-      }
-    }
-
-    deinit { values.deallocate() }
+    let type: ElementType
 
     func fit(layer: Int, _ tap: Tap) throws -> FittedMap? {
       let kept = plan.keptChannels(layer: layer, tap: tap, shape: shape)
       guard kept.contains(false) else { return nil }
       let columns = kept.count { $0 }
-      let bias = (0..<shape.hiddenSize).map { Double($0) / 30 + Double(layer) }
-      return FittedMap(bias: bias) { [self] row in
-        UnsafeBufferPointer(rebasing: values[row * columns..<(row + 1) * columns])
+      let weight = try FittedWeight(elementType: type, rows: shape.hiddenSize, columns: columns) {
+        row, values in
+        var generator = SeededGenerator(seed: UInt64(1000 * layer + row))
+        for column in 0..<columns {
+          values[column] = Float.random(in: -0.5...0.5, using: &generator)
+        }
       }
+      let bias = (0..<shape.hiddenSize).map { Double($0) / 30 + Double(layer) }
+      return FittedMap(weight: weight, bias: bias, ridge: 1e-3)
     }
   }
 
@@ -76,7 +70,7 @@ struct FittedWeightTests {
       }
     }
     let pruned = PrunedCheckpoint(
-      layout, compensations: compensations, fits: Fits(plan, shape))
+      layout, compensations: compensations, fits: Fits(plan: plan, shape: shape, type: type))
     let output = try TemporaryFolder()
     try pruned.writeShard(0, into: FilePath(output.path), attempt: "1") {}.0.putInPlace()
     let file = try SafetensorsFile(path: FilePath(output.path(layout.shards.shards[0].fileName)))
@@ -104,9 +98,7 @@ struct FittedWeightTests {
     var fittedCount = 0
     let maps = try shape.layers.indices.map { layer in
       try PerTap { tap -> PrunedMap? in
-        let weight = try pruned.withFittedWeight(layer: layer, tap) { rows, columns, row in
-          try FittedWeight(rows: rows, columns: columns, row)
-        }
+        let weight = try pruned.fittedWeight(layer: layer, tap)
         if weight != nil { fittedCount += 1 }
         return PrunedMap(bias: try pruned.biasValues(layer: layer, tap), weight: weight)
       }

@@ -11,7 +11,8 @@ internal import SystemPackage
 /// and what it should give are summed over all samples, and everybody fits it to them.
 ///
 /// A map's sums stand in a file as soon as all samples are in them; a resumed run goes on behind the
-/// last.
+/// last. So does a map that was fitted to them, put there by a worker: others that come later, or
+/// write shards, do not solve it again.
 struct SequentialPass {
   let pass: SampledPass
   let plan: PruningPlan
@@ -25,7 +26,7 @@ struct SequentialPass {
     _ session: inout ClusterSession, _ ledger: inout RunLedger, _ console: Console
   ) throws {
     guard let first = plan.firstPrunedStep else { return }
-    try Folder.make(folder)
+    try Folder.make(FittedMapFile.folder(in: folder))
     let places = TapPlace.all(in: pass.shape.layers.indices).dropFirst(first)
     let missing = places.drop { isThere($0) }
     for place in places { if isThere(place) { try ledger.discard(TargetMoments.kind, at: place) } }
