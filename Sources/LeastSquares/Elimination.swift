@@ -12,15 +12,27 @@ struct Elimination {
     let cost: Double
   }
 
+  /// Who looks at what is left on the way.
+  struct Visits {
+    /// Of units that are left.
+    let counts: Set<Int>
+    let visit: (Elimination) throws -> Void
+
+    /// How many of the next that go are gone at each visit, ascending, when so many units are left.
+    func stops(left: Int, taking count: Int) -> [Int] {
+      (1...count).filter { counts.contains(left - $0) }
+    }
+  }
+
   /// H in the lower triangle of its first ``size`` rows and columns.
   private let inverse: Matrix
   /// W, [outputs, ``size``].
-  private let weight: Matrix
+  let weight: Matrix
   private var size: Int
   /// The channel of each place.
-  private var channels: [Int]
+  private(set) var channels: [Int]
   /// Places of channels that are left, ascending.
-  private var places: [Int]
+  private(set) var places: [Int]
   private let algebra: AlgebraTeam
 
   /// - Parameter channels: those that take part, ascending.
@@ -41,13 +53,14 @@ struct Elimination {
   // MARK: Channels by themselves
 
   /// All channels but the last one, the cheapest first.
-  mutating func removeChannels(batch: Int) throws(LeastSquaresError) -> [Removal] {
+  mutating func removeChannels(batch: Int, _ visits: Visits) throws -> [Removal] {
     var removals: [Removal] = []
     while places.count > 1 {
       let pool = cheapest(2 * batch)
       let taken = eliminate(min(batch, places.count - 1), from: pool)
       removals += taken.map { Removal(unit: channels[$0.place], cost: $0.cost) }
-      try remove(taken.map(\.place))
+      let stops = visits.stops(left: places.count, taking: taken.count)
+      try remove(taken.map(\.place), stops, visits)
     }
     return removals
   }
@@ -122,7 +135,7 @@ struct Elimination {
   // MARK: Groups
 
   /// All groups of channels but the last one, one by one.
-  mutating func removeGroups(width: Int) throws(LeastSquaresError) -> [Removal] {
+  mutating func removeGroups(width: Int, _ visits: Visits) throws -> [Removal] {
     var removals: [Removal] = []
     while true {
       // The places of a unit lie side by side.
@@ -134,7 +147,8 @@ struct Elimination {
         if cost <= bestCost { (best, bestCost) = (index, cost) }
       }
       removals.append(Removal(unit: channels[units[best][0]] / width, cost: bestCost))
-      try remove(units[best])
+      let stops = visits.stops(left: units.count, taking: 1).map { $0 * units[best].count }
+      try remove(units[best], stops, visits)
     }
   }
 
@@ -150,11 +164,12 @@ struct Elimination {
   // MARK: The update
 
   /// Takes channels out: with H_BB = L·Lᵀ, R = H_:B·L⁻ᵀ and Y = W_B·L⁻ᵀ, H −= R·Rᵀ and
-  /// W −= Y·Rᵀ.
-  private mutating func remove(_ taken: [Int]) throws(LeastSquaresError) {
-    let gone = Set(taken)
+  /// W −= Y·Rᵀ. The first columns of R and Y are those of the first that go: a visit on the way sees
+  /// W without these, and changes no bit of what follows.
+  ///
+  /// - Parameter stops: numbers of channels that are gone at a visit, ascending.
+  private mutating func remove(_ taken: [Int], _ stops: [Int], _ visits: Visits) throws {
     let factor = try Cholesky(factoring: gatherInverse(taken, taken), on: algebra)
-    places.removeAll { gone.contains($0) }
     // What is gone becomes zeros, up to rounding, and is not looked at again.
     let r = gatherInverse(0..<size, taken)
     factor.solveLower(rows: r)
@@ -162,8 +177,17 @@ struct Elimination {
     factor.solveLower(rows: y)
     algebra.multiply(
       r.block, r.block.transposed, .subtract, to: inverse.block[0..<size, 0..<size], isLower: true)
-    algebra.multiply(
-      y.block, r.block.transposed, .subtract, to: weight.block[0..<weight.rows, 0..<size])
+    var goneCount = 0
+    for stop in stops.last == taken.count ? stops : stops + [taken.count] {
+      let part = goneCount..<stop
+      let gone = Set(taken[part])
+      algebra.multiply(
+        y.block[0..<y.rows, part], r.block[0..<r.rows, part].transposed, .subtract,
+        to: weight.block[0..<weight.rows, 0..<size])
+      places.removeAll { gone.contains($0) }
+      goneCount = stop
+      if stops.contains(stop) { try visits.visit(self) }
+    }
     if places.count <= size - max(size / 8, 1) { moveTogether() }
   }
 

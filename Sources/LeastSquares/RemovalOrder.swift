@@ -44,10 +44,15 @@ public struct RemovalOrder {
   ///   - batch: units that go at once where `unitWidth` is 1; wider ones go one by one.
   ///   - covariance: of the map's input.
   ///   - ridge: λ > 0.
+  ///   - counts: of units that are left when ``visit`` is to see the map, from 1 to all. They change
+  ///     no bit of the order.
+  ///   - visit: sees the most units first; all once more where λ has to be raised on the way. What it
+  ///     throws ends the removal.
   public init(
     of weight: WeightRows, unitWidth: Int, batch: Int, from covariance: Covariance, ridge: Double,
-    on algebra: AlgebraTeam
-  ) throws(LeastSquaresError) {
+    on algebra: AlgebraTeam, visiting counts: [Int] = [],
+    _ visit: (RemovalStage) throws -> Void = { _ in }
+  ) throws {
     precondition(unitWidth > 0 && batch > 0 && weight.channelCount % unitWidth == 0)
     precondition(weight.channelCount == covariance.channelCount, "One mean per channel.")
     try covariance.validate()
@@ -55,14 +60,35 @@ public struct RemovalOrder {
     let channels = (0..<weight.channelCount).filter { !covariance.isConstant($0) }
     let varying = Set(channels.map { $0 / unitWidth })
     let constant = (0..<unitCount).reversed().filter { !varying.contains($0) }
-    let (removed, used) = try Ridge.raising(from: ridge) {
-      (ridge) throws(LeastSquaresError) in
-      var elimination = try Elimination(
-        weight, covariance, channels: channels, ridge: ridge, on: algebra)
-      return unitWidth == 1
-        ? try elimination.removeChannels(batch: batch)
-        : try elimination.removeGroups(width: unitWidth)
+    let (outcome, used) = try withoutActuallyEscaping(visit) { visit in
+      try Ridge.raising(from: ridge) {
+        (ridge) throws(LeastSquaresError) -> Result<[Elimination.Removal], any Error> in
+        do {
+          var elimination = try Elimination(
+            weight, covariance, channels: channels, ridge: ridge, on: algebra)
+          func look(_ elimination: Elimination, _ idle: ArraySlice<Int>) throws {
+            try visit(
+              RemovalStage(elimination, of: weight, unitWidth, covariance, idle: idle, on: algebra))
+          }
+          // Units that go for nothing are gone before the first that costs.
+          for count in counts.sorted(by: >) where count >= varying.count && count > 0 {
+            try look(elimination, constant.suffix(count - varying.count))
+          }
+          let visits = Elimination.Visits(counts: Set(counts.filter { $0 < varying.count })) {
+            try look($0, [])
+          }
+          return .success(
+            unitWidth == 1
+              ? try elimination.removeChannels(batch: batch, visits)
+              : try elimination.removeGroups(width: unitWidth, visits))
+        } catch let error as LeastSquaresError {
+          throw error
+        } catch {
+          return .failure(error)
+        }
+      }
     }
+    let removed = try outcome.get()
     self.ridge = used
     let last = varying.subtracting(removed.map(\.unit)).sorted()
     order = constant + removed.map(\.unit) + last

@@ -42,6 +42,14 @@ public struct WeightRows {
     }
   }
 
+  /// Calls `body` with one row.
+  func readRow(_ row: Int, _ body: (_ values: UnsafePointer<Float>) -> Void) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: channelCount) { buffer in
+      read(row, buffer.baseAddress!)
+      body(UnsafePointer(buffer.baseAddress!))
+    }
+  }
+
   /// Calls `body` with every row of a range, on all threads.
   func forEachRow(
     _ rows: Range<Int>, on algebra: AlgebraTeam,

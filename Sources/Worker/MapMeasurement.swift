@@ -2,6 +2,7 @@ internal import Checkpoint
 internal import Coordination
 internal import Export
 internal import FlapCore
+internal import Host
 internal import Kernels
 internal import LeastSquares
 internal import Measurement
@@ -11,7 +12,8 @@ internal import Transformer
 
 /// Measures single maps: the order in which their units go, and what the model loses without them.
 ///
-/// All of it from the samples that were not held out, so that those that were tell the loss.
+/// All of it from the samples that were not held out, so that those that were tell the loss. What is
+/// left of the map is measured on the way of the removal, whose weights are fitted at every level.
 final class MapMeasurement {
   let path: String
   private let checkpoint: Checkpoint
@@ -22,7 +24,7 @@ final class MapMeasurement {
   /// Of the samples of the task before.
   private var divergences: DivergenceMeasurement?
 
-  /// λ of the order and of the fits whose losses are measured; on which it hardly matters.
+  /// λ of the order and so of the fits whose losses are measured; on which it hardly matters.
   private static let ridge = 1e-3
 
   /// - Throws: ``PlanError`` where the file cannot be read, or is of another model.
@@ -53,60 +55,61 @@ final class MapMeasurement {
     let weight = try checkpoint.weightRows(at: place)
     let covariance = try Covariance(moments.moments(place, .kept))
     let width = shape.unitWidth(layer: place.layer, tap: place.tap)
+    guard work.levels.allSatisfy({ $0 < weight.channelCount / width }) else {
+      throw PlanError.otherShape
+    }
+    var losses: [Int: Double] = [:]
     let order = try RemovalOrder(
       of: weight, unitWidth: width, batch: RemovalOrder.batch(ofUnits: weight.channelCount / width),
-      from: covariance, ridge: MapMeasurement.ridge, on: algebra)
+      from: covariance, ridge: MapMeasurement.ridge, on: algebra,
+      visiting: divergences == nil ? [] : work.levels
+    ) { stage in
+      guard let divergences else { return }
+      losses[stage.keptUnits.count] = try divergences.divergence(
+        of: pruning(place, stage), from: place.step
+      ) {
+        try progress.step()
+      }
+    }
     for kind in work.kinds {
       switch kind {
       case RemovalCurve.kind:
         let curve = RemovalCurve(order: order.order, errors: order.errors, unitWidth: width)
         try emit(StatisticPart(curve, at: place, node: nil))
       case ModuleLosses.kind:
-        guard let divergences else { throw PlanError.otherShape }
-        let losses = try losses(work, order, weight, covariance, divergences)
-        try emit(StatisticPart(losses, at: place, node: nil))
+        guard divergences != nil else { throw PlanError.otherShape }
+        let levels = work.levels.map { ModuleLosses.Level(kept: $0, divergence: losses[$0]!) }
+        try emit(StatisticPart(ModuleLosses(levels), at: place, node: nil))
       default: throw MeasurementError.unknownKind(kind)
       }
     }
   }
 
-  private func losses(
-    _ work: MapWork, _ order: RemovalOrder, _ weight: WeightRows, _ covariance: Covariance,
-    _ divergences: DivergenceMeasurement
-  ) throws -> ModuleLosses {
-    guard work.levels.allSatisfy({ $0 < order.order.count }) else { throw PlanError.otherShape }
-    var levels: [ModuleLosses.Level] = []
-    for kept in work.levels {
-      let pruning = try pruning(work.place, keeping: order.kept(kept), weight, covariance)
-      let divergence = try divergences.divergence(of: pruning, from: work.place.step) {
-        try progress.step()
-      }
-      levels.append(ModuleLosses.Level(kept: kept, divergence: divergence))
-    }
-    return ModuleLosses(levels)
-  }
-
-  /// The dense model with one map fitted to some of its units.
-  private func pruning(
-    _ place: TapPlace, keeping units: [Bool], _ weight: WeightRows, _ covariance: Covariance
-  ) throws -> ModelPruning {
+  /// The dense model with one map that is left with some of its units.
+  private func pruning(_ place: TapPlace, _ stage: RemovalStage) throws -> ModelPruning {
     let shape = checkpoint.configuration.shape
     var plan = PruningPlan(keepingAllOf: shape)
-    plan.layers[place.layer][place.tap] = units
+    let unitCount = shape.unitCount(layer: place.layer, tap: place.tap)
+    var kept = Array(repeating: false, count: unitCount)
+    for unit in stage.keptUnits { kept[unit] = true }
+    plan.layers[place.layer][place.tap] = kept
     let existing = try checkpoint.bias(at: place)
-    let fit = try LeastSquaresFit(
-      of: weight, keeping: plan.keptChannels(layer: place.layer, tap: place.tap, shape: shape),
-      from: covariance, ridge: MapMeasurement.ridge, existing: existing?.float64Values(),
-      on: algebra)
     let type = try checkpoint.weightView(at: place).elementType
     let biasType = existing?.elementType ?? type
+    let biases =
+      existing.map { zip($0.float64Values(), stage.addedBias).map(+) } ?? stage.addedBias
+    var row = Array(repeating: 0.0, count: stage.keptChannels.count)
     var maps = shape.layers.map { _ in PerTap<PrunedMap?>(attentionOutput: nil, mlpDown: nil) }
     maps[place.layer][place.tap] = PrunedMap(
-      bias: fit.bias.map { biasType.rounded($0) },
-      weight: try FittedWeight(rows: weight.outputCount, columns: fit.keptChannels.count) {
-        row, values in
-        let fitted = fit.weight.values + row * fit.weight.columns
-        for column in fit.keptChannels.indices { values[column] = type.rounded(fitted[column]) }
+      bias: biases.map { biasType.rounded($0) },
+      weight: try FittedWeight(
+        elementType: type, rows: stage.addedBias.count, columns: row.count,
+        inFileOf: Host.temporaryFolder.string
+      ) { output, values in
+        row.withUnsafeMutableBufferPointer { row in
+          stage.readRow(output, to: row.baseAddress!)
+          for column in row.indices { values[column] = type.rounded(row[column]) }
+        }
       })
     return ModelPruning(plan: plan, maps: maps)
   }

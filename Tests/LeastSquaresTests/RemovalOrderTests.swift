@@ -115,4 +115,106 @@ struct RemovalOrderTests {
     #expect(orders[0].order.sorted() == Array(0..<channels / width))
     #expect(zip(orders[0].errors, orders[0].errors.dropFirst()).allSatisfy { $0 <= $1 })
   }
+
+  // MARK: On the way
+
+  private struct Seen {
+    var units: [Int]
+    var channels: [Int]
+    var weight: Matrix
+    var bias: [Double]
+
+    init(_ stage: RemovalStage) {
+      units = stage.keptUnits
+      channels = stage.keptChannels
+      bias = stage.addedBias
+      weight = Matrix(rows: bias.count, columns: channels.count)
+      for row in 0..<weight.rows {
+        stage.readRow(row, to: weight.values + row * weight.columns)
+      }
+    }
+  }
+
+  @Test(
+    "what is left on the way is the fit of what is left, and looking changes no bit",
+    arguments: GoldenFixture.names)
+  func stages(name: String) throws {
+    let fixture = try GoldenFixture.load(name)
+    let covariance = Covariance(fixture.statistics)
+    for order in fixture.orders {
+      try fixture.withWeight { weight in
+        func remove(
+          visiting counts: [Int], _ visit: (RemovalStage) throws -> Void
+        ) throws -> RemovalOrder {
+          try RemovalOrder(
+            of: weight, unitWidth: order.width, batch: order.batch, from: covariance,
+            ridge: order.ridge, on: algebra(), visiting: counts, visit)
+        }
+        let unseen = try remove(visiting: []) { _ in Issue.record("nobody asked") }
+        let unitCount = fixture.channelCount / order.width
+        var seen: [Seen] = []
+        let found = try remove(visiting: Array(1...unitCount)) { seen.append(Seen($0)) }
+        #expect(found.order == unseen.order)
+        #expect(found.errors.map(\.bitPattern) == unseen.errors.map(\.bitPattern))
+        #expect(seen.map(\.units.count) == (1...unitCount).reversed())
+        for stage in seen {
+          let kept = found.kept(stage.units.count)
+          #expect(stage.units == kept.indices.filter { kept[$0] })
+          let flags = (0..<fixture.channelCount).map { kept[$0 / order.width] }
+          let fit = try LeastSquaresFit(
+            of: weight, keeping: flags, from: covariance, ridge: found.ridge, on: algebra())
+          #expect(stage.channels == fit.keptChannels)
+          // Updates of H lose 1 / λ of its precision at most.
+          let tolerance = 1e-12 / order.ridge
+          let largestWeight = largest(fit.weight.numbers)
+          #expect(
+            largestDifference(stage.weight.numbers, fit.weight.numbers)
+              <= tolerance * largestWeight)
+          let largestTerm = largestWeight * largest(covariance.mean)
+          #expect(largestDifference(stage.bias, fit.bias) <= tolerance * largestTerm)
+        }
+      }
+    }
+  }
+
+  @Test("what a visit throws ends the removal")
+  func thrown() throws {
+    struct Enough: Error {}
+    var count = 0
+    #expect(throws: Enough.self) {
+      try RemovalOrder(
+        of: weightRows(3, 24, seed: 1), unitWidth: 1, batch: 8,
+        from: Covariance(
+          tokenCount: 9, mean: Array(repeating: 0, count: 24), matrix: .definite(24)), ridge: 1e-3,
+        on: algebra(), visiting: [20, 12, 3]
+      ) { stage in
+        count += 1
+        if stage.keptUnits.count == 12 { throw Enough() }
+      }
+    }
+    #expect(count == 2)
+  }
+
+  @Test("the same weights on the way from any number of threads", arguments: [1, 5])
+  func threadsOfStages(width: Int) throws {
+    let channels = 300
+    let covariance = Covariance(
+      tokenCount: 9, mean: (0..<channels).map { Double($0) / 100 },
+      matrix: .definite(channels, seed: 12))
+    let counts = [channels / width - 1, 41, 17]
+    let all = try [1, 2, 3].map { threads in
+      var seen: [Seen] = []
+      _ = try RemovalOrder(
+        of: weightRows(290, channels, seed: 13), unitWidth: width, batch: 16, from: covariance,
+        ridge: 1e-4, on: algebra(threads), visiting: counts
+      ) { seen.append(Seen($0)) }
+      return seen
+    }
+    for other in all[1...] {
+      #expect(other.map(\.channels) == all[0].map(\.channels))
+      #expect(other.map(\.weight.bits) == all[0].map(\.weight.bits))
+      #expect(other.map { $0.bias.map(\.bitPattern) } == all[0].map { $0.bias.map(\.bitPattern) })
+    }
+    #expect(all[0].count == counts.count)
+  }
 }
