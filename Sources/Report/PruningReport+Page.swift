@@ -7,6 +7,7 @@ extension PruningReport {
     let sections =
       Page.section("layers", "What is left of each layer", layersText + LayerMap(report: self).html)
       + (lossesHTML.map { Page.section("losses", "Losses", $0) } ?? "")
+      + (errorsHTML.map { Page.section("errors", "Errors", $0) } ?? "")
       + Page.section("scores", "Distribution of the scores", scoresHTML)
       + Page.section("perplexity", "Perplexity", perplexityHTML)
       + Page.section("sizes", "Sizes", sizesHTML) + Page.section("workers", "Workers", workersHTML)
@@ -53,7 +54,11 @@ extension PruningReport {
     switch compensation {
     case .none: "without bias compensation."
     case .bias: "with biases that restore the mean output."
-    case .leastSquares: "with the maps behind them fitted by least squares."
+    case .leastSquares:
+      "with the maps behind them fitted by least squares"
+        + (isSequential
+          ? ", one after another on what the pruned model brings to each; the target is the dense "
+            + "model’s residual stream behind it, all of it (α = 1)." : ".")
     }
   }
 
