@@ -76,10 +76,9 @@ struct ComparisonFigure {
 
   private var sideLabels: String {
     let ticks = axis.ticks.map { (PerplexityAxis.text($0), axis.position($0), "") }
-    let dense = (
-      NumberText.decimal(report.densePerplexity, digits: 1), axis.position(report.densePerplexity),
-      "dense"
-    )
+    let perplexity = report.densePerplexity
+    let digits = perplexity < 10 ? 2 : perplexity < 100 ? 1 : 0
+    let dense = (NumberText.decimal(perplexity, digits: digits), axis.position(perplexity), "dense")
     return ([dense] + ticks).map { text, place, name in
       Markup.element("span", ["class": name, "style": top(1 - place)], text)
     }.joined()

@@ -52,7 +52,7 @@ extension ComparisonReport {
     ratios.map { ratio in
       PlainTable(
         caption: "\(NumberText.percent(ratio, digits: 1)) of the decoder layers’ parameters",
-        head: ["Method", "Removed", "Perplexity", "Nats lost", "Predicted", "Back"],
+        head: ["Method", "Perplexity", "Nats lost", "Predicted", "Back", "Removed"],
         rows: entries.filter { $0.ratioAsked == ratio }.map(row)
       ).html
     }.joined()
@@ -60,11 +60,12 @@ extension ComparisonReport {
 
   private func row(_ entry: Entry) -> [String] {
     [
-      Markup.escape(entry.method), NumberText.percent(entry.ratioReached, digits: 2),
+      Markup.escape(entry.method),
       NumberText.decimal(entry.perplexity, digits: 4),
       NumberText.decimal(log(entry.perplexity / densePerplexity), digits: 4),
       entry.predictedLoss.map { NumberText.decimal($0, digits: 4) } ?? "–",
       entry.takenBack.map { NumberText.percent($0) } ?? "–",
+      NumberText.percent(entry.ratioReached, digits: 2),
     ]
   }
 

@@ -46,8 +46,8 @@ struct ComparisonTests {
     #expect(html.contains(" 1000 0\""))
     #expect(
       html.contains(
-        "<th scope=\"row\">best</th><td>50.00\u{A0}%</td><td>110.0000</td><td>0.0953</td>"
-          + "<td>0.1250</td><td>90.0\u{A0}%</td>"), "ln 1.1")
+        "<th scope=\"row\">best</th><td>110.0000</td><td>0.0953</td>"
+          + "<td>0.1250</td><td>90.0\u{A0}%</td><td>50.00\u{A0}%</td>"), "ln 1.1")
     #expect(html.contains("least at 50\u{A0}%</dt><dd><b>110.000</b><span>best</span>"))
     #expect(html.contains("50\u{A0}% removed: flap 200.00, best 110.00."))
   }
