@@ -52,13 +52,20 @@ extension ModelStatistics {
     }
   }
 
+  /// The error of each map's output without the first k units of its order, [layer][tap][units].
+  ///
+  /// - Throws: as ``removalRanks(of:)``.
+  public func removalErrors(of shape: ModelShape) throws(PruningError) -> [PerTap<[Double]>] {
+    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width in
+      curve.unitErrors(width: width)
+    }
+  }
+
   /// What the model loses with fewer units of each module.
   ///
   /// - Throws: ``PruningError/lossesMissing`` where it was not measured, or is of another shape.
   public func lossCurves(of shape: ModelShape) throws(PruningError) -> [PerTap<LossCurve>] {
-    let errors = try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width in
-      curve.unitErrors(width: width)
-    }
+    let errors = try removalErrors(of: shape)
     let losses = try map(ModuleLosses.self, missing: .lossesMissing, shape) { losses, _ in
       losses.levels
     }

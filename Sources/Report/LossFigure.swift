@@ -41,15 +41,9 @@ struct LossFigure {
   }
 
   private static let height = 100.0
-  /// So that many layers still make a small page.
-  private static let steps = 24
-
   /// Where the lines have their corners, and some between.
   private var shownCounts: [Int] {
-    let units = curve.unitCount
-    guard units > LossFigure.steps else { return Array(1...units) }
-    let even = (0...LossFigure.steps).map { max(1, units * $0 / LossFigure.steps) }
-    return Set(even + curve.measured.map(\.kept)).sorted()
+    ErrorFigure.counts(of: curve.unitCount, and: curve.measured.map(\.kept))
   }
 
   private func share(_ kept: Int) -> Double { Double(kept) / Double(curve.unitCount) }

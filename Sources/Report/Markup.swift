@@ -33,6 +33,11 @@ enum Markup {
     "<\(name)\(list(attributes))/>"
   }
 
+  /// What a mark in a picture stands for; the style sheet draws it.
+  static func key(_ name: String, _ text: String) -> String {
+    "<span class=\"key\"><i class=\"\(name)\"></i>\(text)</span> "
+  }
+
   private static func list(_ attributes: KeyValuePairs<String, String>) -> String {
     attributes.map { " \($0.key)=\"\(escape($0.value))\"" }.joined()
   }

@@ -3,8 +3,8 @@ internal import Pruning
 
 extension ModelCard {
   public func markdown() -> String {
-    [frontMatter, introduction, facts, layers, loading, limits, origin]
-      .joined(separator: "\n")
+    [frontMatter, introduction, facts, losses, layers, loading, limits, origin]
+      .filter { !$0.isEmpty }.joined(separator: "\n")
   }
 
   // MARK: Parts
@@ -113,6 +113,23 @@ extension ModelCard {
     return text
   }
 
+  /// Predicted and measured, side by side; empty where neither is known of losses.
+  private var losses: String {
+    guard let predictedLoss else { return "" }
+    func text(_ loss: Double) -> String { NumberText.plain(loss, digits: 4) }
+    let measured = evaluation.map { text($0.loss) } ?? "not measured"
+    let note = evaluation == nil ? "" : "; measured: the logarithm of pruned ÷ dense perplexity¹"
+    return """
+      | | predicted | measured |
+      | --- | ---: | ---: |
+      | loss, nats per token | \(text(predictedLoss)) | \(measured) |
+
+      Predicted: the sum of what single modules lose, as Kullback-Leibler divergence from the dense \
+      model on calibration samples\(note).
+
+      """
+  }
+
   private var layers: String {
     var text = """
       <details><summary>What is left of each layer</summary>
@@ -134,7 +151,11 @@ extension ModelCard {
     switch compensation {
     case .none: "without bias compensation"
     case .bias: "with bias compensation"
-    case .leastSquares: "compensated by least squares"
+    case .leastSquares:
+      "compensated by least squares"
+        + (isSequential
+          ? ", map after map on the pruned model; target: the dense model's residual stream behind "
+            + "each, all of it (α = 1)" : "")
     }
   }
 

@@ -20,6 +20,11 @@ public struct ModelCard: Sendable {
   /// Of the decoder layers' parameters.
   public var ratioAsked: Double
   public var compensation: CompensationMethod
+  /// Of least squares: whether maps were fitted one after another, on what the pruned model brings to
+  /// each.
+  public var isSequential: Bool
+  /// The sum of the modules' losses, in nats per token; nil where they were not measured.
+  public var predictedLoss: Double?
   /// nil where no data were needed.
   public var calibration: Calibration?
   public var evaluation: PruningReport.Evaluation?
@@ -46,8 +51,8 @@ public struct ModelCard: Sendable {
   public init(
     modelName: String, baseModel: String?, source: SourceCard, modelDigest: Digest,
     shape: ModelShape, plan: PruningPlan, metric: String, structure: String, ratioAsked: Double,
-    compensation: CompensationMethod, calibration: Calibration?,
-    evaluation: PruningReport.Evaluation?,
+    compensation: CompensationMethod, isSequential: Bool = false, predictedLoss: Double? = nil,
+    calibration: Calibration?, evaluation: PruningReport.Evaluation?,
     needsRemoteCode: Bool, ggufFile: String? = nil, version: String
   ) {
     self.modelName = modelName
@@ -60,6 +65,8 @@ public struct ModelCard: Sendable {
     self.structure = structure
     self.ratioAsked = ratioAsked
     self.compensation = compensation
+    self.isSequential = isSequential
+    self.predictedLoss = predictedLoss
     self.calibration = calibration
     self.evaluation = evaluation
     self.needsRemoteCode = needsRemoteCode

@@ -8,24 +8,14 @@ extension PruningReport {
   var lossesHTML: String? {
     guard let losses else { return nil }
     let figures = losses.indices.map { layer in
-      PerTap { tap in figure(losses[layer][tap], layer: layer, tap) }
+      PerTap { tap in
+        LossFigure(
+          title: moduleTitle(layer, tap) + ": loss", identifier: "l\(tap.letter)\(layer)",
+          curve: losses[layer][tap], kept: plan.layers[layer][tap].count { $0 })
+      }
     }
-    return Markup.element("p", [:], lossesText) + lossTable(figures)
-      + Markup.element("p", [:], lossOfAll(figures))
-  }
-
-  private func figure(_ curve: LossCurve, layer: Int, _ tap: Tap) -> LossFigure {
-    let left = plan.layers[layer]
-    switch tap {
-    case .attentionOutput:
-      return LossFigure(
-        title: "Layer \(layer), \(groupName): loss", identifier: "la\(layer)", curve: curve,
-        kept: left.keptGroupCount)
-    case .mlpDown:
-      return LossFigure(
-        title: "Layer \(layer), neurons: loss", identifier: "lm\(layer)", curve: curve,
-        kept: left.keptNeuronCount)
-    }
+    return Markup.element("p", [:], lossesText) + Markup.element("p", [:], choiceText(losses))
+      + lossTable(figures) + lossOfAll(losses.loss(of: plan))
   }
 
   private var lossesText: String {
@@ -33,83 +23,68 @@ extension PruningReport {
       + "divergence from the dense model’s predictions, in nats per token, on calibration samples "
       + "that were held out. To the left one unit is kept, to the right all; each line is drawn as "
       + "a share of its largest value. "
-      + key("loss", "loss") + key("measured", "measured") + key("error", "error of the output")
-      + key("chosen", "kept by the plan")
+      + Markup.key("loss", "loss") + Markup.key("measured", "measured")
+      + Markup.key("error", "error of the output") + Markup.key("chosen", "kept by the plan")
   }
 
-  private func key(_ name: String, _ text: String) -> String {
-    "<span class=\"key\"><i class=\"\(name)\"></i>\(text)</span> "
+  /// Why every module keeps as much as it does.
+  private func choiceText(_ losses: [PerTap<LossCurve>]) -> String {
+    let share = 1 - search.reached.decoderLayers
+    let even =
+      "If every module kept the same share, \(NumberText.percent(share)) of its units, "
+      + "the sum would be <b>\(NumberText.decimal(losses.loss(keepingShare: share), digits: 4))</b>."
+    guard search.structure == Structure.measured.rawValue else {
+      return "Structure \(Markup.escape(search.structure)) decided how much each module keeps; "
+        + "these losses only tell what that costs. \(even)"
+    }
+    return
+      "Of all counts that come to the size asked for the plan keeps those whose losses have the "
+      + "least sum: a module whose line rises late gives more than one whose line rises soon. "
+      + even
   }
 
   private func lossTable(_ figures: [PerTap<LossFigure>]) -> String {
-    let loss = column("Loss", "num")
-    let head = Markup.element(
-      "tr", [:],
-      column("Layer", "num") + column(groupName.capitalizedFirst, "wide") + loss
-        + column("Neurons", "wide") + loss)
-    let rows = figures.enumerated().map { layer, figures in
-      Markup.element(
-        "tr", [:],
-        Markup.element("th", ["scope": "row", "class": "num"], "\(layer)")
-          + Tap.allCases.map { cells(figures[$0]) }.joined())
+    func text(_ loss: Double) -> String { NumberText.decimal(loss, digits: 4) }
+    return ModuleTable(
+      caption: "What each module loses, in nats per token", groupName: groupName,
+      figureName: "Loss",
+      cells: figures.map { figures in
+        figures.map { figure in
+          ModuleTable.Cell(
+            svg: figure.svg, kept: figure.kept, all: figure.curve.unitCount,
+            figure: text(figure.predictedLoss))
+        }
+      },
+      sums: PerTap { tap in text(figures.reduce(0) { $0 + $1[tap].predictedLoss }) }
+    ).html
+  }
+
+  /// Predicted and measured, side by side.
+  private func lossOfAll(_ predicted: Double) -> String {
+    func row(_ name: String, _ loss: Double) -> [String] {
+      [
+        name, NumberText.decimal(loss, digits: 4),
+        "×\u{A0}" + NumberText.decimal(exp(loss), digits: 3),
+      ]
     }
-    let sum = Markup.element(
-      "tr", [:],
-      Markup.element("th", ["scope": "row", "class": "num"], "Sum")
-        + Tap.allCases.map { tap in
-          let kept = figures.reduce(0) { $0 + $1[tap].kept }
-          let all = figures.reduce(0) { $0 + $1[tap].curve.unitCount }
-          return Markup.element("td", ["class": "wide"], count(kept, of: all))
-            + lossCell(sumOfLosses(figures, tap))
-        }.joined())
-    return Markup.element(
-      "div", ["class": "scroll"],
-      Markup.element(
-        "table", ["class": "layers losses"],
-        Markup.element("caption", ["class": "hidden"], "What each module loses, in nats per token")
-          + Markup.element("thead", [:], head) + Markup.element("tbody", [:], rows.joined())
-          + Markup.element("tfoot", [:], sum)))
-  }
-
-  private func cells(_ figure: LossFigure) -> String {
-    Markup.element(
-      "td", ["class": "wide"], figure.svg + count(figure.kept, of: figure.curve.unitCount))
-      + lossCell(figure.predictedLoss)
-  }
-
-  private func count(_ kept: Int, of all: Int) -> String {
-    Markup.element(
-      "span", ["class": "count"],
-      "<b>\(NumberText.exact(kept))</b> of \(NumberText.exact(all))")
-  }
-
-  private func lossCell(_ loss: Double) -> String {
-    Markup.element("td", ["class": "num"], NumberText.decimal(loss, digits: 4))
-  }
-
-  private func column(_ text: String, _ name: String) -> String {
-    Markup.element("th", ["scope": "col", "class": name], Markup.escape(text))
-  }
-
-  private func sumOfLosses(_ figures: [PerTap<LossFigure>], _ tap: Tap) -> Double {
-    figures.reduce(0) { $0 + $1[tap].predictedLoss }
-  }
-
-  private func lossOfAll(_ figures: [PerTap<LossFigure>]) -> String {
-    let sum = search.predictedLoss ?? Tap.allCases.reduce(0) { $0 + sumOfLosses(figures, $1) }
-    let text =
-      "Predicted loss, the sum over all modules: "
-      + "<b>\(NumberText.decimal(sum, digits: 4))</b> nats per token."
-    guard let evaluation else { return text }
-    let measured = log(evaluation.prunedPerplexity / evaluation.densePerplexity)
-    return text + " Measured over <code>\(Markup.escape(evaluation.data.name))</code>: "
-      + "<b>\(NumberText.decimal(measured, digits: 4))</b>, the logarithm of pruned ÷ dense "
-      + "perplexity. The one is a sum of single modules’ divergences from the dense model, the "
-      + "other what this text has lost: of one kind, but not the same."
+    var rows = [row("predicted: the sum over all modules", predicted)]
+    var note = "The measured loss is not known: nothing was evaluated in this run."
+    if let evaluation {
+      let data = "<code>\(Markup.escape(evaluation.data.name))</code>"
+      rows.append(row("measured over \(data)", evaluation.loss))
+      note =
+        "Predicted is a sum of single modules’ divergences from the dense model on calibration "
+        + "samples; measured, the logarithm of pruned ÷ dense perplexity, is what this text has "
+        + "lost: of one kind, but not the same."
+    }
+    return PlainTable(
+      caption: "Predicted and measured loss", head: ["", "Nats per token", "Perplexity"], rows: rows
+    ).html + Markup.element("p", ["class": "note"], note)
   }
 }
 
-extension String {
-  /// "heads" → "Heads".
-  var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
+extension PruningReport.Evaluation {
+  /// By how much the pruned model's mean negative log-likelihood is above the dense one's, in nats per
+  /// token.
+  var loss: Double { log(prunedPerplexity / densePerplexity) }
 }

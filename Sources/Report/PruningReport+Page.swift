@@ -4,69 +4,39 @@ internal import Pruning
 extension PruningReport {
   /// The whole page: HTML 5, nothing outside of it is loaded, no script.
   public func html() -> String {
-    let title = "\(model.name), pruned"
-    let head =
-      """
-      <meta charset="utf-8">
-      <meta name="viewport" content="width=device-width,initial-scale=1">
-      <meta name="color-scheme" content="light dark">
-      <meta name="robots" content="noindex">
-      <meta http-equiv="Content-Security-Policy" \
-      content="default-src 'none';style-src 'unsafe-inline';img-src data:">
-      <link rel="icon" href="data:,">
-      <title>\(Markup.escape(title))</title>
-      <style>\(String(decoding: PackageResources.report_css, as: UTF8.self))</style>
-      """
     let sections =
-      section("layers", "What is left of each layer", layersText + LayerMap(report: self).html)
-      + (lossesHTML.map { section("losses", "Losses", $0) } ?? "")
-      + section("scores", "Distribution of the scores", scoresHTML)
-      + section("perplexity", "Perplexity", perplexityHTML)
-      + section("sizes", "Sizes", sizesHTML) + section("workers", "Workers", workersHTML)
-      + section("origin", "Provenance", originHTML)
-    return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n\(head)\n</head>\n<body>\n"
-      + header + "<main>\n\(sections)</main>\n" + footer + "</body>\n</html>\n"
-  }
-
-  private func section(_ identifier: String, _ title: String, _ content: String) -> String {
-    Markup.element(
-      "section", ["aria-labelledby": identifier],
-      Markup.element("h2", ["id": identifier], Markup.escape(title)) + "\n" + content) + "\n"
+      Page.section("layers", "What is left of each layer", layersText + LayerMap(report: self).html)
+      + (lossesHTML.map { Page.section("losses", "Losses", $0) } ?? "")
+      + (errorsHTML.map { Page.section("errors", "Errors", $0) } ?? "")
+      + Page.section("scores", "Distribution of the scores", scoresHTML)
+      + Page.section("perplexity", "Perplexity", perplexityHTML)
+      + Page.section("sizes", "Sizes", sizesHTML) + Page.section("workers", "Workers", workersHTML)
+      + Page.section("origin", "Provenance", originHTML)
+    return Page.html(
+      title: "\(model.name), pruned", body: header + "<main>\n\(sections)</main>\n" + footer)
   }
 
   var header: String {
     let removed = NumberText.percent(search.reached.decoderLayers)
     var tiles = [
-      tile(
+      Page.tile(
         "decoder parameters removed", removed,
         "asked: \(NumberText.percent(search.ratioAsked))"),
-      tile(
+      Page.tile(
         "parameters left", NumberText.short(prunedShape.parameterCount),
         "of \(NumberText.short(model.shape.parameterCount))"),
-      tile(
+      Page.tile(
         "weights left", NumberText.bytes(weightByteCount),
         "of \(NumberText.bytes(model.byteCount))"),
     ]
     if let evaluation {
       tiles.append(
-        tile(
+        Page.tile(
           "perplexity", NumberText.decimal(evaluation.prunedPerplexity, digits: 3),
           "dense: \(NumberText.decimal(evaluation.densePerplexity, digits: 3))"))
     }
-    return Markup.element(
-      "header", [:],
-      Markup.element(
-        "p", ["class": "kicker"], "flap \(Markup.escape(run.version)) · pruning report")
-        + Markup.element("h1", [:], Markup.escape(model.name))
-        + Markup.element("p", ["class": "lead"], lead)
-        + Markup.element("dl", ["class": "tiles"], tiles.joined())) + "\n"
-  }
-
-  private func tile(_ name: String, _ value: String, _ detail: String) -> String {
-    Markup.element(
-      "div", [:],
-      Markup.element("dt", [:], name)
-        + Markup.element("dd", [:], "<b>\(value)</b><span>\(detail)</span>"))
+    return Page.header(
+      version: run.version, kind: "pruning report", title: model.name, lead: lead, tiles: tiles)
   }
 
   private var lead: String {
@@ -84,7 +54,11 @@ extension PruningReport {
     switch compensation {
     case .none: "without bias compensation."
     case .bias: "with biases that restore the mean output."
-    case .leastSquares: "with the maps behind them fitted by least squares."
+    case .leastSquares:
+      "with the maps behind them fitted by least squares"
+        + (isSequential
+          ? ", one after another on what the pruned model brings to each; the target is the dense "
+            + "model’s residual stream behind it, all of it (α = 1)." : ".")
     }
   }
 

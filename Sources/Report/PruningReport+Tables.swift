@@ -144,29 +144,12 @@ extension PruningReport {
       "FLAP: fluctuation-based adaptive structured pruning, AAAI 2024, arXiv 2312.11983.") + "\n"
   }
 
-  /// A table whose first column names the rows.
-  ///
-  /// - Parameters:
-  ///   - rows: markup.
-  ///   - hidesCaption: for eyes, where the heading above says the same.
   private func table(
     _ caption: String, _ head: [String], _ rows: [[String]], class name: String = "",
     hidesCaption: Bool = false
   ) -> String {
-    let columns = head.map { Markup.element("th", ["scope": "col"], Markup.escape($0)) }
-    let body = rows.map { row in
-      Markup.element(
-        "tr", [:],
-        Markup.element("th", ["scope": "row"], row[0])
-          + row.dropFirst().map { Markup.element("td", [:], $0) }.joined())
-    }
-    return Markup.element(
-      "div", ["class": "scroll"],
-      Markup.element(
-        "table", ["class": "plain \(name)"],
-        Markup.element(
-          "caption", ["class": hidesCaption ? "hidden" : "shown"], Markup.escape(caption))
-          + Markup.element("thead", [:], Markup.element("tr", [:], columns.joined()))
-          + Markup.element("tbody", [:], body.joined()))) + "\n"
+    PlainTable(
+      caption: caption, head: head, rows: rows, className: name, hidesCaption: hidesCaption
+    ).html
   }
 }

@@ -11,10 +11,16 @@ public struct PruningReport: Sendable {
   public var search: Search
   /// The standardized scores among which the search chose; nil leaves the distributions out.
   public var scores: UnitScores?
+  /// Of each map's output, without the first k units of the order of removal, [units]; nil where there
+  /// is none.
+  public var errors: [PerTap<[Double]>]?
   /// What the model loses with fewer units of single modules; nil where that was not measured.
   public var losses: [PerTap<LossCurve>]?
   /// Whether removed channels left biases behind.
   public var compensation: CompensationMethod
+  /// Of least squares: whether maps were fitted one after another, on what the pruned model brings to
+  /// each.
+  public var isSequential: Bool
   /// nil where no data were needed.
   public var calibration: DataSet?
   /// nil where nothing was evaluated.
@@ -24,15 +30,18 @@ public struct PruningReport: Sendable {
 
   public init(
     model: Model, plan: PruningPlan, search: Search, scores: UnitScores?,
-    losses: [PerTap<LossCurve>]? = nil, compensation: CompensationMethod,
-    calibration: DataSet?, evaluation: Evaluation?, files: [File], run: Run
+    errors: [PerTap<[Double]>]? = nil, losses: [PerTap<LossCurve>]? = nil,
+    compensation: CompensationMethod, isSequential: Bool = false, calibration: DataSet?,
+    evaluation: Evaluation?, files: [File], run: Run
   ) {
     self.model = model
     self.plan = plan
     self.search = search
     self.scores = scores
+    self.errors = errors
     self.losses = losses
     self.compensation = compensation
+    self.isSequential = isSequential
     self.calibration = calibration
     self.evaluation = evaluation
     self.files = files
@@ -74,12 +83,10 @@ extension PruningReport {
     public var threshold: Double?
     /// Units that stay only because a layer never loses its last one.
     public var unitsKeptByMinimum: Int
-    /// Of measured counts: the sum of the modules' losses, in nats per token; nil for others.
-    public var predictedLoss: Double?
 
     public init(
       metric: String, structure: String, ratioAsked: Double, reached: ReachedRatio,
-      threshold: Double?, unitsKeptByMinimum: Int, predictedLoss: Double? = nil
+      threshold: Double?, unitsKeptByMinimum: Int
     ) {
       self.metric = metric
       self.structure = structure
@@ -87,7 +94,6 @@ extension PruningReport {
       self.reached = reached
       self.threshold = threshold
       self.unitsKeptByMinimum = unitsKeptByMinimum
-      self.predictedLoss = predictedLoss
     }
   }
 

@@ -212,7 +212,7 @@ struct Compare: ParsableCommand {
   @Option(help: "Methods, with commas between.")
   var methods = MethodList.all
   @Option(
-    help: "A folder: gets the statistics, the second moments and compare.json.",
+    help: "A folder: gets statistics, second moments, compare.json and compare.html.",
     completion: .file(), transform: path)
   var output: FilePath
   @OptionGroup(title: "Forward pass") var forward: ForwardOptions

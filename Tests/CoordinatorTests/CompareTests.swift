@@ -28,6 +28,15 @@ struct CompareTests {
     #expect(entries.map { $0["method"] as? String } == ["wanda-sp", "flap", "best"])
     let found = try entries.map { try #require($0["perplexity"] as? Double) }
     #expect(found[2] < found[1])
+    // Only measured losses predict one.
+    #expect(entries.map { $0["predicted_loss"] is Double } == [false, false, true])
+    let page = try String(contentsOfFile: folder.path("compared/compare.html"), encoding: .utf8)
+    for (name, perplexity) in zip(["wanda-sp", "flap", "best"], found) {
+      #expect(page.contains("<path class=\"method \(name)\""))
+      #expect(page.contains("<td>\(String(format: "%.4f", perplexity))</td>"))
+    }
+    // What is published tells no paths.
+    #expect(!page.contains(folder.path) && page.contains("<code>test.npy</code>"))
     for (method, index) in [("flap", 1), ("best", 2)] {
       let written = folder.path(method)
       let pruned = try Programs.coordinator(

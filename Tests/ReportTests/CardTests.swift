@@ -1,4 +1,5 @@
 import Foundation
+import Pruning
 import Report
 import Testing
 
@@ -97,6 +98,27 @@ struct CardTests {
     #expect(best.contains("Optimal Brain Surgeon") && best.contains("divergence"))
     #expect(best.contains("metric OBS, structure measured"))
     #expect(!Sample.card(metric: "OBS").contains("divergence"))
+  }
+
+  @Test("what was predicted stands beside what was measured, where it is known")
+  func losses() {
+    #expect(!Sample.card(evaluation: Sample.evaluation).contains("predicted"))
+    let predicted = Sample.card(predictedLoss: 0.75)
+    #expect(predicted.contains("| loss, nats per token | 0.7500 | not measured |"))
+    #expect(!predicted.contains("perplexity"))
+    let both = Sample.card(evaluation: Sample.evaluation, predictedLoss: 0.75)
+    #expect(both.contains("| loss, nats per token | 0.7500 | 0.2231 |"), "ln 3.125 / 2.5")
+    // A table has to begin behind an empty line.
+    #expect(both.contains("\n\n| | predicted | measured |\n| --- | ---: | ---: |\n"))
+  }
+
+  @Test("what maps were fitted to")
+  func targets() {
+    let once = Sample.card(compensation: .leastSquares)
+    #expect(once.contains("compensated by least squares\n") && !once.contains("α"))
+    let sequential = Sample.card(compensation: .leastSquares, isSequential: true)
+    #expect(sequential.contains("compensated by least squares, map after map"))
+    #expect(sequential.contains("residual stream behind each, all of it (α = 1)"))
   }
 
   @Test("how to load it: with remote code and without; where tensor parallelism ends")

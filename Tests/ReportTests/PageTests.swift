@@ -4,10 +4,6 @@ import Pruning
 import Report
 import Testing
 
-#if canImport(FoundationXML)
-  import FoundationXML
-#endif
-
 struct PageTests {
   @Test("the page is well-formed XML but for its first line, and its void elements")
   func wellFormed() throws {
@@ -63,6 +59,10 @@ struct PageTests {
     #expect(evaluated.contains("1:01\u{A0}min"))
     #expect(evaluated.contains(Sample.digest.hexadecimal))
     #expect(!Sample.report(threshold: nil).html().contains("threshold −"))
+    let fitted = Sample.report(compensation: .leastSquares).html()
+    #expect(fitted.contains("fitted by least squares.") && !fitted.contains("α = 1"))
+    let sequential = Sample.report(compensation: .leastSquares, isSequential: true).html()
+    #expect(sequential.contains("residual stream") && sequential.contains("α = 1"))
   }
 }
 
@@ -84,17 +84,36 @@ struct LossTests {
     // By the errors: half way from 0 to 0.2, a third of the way from 0.2 to 0.8.
     #expect(html.contains("Kept are 4, predicted: 0.1000"))
     #expect(html.contains("Kept are 2, predicted: 0.4000"))
-    // 0.25 for the group that goes, 0.1 and 0.4 for neurons.
-    #expect(html.contains("<b>0.7500</b> nats per token"))
-    #expect(html.contains("<b>0.2231</b>, the logarithm of"), "ln 3.125 / 2.5")
+    // 0.25 for the group that goes, 0.1 and 0.4 for neurons; e^0.75.
+    #expect(html.contains(LossTests.row("predicted: the sum over all modules", "0.7500", "2.117")))
+    #expect(
+      html.contains(LossTests.row("measured over <code>tokens.npy</code>", "0.2231", "1.250")),
+      "ln 3.125 / 2.5")
+    #expect(html.contains("keeps those whose losses have the least sum"))
     #expect(html.contains("Under measured no single score decides how many"))
   }
 
   @Test("without an evaluation nothing is said to be measured over other data")
   func unevaluated() {
     let html = Sample.report(losses: Sample.losses).html()
-    #expect(html.contains("<b>0.7500</b> nats per token."))
-    #expect(!html.contains("the logarithm of"))
+    #expect(html.contains(LossTests.row("predicted: the sum over all modules", "0.7500", "2.117")))
+    #expect(!html.contains("measured over <code>"))
+    #expect(html.contains("nothing was evaluated"))
+  }
+
+  @Test("why so much of each module stays, and what even shares would lose")
+  func choice() {
+    var report = Sample.report(structure: "measured", losses: Sample.losses)
+    report.search.reached.decoderLayers = 0.5
+    // One group of two, twice; 2.5 of 5 neurons, rounded to 3, twice.
+    #expect(report.html().contains("50.0\u{A0}% of its units, the sum would be <b>0.9000</b>"))
+    #expect(!report.html().contains("only tell what that costs"))
+    report.search.structure = "AL-AM"
+    #expect(report.html().contains("Structure AL-AM decided"))
+  }
+
+  private static func row(_ name: String, _ loss: String, _ factor: String) -> String {
+    "<th scope=\"row\">\(name)</th><td>\(loss)</td><td>×\u{A0}\(factor)</td>"
   }
 
   @Test("one unit, no error, losses below zero: still a picture of numbers")
@@ -134,35 +153,41 @@ struct LossTests {
   }
 }
 
-/// What Foundation's XML parser finds.
-private final class Parser: NSObject, XMLParserDelegate {
-  private(set) var elements: [String: Int] = [:]
-  private(set) var identifiers: [String] = []
-  private(set) var references: Set<String> = []
-  private(set) var error: String?
+struct ErrorTests {
+  private static let errors = Sample.losses.map { $0.map(\.errors) }
 
-  /// XML knows neither elements that are never closed nor the text of style sheets.
-  init(html: String) {
-    super.init()
-    let void = #/<(meta|link)([^>]*)>/#
-    let style = #/<style>[\s\S]*?<\/style>/#
-    let xml = html.dropFirst("<!DOCTYPE html>\n".count)
-      .replacing(void) { "<\($0.output.1)\($0.output.2)/>" }.replacing(style, with: "")
-    let parser = XMLParser(data: Data(xml.utf8))
-    parser.delegate = self
-    if !parser.parse() {
-      error = "line \(parser.lineNumber): \(parser.parserError.map { "\($0)" } ?? "unknown")"
-    }
+  @Test("an order alone: a picture for each module, and what part of the error is there")
+  func section() {
+    let html = Sample.report(metric: "OBS", errors: ErrorTests.errors).html()
+    let parser = Parser(html: html)
+    #expect(parser.error == nil)
+    #expect(parser.identifiers.count == Set(parser.identifiers).count, "identifiers are unique")
+    #expect(parser.references.isSubset(of: Set(parser.identifiers)))
+    #expect(parser.elements["svg"] == 2 * 2 + 4 + 2 * 2)
+    #expect(html.contains("id=\"errors\"") && !html.contains("id=\"losses\""))
+    // 2 of 16 without the first of five neurons, 8 of 16 without three; all of it without a group.
+    #expect(html.contains("Kept are 4: 12.5\u{A0}%"))
+    #expect(html.contains("Kept are 2: 50.0\u{A0}%"))
+    #expect(html.contains("Kept are 1: 100.0\u{A0}%"))
+    #expect(!html.contains("Nats per token"))
   }
 
-  func parser(
-    _ parser: XMLParser, didStartElement name: String, namespaceURI: String?,
-    qualifiedName: String?, attributes: [String: String]
-  ) {
-    elements[name, default: 0] += 1
-    if let identifier = attributes["id"] { identifiers.append(identifier) }
-    for word in attributes["aria-labelledby"]?.split(separator: " ") ?? [] {
-      references.insert(String(word))
-    }
+  @Test("losses show the errors, too; without an order there are none")
+  func absent() {
+    let both = Sample.report(errors: ErrorTests.errors, losses: Sample.losses).html()
+    #expect(!both.contains("id=\"errors\"") && both.contains("class=\"error\""))
+    #expect(!Sample.report().html().contains("id=\"errors\""))
+  }
+
+  @Test("no error at all: still a picture of numbers")
+  func none() {
+    let html = Sample.report(
+      errors: Sample.shape.layers.map { _ in
+        PerTap(attentionOutput: [0, 0], mlpDown: Array(repeating: 0, count: 5))
+      }
+    ).html()
+    #expect(Parser(html: html).error == nil)
+    #expect(!html.contains(#/\b(nan|inf)\b/#))
+    #expect(html.contains("Kept are 2: 0.0\u{A0}%"))
   }
 }

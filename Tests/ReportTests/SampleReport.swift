@@ -48,7 +48,9 @@ enum Sample {
   static func report(
     name: String = "Tiny", command: [String] = ["flap-coord", "--ratio", "0.3"],
     evaluation: PruningReport.Evaluation? = nil, threshold: Double? = -0.25,
-    metric: String = "WIFV", structure: String = "AL-AM", losses: [PerTap<LossCurve>]? = nil
+    metric: String = "WIFV", structure: String = "AL-AM", errors: [PerTap<[Double]>]? = nil,
+    losses: [PerTap<LossCurve>]? = nil, compensation: CompensationMethod = .bias,
+    isSequential: Bool = false
   ) -> PruningReport {
     PruningReport(
       model: .init(name: name, digest: digest, shape: shape, byteCount: 4096), plan: plan,
@@ -56,8 +58,8 @@ enum Sample {
         metric: metric, structure: structure, ratioAsked: 0.3,
         reached: ReachedRatio(of: plan, for: shape, compensating: true), threshold: threshold,
         unitsKeptByMinimum: 1),
-      scores: scores, losses: losses, compensation: .bias, calibration: data,
-      evaluation: evaluation,
+      scores: scores, errors: errors, losses: losses, compensation: compensation,
+      isSequential: isSequential, calibration: data, evaluation: evaluation,
       files: [
         .init(name: "model.safetensors", byteCount: 3000, digest: digest),
         .init(name: "flap/plan.safetensors", byteCount: 500, digest: digest),
@@ -76,12 +78,15 @@ enum Sample {
   static func card(
     baseModel: String? = nil, source: String = "", calibration: ModelCard.Calibration? = nil,
     evaluation: PruningReport.Evaluation? = nil, needsRemoteCode: Bool = true,
-    ggufFile: String? = nil, metric: String = "WIFV", structure: String = "AL-AM"
+    ggufFile: String? = nil, metric: String = "WIFV", structure: String = "AL-AM",
+    compensation: CompensationMethod = .bias, isSequential: Bool = false,
+    predictedLoss: Double? = nil
   ) -> String {
     ModelCard(
       modelName: "Tiny_1", baseModel: baseModel, source: SourceCard(markdown: source),
       modelDigest: digest, shape: shape, plan: plan, metric: metric, structure: structure,
-      ratioAsked: 0.3, compensation: .bias, calibration: calibration, evaluation: evaluation,
+      ratioAsked: 0.3, compensation: compensation, isSequential: isSequential,
+      predictedLoss: predictedLoss, calibration: calibration, evaluation: evaluation,
       needsRemoteCode: needsRemoteCode, ggufFile: ggufFile, version: "0.1.0"
     ).markdown()
   }

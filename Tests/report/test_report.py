@@ -55,6 +55,25 @@ def best(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def ordered(tmp_path_factory):
+    """A checkpoint whose units went in the order of removal, without measured losses."""
+    output = tmp_path_factory.mktemp("ordered") / "out"
+    run("--metric", "OBS", "--model", MODEL, "--calibration", MODEL / "calibration.npy", "--ratio", "0.4",
+        "--local-workers", "2", "--output", output, "--quiet")
+    return output
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """The folder of a comparison of some methods at two ratios."""
+    output = tmp_path_factory.mktemp("compared") / "out"
+    text = run("compare", "--model", MODEL, "--calibration", MODEL / "calibration.npy", "--eval", MODEL / "test.npy",
+               "--ratio", "0.2,0.5", "--methods", "magnitude-sp,flap,least-squares,measured", "--local-workers", "2",
+               "--output", output, "--json", "--quiet")
+    return output, json.loads(text)
+
+
+@pytest.fixture(scope="module")
 def page(pruned, tmp_path_factory):
     program = browser.find()
     if program is None:
@@ -251,11 +270,71 @@ def test_losses_are_told(best):
     output, result = best
     html = (output / "flap/report.html").read_text()
     assert html.count('class="loss" viewBox') == 2 * len(result["search"]["kept_groups"])
-    assert f"<b>{result['search']['predicted_loss']:.4f}</b> nats per token" in html
+    predicted = result["search"]["predicted_loss"]
+    assert f"the sum over all modules</th><td>{predicted:.4f}</td>" in html
     measured = math.log(result["evaluation"]["pruned"] / result["evaluation"]["dense"])
-    assert f"<b>{measured:.4f}</b>, the logarithm" in html
+    assert f"<code>test.npy</code></th><td>{measured:.4f}</td>" in html
     card = (output / "README.md").read_text()
+    assert f"| loss, nats per token | {predicted:.4f} | {measured:.4f} |" in card
+    assert "α = 1" in card and "α = 1" in html, "the target of the sequential pass"
     assert "Optimal Brain Surgeon" in card and "metric OBS, structure measured" in card
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_errors_are_seen(page, ordered, size, scheme, tmp_path):
+    """An order of removal without losses has pictures of its own."""
+    width, height, phone = SIZES[size]
+    page.open((ordered / "flap/report.html").as_uri(), width, height, scheme, phone=phone)
+    page.evaluate("document.getElementById('errors').scrollIntoView()")
+    picture = page.screenshot(whole=False)
+    folder = pathlib.Path(PICTURES) if PICTURES else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"errors-{size}-{scheme}.png").write_bytes(picture)
+    assert style("gone", scheme) in {pixel for row in pixels(picture)[2] for pixel in row}, "lines"
+    assert page.evaluate("document.querySelectorAll('.losses svg').length") == 12
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_comparison_is_seen(page, compared, size, scheme, tmp_path):
+    width, height, phone = SIZES[size]
+    page.open((compared[0] / "compare.html").as_uri(), width, height, scheme, phone=phone)
+    folder = pathlib.Path(PICTURES) if PICTURES else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"compare-{size}-{scheme}.png").write_bytes(page.screenshot())
+    assert page.complaints() == []
+    assert [url for url in page.requests() if not url.startswith(("file:", "data:"))] == []
+    page.evaluate("document.querySelector('figure').scrollIntoView()")
+    found = {pixel for row in pixels(page.screenshot(whole=False))[2] for pixel in row}
+    assert {style("kept", scheme), style("gone", scheme), style("ink", scheme)} <= found, "lines of all kinds"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST) == []
+    # Names stand beside one another and on the screen, ticks as well.
+    assert page.evaluate("""
+      [...document.querySelectorAll('.axis, .side, .names')].flatMap(part => {
+        const boxes = [...part.querySelectorAll('span')].map(s => s.getBoundingClientRect());
+        return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b =>
+          a.left < b.right && b.left < a.right && a.top + 1 < b.bottom && b.top + 1 < a.bottom)
+        ).map(b => part.innerText).concat(boxes.filter(b => b.left < 0 || b.right > innerWidth).map(b => 'off'));
+      })""") == []
+    # The picture has some room.
+    assert page.evaluate("document.querySelector('figure svg').getBoundingClientRect().width") > 150
+
+
+def test_a_comparison_is_told(compared):
+    output, result = compared
+    html = (output / "compare.html").read_text()
+    assert json.loads((output / "compare.json").read_text()) == result
+    for entry in result["entries"]:
+        loss = math.log(entry["perplexity"] / result["dense_perplexity"])
+        predicted = entry.get("predicted_loss")
+        assert (predicted is not None) == (entry["method"] == "measured")
+        shown = "–" if predicted is None else f"{predicted:.4f}"
+        assert f"<td>{entry['perplexity']:.4f}</td><td>{loss:.4f}</td><td>{shown}</td>" in html.replace("−", "-")
+    assert str(output.parent) not in html and os.uname().nodename not in html
 
 
 def test_facts(pruned):

@@ -9,6 +9,8 @@ struct ComparisonSummary: Encodable {
     /// Of the decoder layers' parameters.
     let ratioReached: Double
     let perplexity: Double
+    /// Of measured counts, in nats per token; nil for others.
+    let predictedLoss: Double?
   }
 
   let data: String
@@ -25,7 +27,7 @@ struct ComparisonSummary: Encodable {
   }
 
   /// Part of what FLAP loses that a method does not; nil where FLAP is not among the methods.
-  private func takenBack(_ entry: Entry) -> Double? {
+  func takenBack(_ entry: Entry) -> Double? {
     let flap = entries.first {
       $0.method == ComparedMethod.flap.rawValue && $0.ratioAsked == entry.ratioAsked
     }

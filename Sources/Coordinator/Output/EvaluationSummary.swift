@@ -9,15 +9,18 @@ struct EvaluationSummary: Encodable {
     let name: String
     let perplexity: Double
     let figures: PlanFigures
+    /// Of measured counts, in nats per token; nil for others.
+    let predictedLoss: Double?
 
     func encode(to encoder: any Encoder) throws {
       try figures.encode(to: encoder)
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encode(name, forKey: .name)
       try container.encode(perplexity, forKey: .perplexity)
+      try container.encodeIfPresent(predictedLoss, forKey: .predictedLoss)
     }
 
-    private enum CodingKeys: String, CodingKey { case name, perplexity }
+    private enum CodingKeys: String, CodingKey { case name, perplexity, predictedLoss }
   }
 
   /// exp of the mean negative log-likelihood over tokens 1… of every sample.
@@ -38,16 +41,22 @@ struct EvaluationSummary: Encodable {
       return String(format: "perplexity %.4f over %d tokens", perplexity, tokens)
     }
     let width = plans.reduce("dense".count) { max($0, $1.name.count) } + 2
-    func line(_ name: String, _ row: String, _ perplexity: String) -> String {
+    let predicts = plans.contains { $0.predictedLoss != nil }
+    func line(_ name: String, _ row: String, _ perplexity: String, _ losses: [String]) -> String {
       Format.leading(name, width) + row + Format.column(perplexity, 13)
+        + (predicts ? losses.map { Format.column($0, 11) }.joined() : "")
     }
-    func line(_ name: String, _ figures: PlanFigures, _ perplexity: Double) -> String {
-      line(name, figures.row, String(format: "%.4f", perplexity))
-    }
+    func number(_ value: Double) -> String { String(format: "%.4f", value) }
     return
       ([
-        line("", PlanFigures.heading, "perplexity"), line("dense", dense, perplexity),
-      ] + plans.map { line($0.name, $0.figures, $0.perplexity) }
+        line("", PlanFigures.heading, "perplexity", ["nats lost", "predicted"]),
+        line("dense", dense.row, number(perplexity), []),
+      ]
+      + plans.map { plan in
+        line(
+          plan.name, plan.figures.row, number(plan.perplexity),
+          [number(log(plan.perplexity / perplexity)), plan.predictedLoss.map(number) ?? ""])
+      }
       + ["over \(tokens) tokens"]).joined(separator: "\n")
   }
 }

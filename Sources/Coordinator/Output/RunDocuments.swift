@@ -19,6 +19,9 @@ struct RunDocuments {
   let structure: String
   let ratioAsked: Double
   let compensation: CompensationMethod
+  var isSequential = false
+  /// With the losses, where they were measured; nil where there is no file of it.
+  let statistics: ModelStatistics?
   let baseModel: String?
   var evaluation: PruningReport.Evaluation?
 
@@ -33,11 +36,18 @@ struct RunDocuments {
       baseModel: baseModel ?? ModelName.onHub(path: path), source: sourceCard,
       modelDigest: inputs.checkpoint.digest, shape: inputs.shape, plan: plan, metric: metric,
       structure: structure, ratioAsked: ratioAsked, compensation: compensation,
+      isSequential: isSequential, predictedLoss: try lossCurves()?.loss(of: plan),
       calibration: calibration, evaluation: evaluation,
       needsRemoteCode: try RunDocuments.needsRemoteCode(folder),
       ggufFile: try Folder.entries(of: folder).filter { $0.hasSuffix(".gguf") }.min(),
       version: SoftwareVersion.current)
     try AtomicFile.write(Array(card.markdown().utf8), to: folder.appending("README.md"))
+  }
+
+  /// nil where no losses were measured.
+  private func lossCurves() throws -> [PerTap<LossCurve>]? {
+    guard let statistics, statistics[ModuleLosses.self] != nil else { return nil }
+    return try statistics.lossCurves(of: inputs.shape)
   }
 
   /// Empty where the dense model has no card that can be read.
@@ -74,11 +84,12 @@ struct RunDocuments {
       search: PruningReport.Search(
         metric: self.metric, structure: structure, ratioAsked: ratioAsked,
         reached: result.reached, threshold: result.threshold,
-        unitsKeptByMinimum: result.unitsKeptByMinimum, predictedLoss: result.predictedLoss),
+        unitsKeptByMinimum: result.unitsKeptByMinimum),
       scores: UnitScores(standardizing: scores, shape: inputs.shape),
-      losses: statistics[ModuleLosses.self] == nil
-        ? nil : try statistics.lossCurves(of: inputs.shape),
-      compensation: compensation, calibration: calibration, evaluation: evaluation,
+      errors: statistics[RemovalCurve.self] == nil
+        ? nil : try statistics.removalErrors(of: inputs.shape),
+      losses: try lossCurves(), compensation: compensation, isSequential: isSequential,
+      calibration: calibration, evaluation: evaluation,
       files: files, run: run)
     try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))
   }

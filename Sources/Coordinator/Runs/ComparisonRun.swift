@@ -6,6 +6,7 @@ internal import FlapCore
 internal import Journal
 internal import Logging
 internal import Pruning
+internal import Report
 internal import Statistics
 internal import Storage
 public import SystemPackage
@@ -43,6 +44,7 @@ public struct ComparisonRun: Sendable {
     let method: ComparedMethod
     let ratio: Double
     let plan: PruningPlan
+    let predictedLoss: Double?
     let broadcast: PlanBroadcast
   }
 
@@ -69,10 +71,14 @@ public struct ComparisonRun: Sendable {
         ComparisonSummary.Entry(
           method: candidate.method.rawValue, ratioAsked: candidate.ratio,
           ratioReached: ReachedRatio(of: candidate.plan, for: inputs.shape, compensating: false)
-            .decoderLayers, perplexity: loss.perplexity)
+            .decoderLayers, perplexity: loss.perplexity, predictedLoss: candidate.predictedLoss)
       })
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("compare.json"))
+    let report = ComparisonReport(
+      summary, inputs, calibration: PruningReport.DataSet(calibration, pass),
+      evaluation: PruningReport.DataSet(evaluation, evaluated))
+    try AtomicFile.write(Array(report.html().utf8), to: output.appending("compare.html"))
     try console.show(summary, table: summary.table)
   }
 
@@ -119,8 +125,10 @@ public struct ComparisonRun: Sendable {
   ) throws -> Candidate {
     let compensates = method.compensation != .none
     let plan: PruningPlan
+    var predictedLoss: Double?
     if let search = try method.search(ratio) {
-      plan = try search.run(statistics, shape: inputs.shape, compensating: compensates).plan
+      let result = try search.run(statistics, shape: inputs.shape, compensating: compensates)
+      (plan, predictedLoss) = (result.plan, result.predictedLoss)
     } else {
       plan = try LayerwisePass(pass: pass, norms: statistics.norms, ratio: ratio)
         .run(&session, console)
@@ -140,7 +148,8 @@ public struct ComparisonRun: Sendable {
         folder: folder
       ).run(&session, &ledger, console)
     }
-    return Candidate(method: method, ratio: ratio, plan: plan, broadcast: broadcast)
+    return Candidate(
+      method: method, ratio: ratio, plan: plan, predictedLoss: predictedLoss, broadcast: broadcast)
   }
 
   // MARK: Perplexities
@@ -162,5 +171,23 @@ public struct ComparisonRun: Sendable {
     try session.end()
     for ratio in ratios { Folder.remove(output.appending("sequential-\(ratio)")) }
     return losses
+  }
+}
+
+extension ComparisonReport {
+  fileprivate init(
+    _ summary: ComparisonSummary, _ inputs: RunInputs, calibration: PruningReport.DataSet,
+    evaluation: PruningReport.DataSet
+  ) {
+    self.init(
+      modelName: ModelName.short(path: inputs.directory.absolute.string),
+      modelDigest: inputs.checkpoint.digest, calibration: calibration, evaluation: evaluation,
+      predictedTokenCount: summary.tokens, densePerplexity: summary.densePerplexity,
+      entries: summary.entries.map { entry in
+        Entry(
+          method: entry.method, ratioAsked: entry.ratioAsked, ratioReached: entry.ratioReached,
+          perplexity: entry.perplexity, predictedLoss: entry.predictedLoss,
+          takenBack: summary.takenBack(entry))
+      }, version: SoftwareVersion.current)
   }
 }

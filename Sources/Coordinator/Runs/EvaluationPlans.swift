@@ -36,6 +36,8 @@ public struct EvaluationPlans: Sendable {
   struct Candidate {
     let name: String
     let figures: PlanFigures
+    /// Of measured counts, in nats per token; nil for others.
+    var predictedLoss: Double?
     let broadcast: PlanBroadcast
   }
 
@@ -66,11 +68,12 @@ public struct EvaluationPlans: Sendable {
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
     let found = try fitting.results(file.statistics, shape: inputs.shape)
     for (options, result) in found {
-      candidates.append(
-        try candidate(
-          "\(options.search.ratio)", result.plan, ratioAsked: options.search.ratio,
-          isUniform: options.isUniform,
-          moments: options.metric.needsMoments ? file.statistics.moments : nil, inputs, log))
+      var candidate = try candidate(
+        "\(options.search.ratio)", result.plan, ratioAsked: options.search.ratio,
+        isUniform: options.isUniform,
+        moments: options.metric.needsMoments ? file.statistics.moments : nil, inputs, log)
+      candidate.predictedLoss = result.predictedLoss
+      candidates.append(candidate)
     }
     return candidates
   }

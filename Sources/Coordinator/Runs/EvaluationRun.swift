@@ -56,7 +56,8 @@ public struct EvaluationRun: Sendable {
       summary.dense = PlanFigures(dense: inputs.shape)
       summary.plans = zip(candidates, losses.dropFirst()).map { candidate, loss in
         EvaluationSummary.Entry(
-          name: candidate.name, perplexity: loss.perplexity, figures: candidate.figures)
+          name: candidate.name, perplexity: loss.perplexity, figures: candidate.figures,
+          predictedLoss: candidate.predictedLoss)
       }
     }
     try console.show(summary, table: summary.table)

@@ -214,7 +214,8 @@ public struct PruneRun: Sendable {
     let documents = RunDocuments(
       inputs: inputs, plan: done.result.plan, metric: search.metric.rawValue,
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
-      compensation: compensation, baseModel: write.baseModel, evaluation: done.evaluation)
+      compensation: compensation, isSequential: try isSequential(compensation),
+      statistics: done.statistics, baseModel: write.baseModel, evaluation: done.evaluation)
     let data = pass.flatMap { pass in calibration.map { PruningReport.DataSet($0, pass) } }
     try documents.writeCard(data.map(ModelCard.Calibration.init), to: output)
     try documents.writeReport(

@@ -110,7 +110,8 @@ public struct WriteRun: Sendable {
   ) throws {
     let documents = RunDocuments(
       inputs: inputs, plan: plan.plan, metric: plan.metric, structure: plan.structure,
-      ratioAsked: plan.ratioAsked, compensation: compensation, baseModel: write.baseModel)
+      ratioAsked: plan.ratioAsked, compensation: compensation, statistics: statistics?.statistics,
+      baseModel: write.baseModel)
     // Without the statistics nobody knows how much data there was: the plan has its digest.
     try documents.writeCard(
       plan.dataDigest.map { digest in
