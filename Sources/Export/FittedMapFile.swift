@@ -8,7 +8,7 @@ public import SystemPackage
 /// workers that come later.
 ///
 /// `bias` F64 [hidden], `weight` [hidden, channels that stay] in the checkpoint's type. Metadata: format
-/// "flap-fitted-map", version, plan_digest, ridge (λ), content_digest (SHA-256 of both tensors).
+/// "flap-fitted-map", version, plan_digest, ridge (λ), ridge_raised, content_digest (SHA-256 of both tensors).
 public enum FittedMapFile {
   static let format = "flap-fitted-map"
   private static let stepBytes = 64 << 20
@@ -35,7 +35,8 @@ public enum FittedMapFile {
     return FittedMap(
       weight: FittedWeight(
         elementType: type, rows: rows, columns: columns, bytes: weight.bytes, owner: weight.file),
-      bias: bias.float64Values(), ridge: try file.number("ridge"))
+      bias: bias.float64Values(), ridge: try file.number("ridge"),
+      isRidgeRaised: try file.flag("ridge_raised"))
   }
 
   /// - Parameters:
@@ -55,7 +56,8 @@ public enum FittedMapFile {
         ],
         metadata: [
           "format": format, "version": "\(ResultFile.version)", "plan_digest": plan.hexadecimal,
-          "ridge": "\(map.ridge)", "content_digest": digest(bias, weight.bytes).hexadecimal,
+          "ridge": "\(map.ridge)", "ridge_raised": "\(map.isRidgeRaised)",
+          "content_digest": digest(bias, weight.bytes).hexadecimal,
         ])
       try writer.append(bias)
       for first in stride(from: 0, to: weight.bytes.count, by: stepBytes) {

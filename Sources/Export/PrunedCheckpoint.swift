@@ -41,10 +41,15 @@ public struct FittedMap: Sendable {
   public let bias: [Double]
   /// λ that it was fitted with.
   public let ridge: Double
+  /// Whether it is larger than the one that was chosen, with which C did not factor.
+  public let isRidgeRaised: Bool
 
-  public init(weight: FittedWeight, bias: [Double], ridge: Double) {
+  public init(
+    weight: FittedWeight, bias: [Double], ridge: Double, isRidgeRaised: Bool = false
+  ) {
     self.weight = weight
     self.bias = bias
     self.ridge = ridge
+    self.isRidgeRaised = isRidgeRaised
   }
 }

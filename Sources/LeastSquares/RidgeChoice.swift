@@ -11,6 +11,8 @@ public struct RidgeChoice {
 
   /// The ridge as used: raised where C did not factor with the candidate.
   public let ridge: Double
+  /// Whether C did not factor with the candidate.
+  public let isRaised: Bool
   /// What was tried, by ascending ridge; errors summed over the outputs taken.
   public let errors: [(ridge: Double, error: Double)]
 
@@ -54,6 +56,7 @@ public struct RidgeChoice {
       while try error(best + 1) < error(best) { best += 1 }
     }
     ridge = tried[best]!.ridge
+    isRaised = ridge != candidates[best]
     errors = tried.keys.sorted().map { tried[$0]! }
   }
 

@@ -155,7 +155,7 @@ extension ModelCard {
       "compensated by least squares"
         + (isSequential
           ? ", map after map on the pruned model; target: the dense model's residual stream behind "
-            + "each, all of it (α = 1)" : "")
+            + "each, all of it (α = 1)" : "") + (ridges.summary.map { "; ridge: \($0)" } ?? "")
     }
   }
 

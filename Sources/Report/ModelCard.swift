@@ -23,6 +23,8 @@ public struct ModelCard: Sendable {
   /// Of least squares: whether maps were fitted one after another, on what the pruned model brings to
   /// each.
   public var isSequential: Bool
+  /// Of the maps that were fitted, as far as they are known.
+  public var ridges: [FittedRidge] = []
   /// The sum of the modules' losses, in nats per token; nil where they were not measured.
   public var predictedLoss: Double?
   /// nil where no data were needed.

@@ -8,6 +8,7 @@ extension PruningReport {
       Page.section("layers", "What is left of each layer", layersText + LayerMap(report: self).html)
       + (lossesHTML.map { Page.section("losses", "Losses", $0) } ?? "")
       + (errorsHTML.map { Page.section("errors", "Errors", $0) } ?? "")
+      + (ridgesHTML.map { Page.section("ridges", "Fitted maps", $0) } ?? "")
       + Page.section("scores", "Distribution of the scores", scoresHTML)
       + Page.section("perplexity", "Perplexity", perplexityHTML)
       + Page.section("sizes", "Sizes", sizesHTML) + Page.section("workers", "Workers", workersHTML)

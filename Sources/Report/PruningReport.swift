@@ -21,6 +21,8 @@ public struct PruningReport: Sendable {
   /// Of least squares: whether maps were fitted one after another, on what the pruned model brings to
   /// each.
   public var isSequential: Bool
+  /// Of the maps that were fitted, as far as they are known.
+  public var ridges: [FittedRidge] = []
   /// nil where no data were needed.
   public var calibration: DataSet?
   /// nil where nothing was evaluated.

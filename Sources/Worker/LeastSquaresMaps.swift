@@ -27,7 +27,11 @@ final class LeastSquaresMaps: FittedMaps {
   private let progress: TaskProgress
   private let threads: Mutex<AlgebraTeam>
   private let made: Mutex<[TapPlace: Made]> = Mutex([:])
+  private let noted: Mutex<[TapPlace: MapRidge]> = Mutex([:])
   private let publishes = Atomic<Bool>(false)
+
+  /// A fit, and whether its ridge is larger than the one that was chosen.
+  private typealias Fit = (fit: LeastSquaresFit, isRaised: Bool)
 
   private struct Made {
     let map: FittedMap
@@ -58,6 +62,20 @@ final class LeastSquaresMaps: FittedMaps {
 
   func fit(layer: Int, _ tap: Tap) throws -> FittedMap? {
     let place = TapPlace(layer: layer, tap)
+    let map = try fit(place)
+    if let map {
+      let ridge = MapRidge(place: place, ridge: map.ridge, isRaised: map.isRidgeRaised)
+      noted.withLock { $0[place] = ridge }
+    }
+    return map
+  }
+
+  /// Of all maps that anybody has asked for, in their order.
+  var ridges: [MapRidge] {
+    noted.withLock { $0.values.sorted { $0.place.step < $1.place.step } }
+  }
+
+  private func fit(_ place: TapPlace) throws -> FittedMap? {
     let shape = checkpoint.configuration.shape
     let kept = plan.keptChannels(layer: place.layer, tap: place.tap, shape: shape)
     let first = plan.firstPrunedStep
@@ -105,30 +123,31 @@ final class LeastSquaresMaps: FittedMaps {
   /// On the dense model's inputs.
   private func denseFit(
     _ place: TapPlace, _ kept: [Bool], on team: AlgebraTeam
-  ) throws -> LeastSquaresFit {
+  ) throws -> Fit {
     let weight = try checkpoint.weightRows(at: place)
-    return try LeastSquaresFit(
-      of: weight, keeping: kept, from: Covariance(moments.moments(place, .all)),
-      ridge: try ridge(place, kept, weight, on: team),
+    let (ridge, isRaised) = try ridge(place, kept, weight, on: team)
+    let fit = try LeastSquaresFit(
+      of: weight, keeping: kept, from: Covariance(moments.moments(place, .all)), ridge: ridge,
       existing: try checkpoint.bias(at: place)?.float64Values(), on: team)
+    return (fit, isRaised || fit.ridge != ridge)
   }
 
   private func ridge(
     _ place: TapPlace, _ kept: [Bool], _ weight: WeightRows, on team: AlgebraTeam
-  ) throws -> Double {
-    guard kept.contains(false) else { return LeastSquaresMaps.ridgeOfWhole }
-    return try RidgeChoice(
+  ) throws -> (ridge: Double, isRaised: Bool) {
+    guard kept.contains(false) else { return (LeastSquaresMaps.ridgeOfWhole, false) }
+    let choice = try RidgeChoice(
       of: weight, keeping: kept, from: Covariance(moments.moments(place, .kept)),
-      heldOut: Covariance(moments.moments(place, .heldOut)), on: team
-    ).ridge
+      heldOut: Covariance(moments.moments(place, .heldOut)), on: team)
+    return (choice.ridge, choice.isRaised)
   }
 
   /// On the pruned model's own inputs, which are only those that stay.
   private func refit(
     _ place: TapPlace, _ kept: [Bool], to targets: Targets, on team: AlgebraTeam
-  ) throws -> LeastSquaresFit {
+  ) throws -> Fit {
     let whole = try checkpoint.weightRows(at: place)
-    let ridge = try ridge(place, kept, whole, on: team)
+    let (ridge, isRaised) = try ridge(place, kept, whole, on: team)
     let file: TargetMomentsFile
     do {
       file = try TargetMomentsFile(
@@ -140,21 +159,23 @@ final class LeastSquaresMaps: FittedMaps {
     guard file.inputMean.count == weight.channelCount, file.targetMean.count == weight.outputCount
     else { throw PlanError.otherShape }
     // What the map is to give has its own bias in it.
-    return try LeastSquaresFit(
+    let fit = try LeastSquaresFit(
       of: weight, keeping: Array(repeating: true, count: weight.channelCount),
       from: Covariance(file), ridge: ridge, on: team)
+    return (fit, isRaised || fit.ridge != ridge)
   }
 }
 
 /// What is kept of a fit.
 extension LeastSquaresMaps {
   private func rounded(
-    _ fit: LeastSquaresFit, _ place: TapPlace, inFileOf folder: String?
+    _ made: Fit, _ place: TapPlace, inFileOf folder: String?
   ) throws -> FittedMap {
+    let fit = made.fit
     let type = try checkpoint.weightView(at: place).elementType
     return FittedMap(
       weight: try FittedWeight(rounding: fit.weight, to: type, inFileOf: folder), bias: fit.bias,
-      ridge: fit.ridge)
+      ridge: fit.ridge, isRidgeRaised: made.isRaised)
   }
 
   /// What another worker has fitted; nil: nobody has. What cannot be read is fitted again.

@@ -126,6 +126,11 @@ final class TaskRunner {
     let (file, written) = try pruned.writeShard(
       index, into: FilePath(directory), attempt: attempt.fileSuffix
     ) { try progress.step() }
+    if let fits {
+      try RidgeRecord.write(
+        fits.ridges, ofShard: pruned.layout.shards.shards[index].fileName,
+        in: FilePath(directory), attempt: attempt.fileSuffix)
+    }
     return .shard(file, written)
   }
 

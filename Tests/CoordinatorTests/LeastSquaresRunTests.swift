@@ -65,6 +65,12 @@ struct LeastSquaresRunTests {
     let whole = expected.filter { $0.key.hasPrefix("model") }
     #expect(try Programs.digests(below: written).filter { $0.key.hasPrefix("model") } == whole)
     #expect(!whole.isEmpty)
+    // The ridges are told, the same in every way; those of a resumed run, too.
+    let maps = try SequentialRunTests.maps(folder.path("whole"))
+    #expect(!maps.isEmpty && maps.allSatisfy { $0.contains("_proj ") })
+    for other in [output, written] { #expect(try SequentialRunTests.maps(other) == maps) }
+    let card = try String(contentsOfFile: written + "/README.md", encoding: .utf8)
+    #expect(card.contains("compensated by least squares; ridge: "))
   }
 
   @Test("it loses less than the bias alone")

@@ -75,7 +75,13 @@ struct SequentialRunTests {
     let refitted = again.standardError.split(separator: "\n").count { $0.contains("refitting: ") }
     #expect(refitted > 0 && refitted <= 12 - doneCount)
     #expect(try Programs.digests(below: output) == expected)
-    #expect(!FileManager.default.fileExists(atPath: output + "/flap/sequential"))
+    let maps = try Self.maps(folder.path("whole"))
+    // All from the first on that loses a channel, to the last.
+    #expect(maps.first?.hasPrefix("0 mlp.down_proj ") == true && maps.count == 11)
+    #expect(try Self.maps(output) == maps, "ridges, too")
+    for name in ["sequential", "ridges"] {
+      #expect(!FileManager.default.fileExists(atPath: output + "/flap/" + name))
+    }
     #expect(!FileManager.default.fileExists(atPath: output + "/flap/journal"))
   }
 
@@ -98,6 +104,17 @@ struct SequentialRunTests {
     }
     #expect(without == expected)
     #expect(removedCount == 6)
+  }
+
+  /// What `flap/run.json` says of the maps: "0 self_attn.o_proj 0.001 false".
+  static func maps(_ output: String) throws -> [String] {
+    let data = try Data(contentsOf: URL(fileURLWithPath: output + "/flap/run.json"))
+    let run = try JSONSerialization.jsonObject(with: data) as? [String: Any]
+    return try #require(run?["maps"] as? [[String: Any]]).map { map in
+      let name = try "\(#require(map["layer"] as? Int)) \(#require(map["map"] as? String))"
+      let isRaised = (try #require(map["is_raised"] as? NSNumber)).boolValue
+      return try "\(name) \(#require(map["ridge"] as? Double)) \(isRaised)"
+    }
   }
 
   @Test("without least squares it is one line")

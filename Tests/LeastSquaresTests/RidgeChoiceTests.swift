@@ -17,6 +17,7 @@ struct RidgeChoiceTests {
       let choice = try RidgeChoice(
         of: weight, keeping: fixture.keptFlags, from: covariance, heldOut: heldOut, on: algebra)
       #expect(choice.ridge == RidgeChoice.candidates[all.firstIndex(of: all.min()!)!])
+      #expect(!choice.isRaised)
       for (ridge, error) in choice.errors {
         #expect(error == all[RidgeChoice.candidates.firstIndex(of: ridge)!])
       }
@@ -36,6 +37,17 @@ struct RidgeChoiceTests {
       let error = choice.errors[0].error
       #expect(abs(error - fixture.targetFit.heldOutError) <= 1e-9 * error)
     }
+  }
+
+  @Test("the same channels twice cannot be told apart without a ridge: it is raised, and says so")
+  func raised() throws {
+    let same = Matrix(rows: 4, columns: 4)
+    for i in 0..<16 { same.values[i] = 1 }
+    let covariance = Covariance(tokenCount: 9, mean: [0, 0, 0, 0], matrix: same)
+    let choice = try RidgeChoice(
+      of: weightRows(2, 4, seed: 3), keeping: [true, true, false, false], from: covariance,
+      heldOut: covariance, candidates: [0], on: algebra())
+    #expect(choice.ridge > 0 && choice.isRaised)
   }
 
   /// As many tokens as channels fit by heart what they have of noise.

@@ -153,6 +153,33 @@ struct LossTests {
   }
 }
 
+struct RidgeTests {
+  private static let ridges = [
+    FittedRidge(layer: 0, tap: .mlpDown, ridge: 1e-3, isRaised: false),
+    FittedRidge(layer: 1, tap: .attentionOutput, ridge: 1e-2, isRaised: true),
+    FittedRidge(layer: 1, tap: .mlpDown, ridge: 1e-3, isRaised: false),
+  ]
+
+  @Test("the ridge of every map that was fitted; without any nothing")
+  func page() {
+    var report = Sample.report(compensation: .leastSquares)
+    #expect(!report.html().contains("id=\"ridges\""))
+    report.ridges = RidgeTests.ridges
+    let html = report.html()
+    #expect(Parser(html: html).error == nil)
+    #expect(html.contains("<th scope=\"row\">0</th><td>–</td><td>1e-3</td>"))
+    #expect(html.contains("<th scope=\"row\">1</th><td>1e-2, raised</td><td>1e-3</td>"))
+  }
+
+  @Test("the card counts them")
+  func card() {
+    let card = Sample.card(compensation: .leastSquares, ridges: RidgeTests.ridges)
+    #expect(
+      card.contains(
+        "compensated by least squares; ridge: 1e-3 of 2, 1e-2 of 1 maps, 1 of them raised"))
+  }
+}
+
 struct ErrorTests {
   private static let errors = Sample.losses.map { $0.map(\.errors) }
 

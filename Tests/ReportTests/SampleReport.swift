@@ -80,14 +80,15 @@ enum Sample {
     evaluation: PruningReport.Evaluation? = nil, needsRemoteCode: Bool = true,
     ggufFile: String? = nil, metric: String = "WIFV", structure: String = "AL-AM",
     compensation: CompensationMethod = .bias, isSequential: Bool = false,
-    predictedLoss: Double? = nil
+    predictedLoss: Double? = nil, ridges: [FittedRidge] = []
   ) -> String {
-    ModelCard(
+    var card = ModelCard(
       modelName: "Tiny_1", baseModel: baseModel, source: SourceCard(markdown: source),
       modelDigest: digest, shape: shape, plan: plan, metric: metric, structure: structure,
       ratioAsked: 0.3, compensation: compensation, isSequential: isSequential,
       predictedLoss: predictedLoss, calibration: calibration, evaluation: evaluation,
-      needsRemoteCode: needsRemoteCode, ggufFile: ggufFile, version: "0.1.0"
-    ).markdown()
+      needsRemoteCode: needsRemoteCode, ggufFile: ggufFile, version: "0.1.0")
+    card.ridges = ridges
+    return card.markdown()
   }
 }

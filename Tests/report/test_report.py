@@ -276,6 +276,7 @@ def test_losses_are_told(best):
     assert f"<code>test.npy</code></th><td>{measured:.4f}</td>" in html
     card = (output / "README.md").read_text()
     assert f"| loss, nats per token | {predicted:.4f} | {measured:.4f} |" in card
+    assert "; ridge: " in card and 'id="ridges"' in html
     assert "α = 1" in card and "α = 1" in html, "the target of the sequential pass"
     assert "Optimal Brain Surgeon" in card and "metric OBS, structure measured" in card
 

@@ -23,6 +23,7 @@ struct RunDocuments {
   /// With the losses, where they were measured; nil where there is no file of it.
   let statistics: ModelStatistics?
   let baseModel: String?
+  var ridges: [FittedRidge] = []
   var evaluation: PruningReport.Evaluation?
 
   /// The Hugging Face hub's own limit is far below.
@@ -31,7 +32,7 @@ struct RunDocuments {
   /// Writes `README.md`. - Precondition: `config.json` is there.
   func writeCard(_ calibration: ModelCard.Calibration?, to folder: FilePath) throws {
     let path = inputs.directory.absolute.string
-    let card = ModelCard(
+    var card = ModelCard(
       modelName: ModelName.short(path: path),
       baseModel: baseModel ?? ModelName.onHub(path: path), source: sourceCard,
       modelDigest: inputs.checkpoint.digest, shape: inputs.shape, plan: plan, metric: metric,
@@ -41,6 +42,7 @@ struct RunDocuments {
       needsRemoteCode: try RunDocuments.needsRemoteCode(folder),
       ggufFile: try Folder.entries(of: folder).filter { $0.hasSuffix(".gguf") }.min(),
       version: SoftwareVersion.current)
+    card.ridges = ridges
     try AtomicFile.write(Array(card.markdown().utf8), to: folder.appending("README.md"))
   }
 
@@ -75,7 +77,7 @@ struct RunDocuments {
   ) throws {
     let scores = try LayerScores.scores(
       metric: metric, moments: statistics.moments, norms: statistics.norms)
-    let report = PruningReport(
+    var report = PruningReport(
       model: PruningReport.Model(
         name: ModelName.short(path: inputs.directory.absolute.string),
         digest: inputs.checkpoint.digest, shape: inputs.shape,
@@ -91,6 +93,7 @@ struct RunDocuments {
       losses: try lossCurves(), compensation: compensation, isSequential: isSequential,
       calibration: calibration, evaluation: evaluation,
       files: files, run: run)
+    report.ridges = ridges
     try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))
   }
 }

@@ -76,6 +76,8 @@ struct WriteSummary: Encodable {
   /// Plan and statistics.
   let records: [FileSummary]
   let gguf: ExportSummary?
+  /// Of least squares; nil where no map was fitted.
+  let maps: [MapSummary]?
   /// What decided the result.
   let terms: [String: String]
   let model: ModelRecord
@@ -105,6 +107,8 @@ struct PruneSummary: Encodable {
   let records: [FileSummary]
   /// nil where none was asked for.
   var gguf: ExportSummary?
+  /// Of least squares; nil where no map was fitted.
+  var maps: [MapSummary]?
   /// What decided the result.
   let terms: [String: String]
   let model: ModelRecord

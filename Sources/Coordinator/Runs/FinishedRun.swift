@@ -26,6 +26,7 @@ struct FinishedRun {
     let records: [FileSummary]?
     let gguf: GGUF?
     let evaluation: ComparedEvaluationSummary?
+    let maps: [MapSummary]?
     /// nil in records of earlier versions.
     let model: ModelRecord?
   }
@@ -65,6 +66,9 @@ struct FinishedRun {
     let doubtful = place.hasJournal ? [] : files
     damaged = Set(doubtful.filter { !$0.isTrue(in: place.path) }.map(\.file))
   }
+
+  /// How maps were fitted; nil where none was.
+  var maps: [MapSummary]? { record.maps }
 
   var hasGGUF: Bool { record.gguf != nil }
 

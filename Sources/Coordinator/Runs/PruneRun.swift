@@ -142,13 +142,15 @@ public struct PruneRun: Sendable {
       seconds: (.now - start) / .seconds(1),
       terms: identity.dictionary, model: ModelRecord(inputs.checkpoint))
     summary.gguf = done.gguf
+    summary.maps = MapSummary.all(in: output, earlier: finished?.maps)
     let run = PruningReport.Run(
       command: command, compute: pass?.compute, seconds: summary.seconds,
       peakWorkerBytes: done.peakWorkerBytes, isResumed: isResumed, done.account)
-    try writeDocuments(done, records, search, compensation, run, inputs, pass)
+    try writeDocuments(done, records, search, compensation, summary.maps, run, inputs, pass)
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     Folder.remove(PruneRun.targetMoments(output))
+    RidgeRecord.remove(in: output)
     try workspace.finish()
     summary.search.warn(console.log)
     try console.show(summary, table: summary.table)
@@ -208,14 +210,15 @@ public struct PruneRun: Sendable {
   /// The model card and the report, for people.
   private func writeDocuments(
     _ done: Done, _ records: [PruningReport.File], _ search: SearchOptions,
-    _ compensation: CompensationMethod, _ run: PruningReport.Run, _ inputs: RunInputs,
-    _ pass: SampledPass?
+    _ compensation: CompensationMethod, _ maps: [MapSummary]?, _ run: PruningReport.Run,
+    _ inputs: RunInputs, _ pass: SampledPass?
   ) throws {
     let documents = RunDocuments(
       inputs: inputs, plan: done.result.plan, metric: search.metric.rawValue,
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
       compensation: compensation, isSequential: try isSequential(compensation),
-      statistics: done.statistics, baseModel: write.baseModel, evaluation: done.evaluation)
+      statistics: done.statistics, baseModel: write.baseModel,
+      ridges: (maps ?? []).compactMap(FittedRidge.init), evaluation: done.evaluation)
     let data = pass.flatMap { pass in calibration.map { PruningReport.DataSet($0, pass) } }
     try documents.writeCard(data.map(ModelCard.Calibration.init), to: output)
     try documents.writeReport(

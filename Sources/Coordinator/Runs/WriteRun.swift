@@ -83,7 +83,8 @@ public struct WriteRun: Sendable {
         try statisticsFile?.write(to: records.appending("statistics.safetensors"))
         try planFile.write(to: records.appending("plan.safetensors"))
         try writing.finish(output, console.log)
-        try writeCard(planFile, statisticsFile, compensation, inputs)
+        let maps = MapSummary.all(in: output, earlier: finished?.maps)
+        try writeCard(planFile, statisticsFile, compensation, maps, inputs)
         return shards
       }
       try session.end()
@@ -93,9 +94,11 @@ public struct WriteRun: Sendable {
     let summary = WriteSummary(
       output: output.string, shards: shards.map { FileSummary($0) },
       records: try PruningReport.File.records(in: output).map { FileSummary($0) },
-      gguf: gguf, terms: identity.dictionary, model: ModelRecord(inputs.checkpoint))
+      gguf: gguf, maps: MapSummary.all(in: output, earlier: finished?.maps),
+      terms: identity.dictionary, model: ModelRecord(inputs.checkpoint))
     try AtomicFile.write(
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
+    RidgeRecord.remove(in: output)
     try workspace.finish()
     try console.show(summary, table: summary.table)
   }
@@ -106,12 +109,12 @@ public struct WriteRun: Sendable {
 
   private func writeCard(
     _ plan: PlanFile, _ statistics: StatisticsFile?,
-    _ compensation: CompensationMethod, _ inputs: RunInputs
+    _ compensation: CompensationMethod, _ maps: [MapSummary]?, _ inputs: RunInputs
   ) throws {
     let documents = RunDocuments(
       inputs: inputs, plan: plan.plan, metric: plan.metric, structure: plan.structure,
       ratioAsked: plan.ratioAsked, compensation: compensation, statistics: statistics?.statistics,
-      baseModel: write.baseModel)
+      baseModel: write.baseModel, ridges: (maps ?? []).compactMap(FittedRidge.init))
     // Without the statistics nobody knows how much data there was: the plan has its digest.
     try documents.writeCard(
       plan.dataDigest.map { digest in
