@@ -10,11 +10,14 @@ struct RunInputs {
 
   var shape: ModelShape { checkpoint.configuration.shape }
 
+  /// - Parameter log: hears what of the checkpoint is not used.
   /// - Throws: one clear line when the checkpoint is incomplete or not of a known family.
-  init(model directory: FilePath) throws {
+  init(model directory: FilePath, _ log: Logger? = nil) throws {
     self.directory = directory
     checkpoint = try Checkpoint(directory: directory)
     try checkpoint.validate()
+    try checkpoint.checkTiedEmbeddings()
+    for note in checkpoint.notes { log?.warning("\(note)") }
   }
 
   /// A pass over samples, checked against the model's vocabulary.
