@@ -24,13 +24,16 @@ struct RunInputs {
   ///
   /// - Parameters:
   ///   - order: in which text is sampled where the options do not say.
+  ///   - stride: of consecutive samples of text.
   ///   - sumsProducts: whether second moments are measured, too.
   func pass(
     over path: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan,
-    order: SamplingOrder = .random, sumsProducts: Bool = false, _ console: Console
+    order: SamplingOrder = .random, stride: Int? = nil, sumsProducts: Bool = false,
+    _ console: Console
   ) throws -> SampledPass {
     let source = SampleSource(
-      path: path, sampleLimit: options.sampleLimit, text: options.text, usualOrder: order)
+      path: path, sampleLimit: options.sampleLimit, text: options.text, usualOrder: order,
+      stride: stride)
     let tokens = try source.tokens(for: shape, model: directory, console.log)
     let pass = SampledPass(
       shape: shape, tokens: tokens, options: options, cluster, sumsProducts: sumsProducts)
