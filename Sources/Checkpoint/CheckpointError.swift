@@ -7,6 +7,7 @@ public enum CheckpointError: Error, Hashable, Sendable {
   case notInShard(tensor: String, shard: String)
   case missingTensor(String, directory: String)
   case wrongShape(tensor: String, found: [Int], expected: [Int], path: String)
+  case notTied(path: String)
   case wrongType(tensor: String, type: String, path: String)
   case notTokenIDs(path: String, reason: String)
   case tokenOutsideVocabulary(path: String, sample: Int, position: Int, token: Int32, size: Int)
@@ -30,9 +31,16 @@ extension CheckpointError: CustomStringConvertible {
       "the checkpoint in \(directory) has no tensor \(tensor), which its config.json asks for"
     case .wrongShape(let tensor, let found, let expected, let path):
       "\(tensor) in \(path) has the shape \(found), where config.json asks for \(expected)"
+    case .notTied(let path):
+      "config.json says tie_word_embeddings, but lm_head.weight in \(path) is not the embedding: "
+        + "transformers 4.57 computes with the embedding, 5 with lm_head.weight; set "
+        + "tie_word_embeddings to false to keep it, or leave it out of the file"
     case .wrongType(let tensor, let type, let path):
-      "\(tensor) in \(path) has the type \(type): weights are BF16, F16 or F32; quantized models "
-        + "cannot be pruned"
+      type == "F64"
+        ? "\(tensor) in \(path) has the type F64, numbers of 64 bits: weights are BF16, F16 or F32; "
+          + "save the model in one of these, in Python with model.float().save_pretrained(folder)"
+        : "\(tensor) in \(path) has the type \(type), which is that of quantized weights: they cannot "
+          + "be pruned, take the model in BF16, F16 or F32"
     case .notTokenIDs(let path, let reason):
       "\(path) is no .npy of int32 token ids [samples, tokens]: \(reason)"
     case .tokenOutsideVocabulary(let path, let sample, let position, let token, let size):

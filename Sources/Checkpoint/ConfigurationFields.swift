@@ -31,6 +31,16 @@ struct ConfigurationFields {
     self.prefix = prefix
   }
 
+  /// Sorted.
+  var names: [String] { object.keys.sorted() }
+
+  /// Under which the object stands in the one around it; empty for the file as a whole.
+  var name: String { prefix.split(separator: ".").last.map(String.init) ?? "" }
+
+  func isObject(_ field: String) -> Bool {
+    if case .object = value(field) { true } else { false }
+  }
+
   /// Neither absent nor null.
   func has(_ field: String) -> Bool { value(field) != nil }
 
@@ -122,7 +132,7 @@ struct ConfigurationFields {
   }
 
   /// nil where the field is absent or null.
-  private func value(_ field: String) -> JSONValue? {
+  func value(_ field: String) -> JSONValue? {
     guard let value = object[field], value != .null else { return nil }
     return value
   }

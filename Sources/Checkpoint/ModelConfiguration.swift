@@ -11,6 +11,9 @@ public struct ModelConfiguration: Sendable {
   /// Tokens of the longest text that the model was made for (`max_position_embeddings`); nil where
   /// that is not told.
   public let positionCount: Int?
+  /// What of the file has no effect here, though somebody may have meant it to: lines for whoever
+  /// begins a run.
+  public let notes: [String]
   /// The whole file.
   public let json: [UInt8]
 
@@ -35,9 +38,10 @@ public struct ModelConfiguration: Sendable {
           + ModelFamily.allCases.map(\.modelType).joined(separator: ", "))
     }
     self.family = family
-    try UnsupportedModels.check(fields)
+    try UnsupportedModels.check(fields, family)
     shape = try ModelConfiguration.shape(fields, family.definition)
     // It decides nothing that is computed: where it is no length, nothing is lost.
+    notes = try ConfigurationNotes.notes(fields, family)
     positionCount = (try? fields.sizeIfPresent("max_position_embeddings")) ?? nil
   }
 
@@ -88,10 +92,15 @@ public struct ModelConfiguration: Sendable {
       throw fields.error("num_hidden_layers", "is \(count), more than \(Limits.layerCount)")
     }
     let heads = try fields.size("num_attention_heads")
-    let keyValueHeads = try fields.sizeIfPresent("num_key_value_heads") ?? heads
+    // A null is as many as heads in every family.
+    let usual = fields.isNull("num_key_value_heads") ? nil : family.defaultKeyValueHeadCount
+    let keyValueHeads = try fields.sizeIfPresent("num_key_value_heads") ?? usual ?? heads
     let intermediate = try fields.size("intermediate_size")
     let windows = try family.attentionWindows(fields, layerCount: count)
     let perLayer = try fields.nested("per_layer_config")?.nestedByNumber() ?? [:]
+    for (index, own) in perLayer.sorted(by: { $0.key < $1.key }) {
+      try checkOverrides(own, layer: index, of: count, fields)
+    }
     var layers: [LayerShape] = []
     for index in 0..<count {
       let own = perLayer[index]
@@ -108,5 +117,26 @@ public struct ModelConfiguration: Sendable {
       layers.append(layer)
     }
     return layers
+  }
+
+  private static let layerSizes: Set<String> = [
+    "num_attention_heads", "num_key_value_heads", "intermediate_size",
+  ]
+
+  /// transformers 5 lets a layer have any field of its own.
+  private static func checkOverrides(
+    _ own: ConfigurationFields, layer: Int, of count: Int, _ fields: ConfigurationFields
+  ) throws(ConfigurationError) {
+    guard layer < count else {
+      throw fields.error(
+        "per_layer_config", "names layer \(layer), where num_hidden_layers is \(count)")
+    }
+    for name in own.names
+    where !layerSizes.contains(name) && own.value(name) != fields.value(name) {
+      throw own.error(
+        name,
+        "is of this layer alone: layers may differ in num_attention_heads, "
+          + "num_key_value_heads and intermediate_size only")
+    }
   }
 }

@@ -1,39 +1,92 @@
 internal import FlapCore
 
 extension RotaryEmbedding {
-  /// `rope_theta` and `rope_scaling`, or `rope_parameters` as transformers 5 writes them.
+  /// `rope_theta` and `rope_scaling`, or `rope_parameters` as transformers 5 writes them. Where both
+  /// objects are there, `rope_scaling` counts, as in transformers 4.57 and 5.
+  ///
+  /// What the two versions read differently is refused.
   init(_ fields: ConfigurationFields) throws(ConfigurationError) {
     try RotaryEmbedding.checkFraction(fields)
-    let parameters = try fields.nested("rope_parameters")
-    let ownTheta = try parameters?.number("rope_theta")
-    let globalTheta = try fields.number("rope_theta")
-    let theta = ownTheta ?? globalTheta ?? 10000
-    guard theta > 0 else { throw fields.error("rope_theta", "is not positive") }
-    let olderParameters = try fields.nested("rope_scaling")
-    guard let scaling = parameters ?? olderParameters else {
+    let source = try RotaryEmbedding.source(fields)
+    let theta = try RotaryEmbedding.theta(fields, source)
+    guard let source else {
       self.init(theta: theta)
       return
     }
-    try RotaryEmbedding.checkFraction(scaling)
-    let newerName = try scaling.text("rope_type")
-    let olderName = try scaling.text("type")
-    let type = newerName ?? olderName ?? "default"
-    switch type {
+    try RotaryEmbedding.checkFraction(source)
+    switch try RotaryEmbedding.type(source, ofOlderKind: source.name == RotaryEmbedding.olderName) {
     case "default": self.init(theta: theta)
     case "linear":
       self.init(
-        theta: theta, scaling: .linear(factor: try scaling.positive("factor")))
+        theta: theta, scaling: .linear(factor: try source.positive("factor")))
     case "llama3":
+      let context = try source.size("original_max_position_embeddings")
+      if let outer = try fields.sizeIfPresent("original_max_position_embeddings"), outer != context
+      {
+        throw fields.error(
+          "original_max_position_embeddings",
+          "is \(outer), and \(context) in \(source.name): transformers 4.57 takes the latter, 5 the "
+            + "former; leave only that in \(source.name)")
+      }
       self.init(
         theta: theta,
         scaling: .llama3(
-          factor: try scaling.positive("factor"),
-          lowFrequencyFactor: try scaling.positive("low_freq_factor"),
-          highFrequencyFactor: try scaling.positive("high_freq_factor"),
-          originalContextLength: try scaling.size("original_max_position_embeddings")))
-    default:
-      throw scaling.error("rope_type", "is \(type); supported are default, linear, llama3")
+          factor: try source.positive("factor"),
+          lowFrequencyFactor: try source.positive("low_freq_factor"),
+          highFrequencyFactor: try source.positive("high_freq_factor"),
+          originalContextLength: context))
+    case let type:
+      throw source.error("rope_type", "is \(type); supported are default, linear, llama3")
     }
+  }
+
+  /// The object that counts; nil: none.
+  private static func source(_ fields: ConfigurationFields) throws(ConfigurationError)
+    -> ConfigurationFields?
+  {
+    let newer = try fields.nested(newerName)
+    // An empty one is none: transformers 5 takes it so, and 4.57 loads no such model.
+    let older = try fields.nested(olderName)
+    guard let source = older.flatMap({ $0.names.isEmpty ? nil : $0 }) ?? newer else { return nil }
+    if let nested = source.names.first(where: source.isObject) {
+      throw source.error(nested, "is an object: one rotary embedding for all layers is supported")
+    }
+    return source
+  }
+
+  private static func theta(_ fields: ConfigurationFields, _ source: ConfigurationFields?)
+    throws(ConfigurationError) -> Double
+  {
+    let own = try source?.number("rope_theta")
+    let global = try fields.number("rope_theta")
+    if let source, let own, let global, own != global {
+      throw fields.error(
+        "rope_theta",
+        "is \(global), and \(own) in \(source.name): transformers 4.57 takes the former, 5 the "
+          + "latter; leave only one of them")
+    }
+    let theta = own ?? global ?? 10000
+    guard theta > 0 else { throw fields.error("rope_theta", "is not positive") }
+    return theta
+  }
+
+  private static func type(_ source: ConfigurationFields, ofOlderKind isOlder: Bool)
+    throws(ConfigurationError) -> String
+  {
+    let newer = try source.text("rope_type")
+    let older = try source.text("type")
+    if let newer, let older, newer != older {
+      throw source.error(
+        "type",
+        "is \(older), and rope_type \(newer): versions of transformers differ in which they take; "
+          + "leave only rope_type")
+    }
+    guard let type = newer ?? older ?? (isOlder ? nil : "default") else {
+      throw source.error(
+        "rope_type",
+        "is missing: transformers 4.57 does not load such a model, 5 scales nothing; name the type")
+    }
+    return type
   }
 
   private static func checkFraction(_ fields: ConfigurationFields) throws(ConfigurationError) {
@@ -42,4 +95,35 @@ extension RotaryEmbedding {
       throw fields.error("partial_rotary_factor", "is \(fraction); only 1 is supported")
     }
   }
+
+  /// Fields of the two objects that have no effect: all of an object that does not count, and what
+  /// the type has no use for.
+  static func idleFields(_ fields: ConfigurationFields) throws(ConfigurationError) -> [String] {
+    guard let source = try source(fields) else { return [] }
+    let used: Set<String> =
+      switch try type(source, ofOlderKind: source.name == olderName) {
+      case "linear": ["factor"]
+      case "llama3":
+        ["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"]
+      default: []
+      }
+    let always: Set<String> = ["rope_type", "type", "rope_theta", "partial_rotary_factor"]
+    let idle = source.names.filter { !used.contains($0) && !always.contains($0) && source.has($0) }
+      .map { "\(source.name).\($0)" }
+    guard source.name == olderName, let newer = try fields.nested(newerName) else { return idle }
+    // Of another content than the one that counts.
+    let differs = newer.names.contains { $0 != "rope_theta" && newer.value($0) != source.value($0) }
+    return idle
+      + (differs || newer.has("rope_theta") && !isTheta(newer, of: fields, source)
+        ? [newerName] : [])
+  }
+
+  private static func isTheta(
+    _ newer: ConfigurationFields, of fields: ConfigurationFields, _ source: ConfigurationFields
+  ) -> Bool {
+    (try? newer.number("rope_theta")) == (try? theta(fields, source))
+  }
+
+  private static let olderName = "rope_scaling"
+  private static let newerName = "rope_parameters"
 }

@@ -2,7 +2,8 @@ public import Checkpoint
 public import FlapCore
 
 /// `config.json` of a pruned checkpoint: the dense one's, with the sizes that each layer has left
-/// and the names under which transformers finds the remote code.
+/// and the names under which transformers finds the remote code. What one version of transformers
+/// spells otherwise than another is there in both spellings.
 public enum PrunedConfiguration {
   /// - Returns: JSON with sorted keys; every key of the dense file that has no reason to change
   ///   stays.
@@ -29,6 +30,7 @@ public enum PrunedConfiguration {
     // `attention_bias` and `mlp_bias` stay what they are: they speak of q, k, v, gate and up too.
     fields["flap_bias"] = .flag(compensating || fields["flap_bias"] == .flag(true))
     fields["per_layer_config"] = .object(perLayer(pruned, global: fields))
+    RotaryFields.unify(shape.rotaryEmbedding, in: &fields)
     return try JSONValue.object(fields).formatted()
   }
 
@@ -58,6 +60,7 @@ public enum PrunedConfiguration {
       fields["attention_bias"] = .flag(biases.attentionOutput)
       fields["mlp_bias"] = .flag(biases.mlpDown)
     }
+    RotaryFields.unify(pruned.rotaryEmbedding, in: &fields)
     return try JSONValue.object(fields).formatted()
   }
 

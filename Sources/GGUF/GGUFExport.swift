@@ -41,6 +41,7 @@ public struct GGUFExport: Sendable {
     let facts = try ModelFacts(directory: directory)
     checkpoint = try Checkpoint(directory: directory)
     try checkpoint.validate()
+    try checkpoint.checkTiedEmbeddings()
     let shape = checkpoint.configuration.shape
     let embedding = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
     self.elementType = elementType ?? embedding.elementType
@@ -52,6 +53,9 @@ public struct GGUFExport: Sendable {
       GGUFExport.metadata(shape, facts, self.elementType, architecture) + vocabulary.metadata
     notes = vocabulary.notes + GGUFExport.notes(shape, facts)
   }
+
+  /// What of the checkpoint is not used.
+  public var checkpointNotes: [String] { checkpoint.notes }
 
   /// Bytes of the tensors.
   public var byteCount: Int { entries.reduce(0) { $0 + $1.info.byteCount } }

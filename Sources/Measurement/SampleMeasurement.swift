@@ -65,7 +65,7 @@ public final class SampleMeasurement {
       try onStep()
     }
     guard kinds.contains(LossSum.kind) else { return }
-    try emit(try loss(leaves, node, onStep))
+    try emit(try loss(leaves, node, samplesPerLeaf, onStep))
   }
 
   /// Those that ``SecondMomentsObserver`` sums.
@@ -89,11 +89,15 @@ public final class SampleMeasurement {
   }
 
   private func loss(
-    _ leaves: [Leaf], _ node: TreeNode, _ onStep: () throws -> Void
+    _ leaves: [Leaf], _ node: TreeNode, _ samplesPerLeaf: Int, _ onStep: () throws -> Void
   ) throws -> StatisticPart {
     var reducer = TreeReducer<LossSum>(under: node, leafCount: leaves.count)
     let firstLeaf = node.index << node.level
     for (index, loss) in try model.losses(of: leaves, onStep: onStep).enumerated() {
+      guard loss.sum.isFinite else {
+        throw TransformerError.nonFiniteOutput(
+          tensor: try model.nonFiniteTensorBehindTaps, sample: (firstLeaf + index) * samplesPerLeaf)
+      }
       reducer.take(
         LossSum(negativeLogLikelihood: loss.sum, tokenCount: loss.tokenCount),
         as: firstLeaf + index)

@@ -103,8 +103,9 @@ extension ModelCard {
       text += """
 
         ¹ exp of the mean negative log-likelihood over \(count(evaluation.predictedTokenCount)) tokens of \
-        \(count(evaluation.data.sampleCount)) samples of `\(Markdown.code(evaluation.data.name))` \
-        (SHA-256 `\(evaluation.data.digest)`); comparable only over the same data and sample length.
+        \(count(evaluation.data.sampleCount)) windows, of \(count(evaluation.data.tokensPerSample)) tokens \
+        each and without overlap, of `\(Markdown.code(evaluation.data.name))` \
+        (SHA-256 `\(evaluation.data.digest)`); comparable only over the same data and with the same windows.
 
         """
     } else {

@@ -25,9 +25,10 @@ extension PruningReport {
       + Markup.element(
         "p", ["class": "note"],
         "Over \(NumberText.exact(evaluation.predictedTokenCount)) predicted tokens of "
-          + "\(NumberText.exact(evaluation.data.sampleCount)) samples of "
+          + "\(NumberText.exact(evaluation.data.sampleCount)) windows, of "
+          + "\(NumberText.exact(evaluation.data.tokensPerSample)) tokens each and without overlap, of "
           + "<code>\(Markup.escape(evaluation.data.name))</code>; not comparable with figures "
-          + "over other data or sample lengths.")
+          + "over other data or with other windows.")
   }
 
   var sizesHTML: String {

@@ -106,6 +106,8 @@ extension PruningReport {
     public var digest: Digest
     public var sampleCount: Int
     public var tokenCount: Int
+    /// Of each sample: the window that the model sees at once.
+    public var tokensPerSample: Int { tokenCount / max(sampleCount, 1) }
 
     public init(name: String, digest: Digest, sampleCount: Int, tokenCount: Int) {
       self.name = name

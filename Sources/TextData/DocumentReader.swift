@@ -13,20 +13,26 @@ struct DocumentReader: ~Copyable {
   private var offset = 0
   private var line = 0
   private var isAtEnd = false
+  private let keepsLineEnds: Bool
+  private var changedLineEndCount = 0
 
-  /// - Parameter field: the key of the text in a line of JSON.
+  /// - Parameter sampling: tells the key of the text in a line of JSON, and what becomes of line ends.
   /// - Throws: ``TextDataError`` or a `StorageError`.
-  init(_ file: TextFile, field: String) throws {
+  init(_ file: TextFile, _ sampling: TextSampling) throws {
     var stream = try ByteStream(file)
     var bytes: [UInt8] = []
     while bytes.count < TextLimits.binaryProbeBytes, try stream.read(into: &bytes) {}
     guard !bytes.isEmpty else { throw TextDataError.empty(path: file.path.string) }
+    guard !bytes.starts(with: [0xFF, 0xFE]), !bytes.starts(with: [0xFE, 0xFF]) else {
+      throw TextDataError.utf16(path: file.path.string)
+    }
     if let zero = bytes.prefix(TextLimits.binaryProbeBytes).firstIndex(of: 0) {
       throw TextDataError.binary(path: file.path.string, offset: zero)
     }
     self.file = file
-    self.field = Array(field.utf8)
-    fieldName = field
+    field = Array(sampling.textField.utf8)
+    fieldName = sampling.textField
+    keepsLineEnds = sampling.keepsLineEnds
     // A byte order mark is no part of the text.
     done = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     self.bytes = bytes
@@ -49,12 +55,26 @@ struct DocumentReader: ~Copyable {
     }
   }
 
+  /// Line ends that became another kind since this was asked last. Those of strings in JSON stay: who
+  /// wrote them named each.
+  mutating func takeChangedLineEndCount() -> Int {
+    defer { changedLineEndCount = 0 }
+    return changedLineEndCount
+  }
+
   private mutating func nextPlain() throws -> [UInt8]? {
     guard !isAtEnd || done < bytes.count else { return nil }
     while try read() {}
     try validate(done..<bytes.count)
     bytes.removeFirst(done)
-    let text = bytes
+    let text: [UInt8]
+    if keepsLineEnds {
+      text = bytes
+    } else {
+      let changed: Int
+      (text, changed) = LineEnds.unified(bytes)
+      changedLineEndCount += changed
+    }
     bytes = []
     done = 0
     return text.isEmpty ? nil : text

@@ -5,6 +5,8 @@ public enum TextDataError: Error, Hashable, Sendable {
   case noText(folder: String)
   case empty(path: String)
   /// A zero byte near the beginning.
+  /// By its byte-order mark.
+  case utf16(path: String)
   case binary(path: String, offset: Int)
   /// Offsets count bytes of the text, in a `.gz` after unpacking.
   case invalidUTF8(path: String, offset: Int)
@@ -26,6 +28,8 @@ extension TextDataError: CustomStringConvertible {
       "\(path) is no text that can be read: give .txt, .jsonl, one of them as .gz, or a folder"
     case .noText(let folder): "\(folder) holds no .txt or .jsonl file, and none as .gz"
     case .empty(let path): "\(path) is empty: give a file with text in it"
+    case .utf16(let path):
+      "\(path) is UTF-16: convert it to UTF-8, for example with iconv -f UTF-16 -t UTF-8"
     case .binary(let path, let offset):
       "\(path) is no text: it has a zero byte at offset \(offset)"
     case .invalidUTF8(let path, let offset):

@@ -14,19 +14,29 @@ public struct TextSampling: Hashable, Sendable {
   public var sampleCount: Int?
   /// Tokens of a window.
   public var tokensPerSample: Int
+  /// Tokens from the beginning of a consecutive window to that of the next.
+  public var stride: Int
   /// The key of the text in a line of JSON.
   public var textField: String
+  /// Whether CR LF and CR of plain text stay what they are; else they are read as LF.
+  public var keepsLineEnds: Bool
 
-  /// - Precondition: counts are positive; random sampling has a sample count.
+  /// - Parameter stride: nil: windows do not overlap.
+  /// - Precondition: counts are positive; random sampling has a sample count; a stride is no longer
+  ///   than a window.
   public init(
-    order: Order, sampleCount: Int?, tokensPerSample: Int, textField: String = "text"
+    order: Order, sampleCount: Int?, tokensPerSample: Int, stride: Int? = nil,
+    textField: String = "text", keepsLineEnds: Bool = false
   ) {
     precondition(tokensPerSample > 0 && sampleCount ?? 1 > 0)
+    precondition((1...tokensPerSample).contains(stride ?? tokensPerSample))
     precondition(sampleCount != nil || order == .consecutive)
     self.order = order
     self.sampleCount = sampleCount
     self.tokensPerSample = tokensPerSample
+    self.stride = stride ?? tokensPerSample
     self.textField = textField
+    self.keepsLineEnds = keepsLineEnds
   }
 
   var isRandom: Bool { order != .consecutive }

@@ -17,6 +17,8 @@ public struct TextWindows: Sendable {
     /// Texts and their bytes, unpacked, as far as they were read.
     public var documentCount = 0
     public var textByteCount = 0
+    /// Line ends that were read as another kind.
+    public var changedLineEndCount = 0
     /// As far as it was tokenized.
     public var tokenCount = 0
   }

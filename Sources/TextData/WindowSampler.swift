@@ -26,25 +26,31 @@ struct WindowSampler {
   }
 
   private mutating func consecutiveTokens() throws -> [Int32] {
-    let length = sampling.tokensPerSample
+    let (length, stride) = (sampling.tokensPerSample, sampling.stride)
     // An overflow means more than any text has.
-    let (product, overflows) = (sampling.sampleCount ?? Int.max).multipliedReportingOverflow(
-      by: length)
-    let wanted = overflows ? Int.max : product
+    let (product, overflows) = ((sampling.sampleCount ?? Int.max) - 1).multipliedReportingOverflow(
+      by: stride)
+    let (sum, exceeds) = product.addingReportingOverflow(length)
+    let wanted = overflows || exceeds ? Int.max : sum
     var tokens: [Int32] = []
     reading: for file in files {
       summary.fileCount += 1
-      var reader = try DocumentReader(file, field: sampling.textField)
+      var reader = try DocumentReader(file, sampling)
       while let text = try reader.next() {
         count(text)
+        summary.changedLineEndCount += reader.takeChangedLineEndCount()
         tokens += encode(text)
         if tokens.count >= wanted { break reading }
       }
     }
-    let windows = tokens.count / length
-    try check(windows, asked: sampling.sampleCount ?? 1)
-    tokens.removeLast(tokens.count - min(windows * length, wanted))
-    return tokens
+    let found = tokens.count < length ? 0 : (tokens.count - length) / stride + 1
+    try check(found, asked: sampling.sampleCount ?? 1)
+    let windows = min(found, sampling.sampleCount ?? found)
+    guard stride < length else {
+      tokens.removeLast(tokens.count - windows * length)
+      return tokens
+    }
+    return (0..<windows).flatMap { tokens[$0 * stride..<$0 * stride + length] }
   }
 
   private mutating func randomTokens(seed: UInt64, sampleCount: Int) throws -> [Int32] {
@@ -92,9 +98,10 @@ struct WindowSampler {
     var texts: [[UInt8]] = []
     for file in files {
       summary.fileCount += 1
-      var reader = try DocumentReader(file, field: sampling.textField)
+      var reader = try DocumentReader(file, sampling)
       while let text = try reader.next() {
         count(text)
+        summary.changedLineEndCount += reader.takeChangedLineEndCount()
         texts.append(text)
         guard summary.textByteCount <= TextLimits.textBytes else {
           throw TextDataError.tooMuchText(path: path.string, limitBytes: TextLimits.textBytes)

@@ -150,6 +150,12 @@ struct Eval: ParsableCommand {
     completion: .file(), transform: path)
   var data: FilePath
   @Option(
+    help: """
+      Tokens from a window of text to the next: of each but the first only these last tokens count, \
+      predicted with all of the window before them. As a rule that of a window: none overlap.
+      """)
+  var stride: Int?
+  @Option(
     help: "A plan to try; may be given again.", completion: .file(), transform: path)
   var plan: [FilePath] = []
   @Option(
@@ -184,7 +190,7 @@ struct Eval: ParsableCommand {
       plans: plan, search: try ratio.map { try search.options($0.ratios) },
       statistics: statistics, secondMoments: secondMoments, compensation: compensation)
     try EvaluationRun(
-      model: model, data: data, pruning: plans, forward: forward, cluster: cluster
+      model: model, data: data, stride: stride, pruning: plans, forward: forward, cluster: cluster
     ).run(console.console)
   }
 }

@@ -59,6 +59,54 @@ struct TextInputTests {
     let tokens = try #require(result["tokens"] as? Int)
     #expect(tokens > 1000)
     #expect(tokens % 31 == 0)
+    #expect(result["window"] as? Int == 32 && result["stride"] as? Int == 32)
+  }
+
+  @Test("windows are told, and those beyond what the model was made for warned of")
+  func windows() throws {
+    let text = try folder.write(Array(Self.story.utf8), to: "story.txt")
+    func evaluate(_ more: [String]) throws -> Programs.Outcome {
+      try Programs.coordinator(
+        ["eval", "--model", Programs.model, "--data", text, "--local-workers", "1"] + more)
+    }
+    let sliding = try evaluate(["--window", "64", "--stride", "16", "--samples", "9"])
+    #expect(sliding.standardOutput.contains(" over 191 tokens in windows of 64, stride 16"))
+    let long = try evaluate(["--window", "600", "--samples", "1"])
+    #expect(long.standardOutput.contains(" over 599 tokens in windows of 600"))
+    #expect(long.standardError.contains("(max_position_embeddings 512)"))
+    for (options, message) in [
+      (["--stride", "129"], "--stride 129 is not 1 to 128"),
+      (["--stride", "0"], "--stride 0 is not 1 to 128"),
+      (["--stride", "9", "--sampling", "random"], "--stride is for consecutive samples"),
+      (["--stride", "9", "--launcher", "none"], "--stride starts workers twice"),
+    ] {
+      let outcome = try Programs.coordinator(
+        ["eval", "--model", Programs.model, "--data", text] + options)
+      #expect(outcome.exitCode != 0)
+      #expect(outcome.standardError.contains(message), "\(outcome.standardError)")
+    }
+    let ids = try Programs.coordinator(
+      ["eval", "--model", Programs.model, "--data", Programs.calibration, "--stride", "9"])
+    #expect(ids.standardError.contains("--stride is for text"))
+  }
+
+  @Test("line ends of Windows are read as those of Unix, and told; --keep-line-ends keeps them")
+  func lineEnds() throws {
+    let lines = Self.story.replacing(". ", with: ".\n")
+    let unix = try folder.write(Array(lines.utf8), to: "unix.txt")
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    let windows = try folder.write(
+      mark + Array(lines.replacing("\n", with: "\r\n").utf8), to: "windows.txt")
+    let expected = try statistics(unix)
+    #expect(try statistics(windows) == expected)
+    #expect(try statistics(windows, "--keep-line-ends") != expected)
+    #expect(try statistics(unix, "--keep-line-ends") == expected)
+    let sizes = ["--samples", "20", "--sequence-length", "32"]
+    let outcome = try calibrate(windows, sizes)
+    let told = outcome.standardError.split(separator: "\n").filter { $0.contains("line ends") }
+    #expect(told.count == 1, "\(outcome.standardError)")
+    #expect(told.first?.contains("are read as LF; --keep-line-ends takes them as they are") == true)
+    #expect(try !calibrate(unix, sizes).standardError.contains("line ends"))
   }
 
   static let refusals: [(file: String, content: [UInt8], options: [String], message: String)] = [
@@ -80,10 +128,11 @@ struct TextInputTests {
   }
 
   @Test(
-    "options for text are refused beside token ids", arguments: ["--seed", "--sequence-length"])
-  func tokenIDs(option: String) throws {
+    "options for text are refused beside token ids",
+    arguments: [["--seed", "7"], ["--sequence-length", "7"], ["--keep-line-ends"]])
+  func tokenIDs(options: [String]) throws {
     try expectRefusal(
-      try calibrate(Programs.calibration, [option, "7"]), saying: "\(option) is for text")
+      try calibrate(Programs.calibration, options), saying: "\(options[0]) is for text")
   }
 
   @Test("a model without a tokenizer, and one with another's")

@@ -30,6 +30,72 @@ struct ConfigurationTests {
       ], "layer 1 keeps the global sizes")
   }
 
+  static let rotary: [(dense: String, written: [String: String])] = [
+    // What both versions read stays as it is.
+    ("\"rope_theta\": 500.0", ["rope_theta": "500"]),
+    (
+      "\"rope_theta\": 500, \"rope_scaling\": {\"factor\": 2, \"type\": \"linear\"}",
+      ["rope_theta": "500", "rope_scaling": "{\"factor\":2,\"type\":\"linear\"}"]
+    ),
+    // transformers 5, of which 4.57 would read neither.
+    (
+      "\"rope_parameters\": {\"rope_theta\": 500, \"rope_type\": \"default\"}",
+      [
+        "rope_theta": "500", "rope_scaling": "null",
+        "rope_parameters": "{\"rope_theta\":500,\"rope_type\":\"default\"}",
+      ]
+    ),
+    (
+      "\"rope_parameters\": {\"rope_theta\": 500, \"type\": \"linear\", \"factor\": 2.5}",
+      [
+        "rope_theta": "500", "rope_scaling": "{\"factor\":2.5,\"rope_type\":\"linear\"}",
+        "rope_parameters": "{\"factor\":2.5,\"rope_theta\":500,\"rope_type\":\"linear\"}",
+      ]
+    ),
+    // What does not count says the same afterwards.
+    (
+      "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, "
+        + "\"rope_parameters\": {\"factor\": 4}",
+      [
+        "rope_theta": "10000", "rope_scaling": "{\"factor\":2,\"rope_type\":\"linear\"}",
+        "rope_parameters": "{\"factor\":2,\"rope_theta\":10000,\"rope_type\":\"linear\"}",
+      ]
+    ),
+    (
+      "\"rope_scaling\": {}",
+      [
+        "rope_theta": "10000", "rope_scaling": "null",
+        "rope_parameters": "{\"rope_theta\":10000,\"rope_type\":\"default\"}",
+      ]
+    ),
+  ]
+
+  @Test(
+    "every version of transformers finds the rotary embedding where it looks", arguments: rotary)
+  func rotaryFields(dense: String, written: [String: String]) throws {
+    let tiny = try TinyCheckpoint(
+      configuration: TinyCheckpoint.configuration
+        .replacing("{\"model_type\"", with: "{\(dense), \"model_type\""))
+    try #require(tiny.checkpoint.configuration.json.count > TinyCheckpoint.configuration.utf8.count)
+    for isUniform in [false, true] {
+      let plan = isUniform ? PruningPlan(keepingAllOf: tiny.shape) : tiny.plan
+      let make = isUniform ? PrunedConfiguration.transformersJSON : PrunedConfiguration.json
+      let json = try make(tiny.checkpoint.configuration, plan, false)
+      let fields = try #require(
+        try JSONSerialization.jsonObject(with: Data(json)) as? [String: Any])
+      let rotary = try fields.filter { $0.key.hasPrefix("rope_") }.mapValues { value in
+        let options: JSONSerialization.WritingOptions = [.fragmentsAllowed, .sortedKeys]
+        let data = try JSONSerialization.data(withJSONObject: value, options: options)
+        return String(decoding: data, as: UTF8.self)
+      }
+      #expect(rotary == written)
+      let again = try ModelConfiguration(json: json, path: "")
+      #expect(again.shape.rotaryEmbedding == tiny.shape.rotaryEmbedding)
+      // Its field of nobody's stays.
+      #expect(again.notes.count == 1 && again.notes[0].hasSuffix(": custom"))
+    }
+  }
+
   @Test("it is read as the pruned shape, and pruning again starts from there")
   func again() throws {
     let tiny = try TinyCheckpoint()

@@ -44,6 +44,24 @@ import TextData
     #expect(try rows(windows(path, .consecutive, count: 2, length: 4)).count == 2)
   }
 
+  @Test func consecutiveWindowsMayOverlap() throws {
+    let path = try write(["abc", "defgh", "i"])
+    func overlapping(_ stride: Int, count: Int? = nil) throws -> [[Int32]] {
+      try rows(
+        TextWindows(
+          path: FilePath(path), tokenizer: ByteTokenizer.tokenizer,
+          sampling: TextSampling(
+            order: .consecutive, sampleCount: count, tokensPerSample: 4, stride: stride),
+          vocabularySize: 257))
+    }
+    // 12 tokens: a window begins at 0, 3 and 6.
+    #expect(
+      try overlapping(3) == [[256, 97, 98, 99], [99, 256, 100, 101], [101, 102, 103, 104]])
+    #expect(try overlapping(1).count == 9)
+    #expect(try overlapping(3, count: 2).count == 2)
+    #expect(try overlapping(4) == rows(windows(path, .consecutive, count: nil, length: 4)))
+  }
+
   @Test func randomWindowsLieWithinTextsAndDiffer() throws {
     let texts = [text(300), "short", text(40), text(64)]
     let path = try write(texts)

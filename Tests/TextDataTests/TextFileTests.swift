@@ -14,12 +14,18 @@ import Tokenizer
   private func tokens(
     _ path: String, field: String = "text", count: Int? = nil
   ) throws -> [Int32] {
+    try windows(path, field: field, count: count).tokens
+  }
+
+  private func windows(
+    _ path: String, field: String = "text", count: Int? = nil, keepsLineEnds: Bool = false
+  ) throws -> TextWindows {
     let sampling = TextSampling(
-      order: .consecutive, sampleCount: count, tokensPerSample: 1, textField: field)
+      order: .consecutive, sampleCount: count, tokensPerSample: 1, textField: field,
+      keepsLineEnds: keepsLineEnds)
     return try TextWindows(
       path: FilePath(path), tokenizer: ByteTokenizer.tokenizer, sampling: sampling,
-      vocabularySize: 257
-    ).tokens
+      vocabularySize: 257)
   }
 
   private func refusal(_ path: String, field: String = "text") -> String? {
@@ -37,8 +43,30 @@ import Tokenizer
   }
 
   @Test func plainTextIsOneText() throws {
-    let path = try folder.write(Array("one\ntwo\r\n".utf8), to: "a.TXT")
-    #expect(try tokens(path) == ids("one\ntwo\r\n"))
+    let path = try folder.write(Array("one\ntwo\n".utf8), to: "a.TXT")
+    #expect(try tokens(path) == ids("one\ntwo\n"))
+  }
+
+  @Test func lineEndsOfPlainTextAreOneKind() throws {
+    let text = "\r\none\r\n\r\ntwo\rthree\n\rfour\r\r\n"
+    let path = try folder.write(Array(text.utf8), to: "a.txt")
+    #expect(try tokens(path) == ids("\none\n\ntwo\nthree\n\nfour\n\n"))
+    let read = try windows(path)
+    #expect(read.summary.changedLineEndCount == 7)
+    let kept = try windows(path, keepsLineEnds: true)
+    #expect(kept.tokens == ids(text))
+    #expect(kept.summary.changedLineEndCount == 0)
+    // Other choices are other samples, and runs know each other by them.
+    #expect(kept.digest != read.digest)
+    let unix = try folder.write(
+      Array("\none\n\ntwo\nthree\n\nfour\n\n".utf8), to: "unix.txt")
+    #expect(try windows(unix).digest == read.digest)
+    #expect(try windows(unix).summary.changedLineEndCount == 0)
+  }
+
+  @Test func lineEndsInJSONAreWhatItsStringsSay() throws {
+    let line = Array(#"{"text": "a\r\nb"}"#.utf8) + [0x0D, 0x0A]
+    #expect(try tokens(try folder.write(line, to: "a.jsonl")) == ids("a\r\nb"))
   }
 
   @Test func linesAreTextsOfTheirOwn() throws {
@@ -113,6 +141,7 @@ import Tokenizer
       ("a.txt", [], "a.txt is empty"),
       ("a.jsonl", [], "a.jsonl is empty"),
       ("a.txt", [0x50, 0x4B, 3, 4, 0, 0], "no text: it has a zero byte at offset 4"),
+      ("a.txt", [0xFF, 0xFE, 0x61, 0], "is UTF-16: convert it"),
       ("a.txt", [0x61, 0xC3, 0xA4, 0xC3], "not UTF-8 at byte 3"),
       ("a.txt", [0x61, 0xED, 0xA0, 0x80], "not UTF-8 at byte 1"),
       ("a.txt", [0xF4, 0x90, 0x80, 0x80], "not UTF-8 at byte 0"),

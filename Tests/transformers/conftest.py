@@ -80,9 +80,7 @@ def run(*arguments):
 
 def make_dense(folder, variant, dtype=torch.float32):
     torch.manual_seed(7)
-    options = dict(VARIANTS[variant])
-    config = AutoConfig.for_model(
-        options.pop("family", "llama"),
+    options = dict(
         vocab_size=160,
         hidden_size=48,
         intermediate_size=96,
@@ -90,8 +88,8 @@ def make_dense(folder, variant, dtype=torch.float32):
         max_position_embeddings=128,
         bos_token_id=1,
         eos_token_id=2,
-        **options,
-    )
+    ) | VARIANTS[variant]
+    config = AutoConfig.for_model(options.pop("family", "llama"), **options)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         # Weights and biases large enough that every part of the model matters.

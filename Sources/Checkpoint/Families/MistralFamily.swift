@@ -3,6 +3,8 @@ internal import FlapCore
 /// Mistral: a window of attention in every layer, or in none (`MistralConfig`).
 enum MistralFamily: FamilyDefinition {
   static let className = "Mistral"
+  static let defaultKeyValueHeadCount: Int? = 8
+  static let ownFields: Set<String> = ["sliding_window", "layer_types"]
 
   static func biases(_ fields: ConfigurationFields) -> Biases { Biases() }
 

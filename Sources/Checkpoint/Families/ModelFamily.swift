@@ -36,7 +36,11 @@ protocol FamilyDefinition {
   static var className: String { get }
   /// `head_dim` where the file has none; nil: `hidden_size` ÷ `num_attention_heads`.
   static var defaultHeadDimension: Int? { get }
+  /// `num_key_value_heads` where the file has none; nil: `num_attention_heads`, as with a null.
+  static var defaultKeyValueHeadCount: Int? { get }
   static var normalizesQueriesAndKeys: Bool { get }
+  /// Fields of `config.json` that are read in this family and not in all.
+  static var ownFields: Set<String> { get }
   /// Of the dense model.
   static func biases(_ fields: ConfigurationFields) throws(ConfigurationError) -> Biases
   /// Tokens that a token of each layer attends to at most, itself included; nil: all before it.
@@ -46,6 +50,7 @@ protocol FamilyDefinition {
 
 extension FamilyDefinition {
   static var defaultHeadDimension: Int? { nil }
+  static var defaultKeyValueHeadCount: Int? { nil }
   static var normalizesQueriesAndKeys: Bool { false }
 
   static func attentionWindows(_ fields: ConfigurationFields, layerCount: Int)

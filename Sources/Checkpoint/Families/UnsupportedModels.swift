@@ -17,7 +17,9 @@ enum UnsupportedModels {
   }
 
   /// Refuses fields that change what a supported `model_type` computes.
-  static func check(_ fields: ConfigurationFields) throws(ConfigurationError) {
+  static func check(_ fields: ConfigurationFields, _ family: ModelFamily)
+    throws(ConfigurationError)
+  {
     if let quantization = try fields.nested("quantization_config") {
       let method = try quantization.text("quant_method") ?? "unnamed"
       throw fields.error(
@@ -25,15 +27,11 @@ enum UnsupportedModels {
         "is there (\(method)): quantized weights cannot be pruned, take the model in BF16, F16 or "
           + "F32")
     }
-    for field in ["attn_logit_softcapping", "final_logit_softcapping"] where fields.has(field) {
-      throw fields.error(field, "is there: capped logits are not supported")
-    }
-    for field in ["num_experts", "num_local_experts", "n_routed_experts"] where fields.has(field) {
-      throw fields.error(field, "is there: a mixture of experts is not supported")
-    }
+    try ConfigurationVocabulary.check(fields, family)
     let activation = try fields.text("hidden_act") ?? "silu"
-    guard activation == "silu" else {
-      throw fields.error("hidden_act", "is \(activation); only silu is supported")
+    // Two names of one function.
+    guard ["silu", "swish"].contains(activation) else {
+      throw fields.error("hidden_act", "is \(activation); only silu (swish) is supported")
     }
   }
 }

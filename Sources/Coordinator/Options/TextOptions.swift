@@ -2,7 +2,10 @@ public import ArgumentParser
 
 /// How samples are taken from text; token ids in a `.npy` are taken as they are.
 public struct TextOptions: ParsableArguments, Sendable {
-  @Option(help: "Tokens of a sample of text (default: 128).") var sequenceLength: Int?
+  @Option(
+    name: [.long, .customLong("window")],
+    help: "Tokens of a sample of text, the window of a perplexity (default: 128).")
+  var sequenceLength: Int?
 
   @Option(
     name: .customLong("sampling"),
@@ -15,6 +18,11 @@ public struct TextOptions: ParsableArguments, Sendable {
     name: .customLong("text-field"),
     help: "The key of the text in a line of .jsonl (default: text).")
   var field: String?
+
+  @Flag(
+    name: .customLong("keep-line-ends"),
+    help: "Text with its line ends as they are; else CR LF and CR of a .txt are read as LF.")
+  var keepsLineEnds = false
 
   public init() {}
 

@@ -16,10 +16,13 @@ struct ComparisonSummary: Encodable {
   let data: String
   /// Tokens that were predicted.
   let tokens: Int
+  /// Tokens that the model sees at once; windows do not overlap.
+  let window: Int
   let densePerplexity: Double
   let entries: [Entry]
 
-  init(dense: LossSum, data: String, entries: [Entry]) {
+  init(dense: LossSum, data: String, window: Int, entries: [Entry]) {
+    self.window = window
     self.data = data
     tokens = dense.tokenCount
     densePerplexity = dense.perplexity
@@ -63,7 +66,8 @@ struct ComparisonSummary: Encodable {
       }
       lines.append(Format.leading(method, width) + cells.joined())
     }
-    lines.append("perplexities over \(tokens) tokens; back: part of FLAP's loss")
+    lines.append(
+      "perplexities over \(tokens) tokens in windows of \(window); back: part of FLAP's loss")
     return lines.map(trimmed).joined(separator: "\n")
   }
 

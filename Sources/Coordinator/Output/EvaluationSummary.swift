@@ -27,18 +27,27 @@ struct EvaluationSummary: Encodable {
   let perplexity: Double
   /// Tokens that were predicted.
   let tokens: Int
+  /// Tokens that the model sees at once, and from one window to the next.
+  let window: Int
+  let stride: Int
   /// The model as it is; nil where no plan was asked for.
   var dense: PlanFigures?
   var plans: [Entry]?
 
-  init(_ loss: LossSum) {
+  init(_ loss: LossSum, _ windows: OverlappingWindows) {
+    window = windows.window
+    stride = windows.stride
     perplexity = loss.perplexity
     tokens = loss.tokenCount
   }
 
+  private var extent: String {
+    "\(tokens) tokens in windows of \(window)" + (stride < window ? ", stride \(stride)" : "")
+  }
+
   var table: String {
     guard let dense, let plans else {
-      return String(format: "perplexity %.4f over %d tokens", perplexity, tokens)
+      return String(format: "perplexity %.4f over ", perplexity) + extent
     }
     let width = plans.reduce("dense".count) { max($0, $1.name.count) } + 2
     let predicts = plans.contains { $0.predictedLoss != nil }
@@ -57,7 +66,7 @@ struct EvaluationSummary: Encodable {
           plan.name, plan.figures.row, number(plan.perplexity),
           [number(log(plan.perplexity / perplexity)), plan.predictedLoss.map(number) ?? ""])
       }
-      + ["over \(tokens) tokens"]).joined(separator: "\n")
+      + ["over \(extent)"]).joined(separator: "\n")
   }
 }
 

@@ -157,6 +157,8 @@ struct ComparedEvaluationSummary: Codable {
   let dataSamples: Int
   let dataTokens: Int
   let dataDigest: String
+  /// Tokens that the model saw at once; nil in records of earlier versions.
+  let window: Int?
 
   init(_ evaluation: PruningReport.Evaluation) {
     dense = evaluation.densePerplexity
@@ -166,10 +168,12 @@ struct ComparedEvaluationSummary: Codable {
     dataSamples = evaluation.data.sampleCount
     dataTokens = evaluation.data.tokenCount
     dataDigest = evaluation.data.digest.hexadecimal
+    window = evaluation.data.tokensPerSample
   }
 
   var line: String {
     String(format: "perplexity %.4f → %.4f over %d tokens", dense, pruned, tokens)
+      + " in windows of \(dataTokens / max(dataSamples, 1))"
   }
 }
 

@@ -53,7 +53,7 @@ public struct CalibrationRun: Sendable {
   func measure(_ console: Console) throws -> CalibrationSummary? {
     let cluster = try ClusterPlan(cluster)
     try checkSharing(cluster)
-    let inputs = try RunInputs(model: model)
+    let inputs = try RunInputs(model: model, console.log)
     let pass = try inputs.pass(
       over: calibration, forward, cluster, sumsProducts: secondMoments != nil, console)
     // What is done so far lies beside the file until the file is there.
@@ -124,7 +124,7 @@ public struct CalibrationRun: Sendable {
   public func describe(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
     try checkSharing(cluster)
-    let inputs = try RunInputs(model: model)
+    let inputs = try RunInputs(model: model, console.log)
     let pass = try inputs.pass(
       over: calibration, forward, cluster, sumsProducts: secondMoments != nil, console)
     let summary = try DryRunSummary(inputs, pass, cluster)

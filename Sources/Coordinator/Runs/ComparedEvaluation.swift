@@ -36,6 +36,7 @@ struct ComparedEvaluation {
     if data.extension != "npy" {
       forward.text.sequenceLength = calibration.text.sequenceLength
       forward.text.field = calibration.text.field
+      forward.text.keepsLineEnds = calibration.text.keepsLineEnds
     }
     self.forward = forward
     pass = try dense.evaluationPass(over: data, forward, self.cluster, console)
@@ -72,9 +73,11 @@ struct ComparedEvaluation {
 extension RunInputs {
   /// A pass that predicts: samples have a next token.
   func evaluationPass(
-    over data: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan, _ console: Console
+    over data: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan, stride: Int? = nil,
+    _ console: Console
   ) throws -> SampledPass {
-    let pass = try pass(over: data, options, cluster, order: .consecutive, console)
+    let pass = try pass(
+      over: data, options, cluster, order: .consecutive, stride: stride, console)
     guard pass.tokens.tokensPerSample > 1 else {
       throw UsageError("\(data): samples of one token predict nothing; give longer ones")
     }

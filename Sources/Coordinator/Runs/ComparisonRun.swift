@@ -66,7 +66,7 @@ public struct ComparisonRun: Sendable {
     let candidates = try prepare(statistics, inputs, pass, plan, console)
     let losses = try evaluate(candidates, inputs, evaluated, plan, console)
     let summary = ComparisonSummary(
-      dense: losses[0], data: evaluation.string,
+      dense: losses[0], data: evaluation.string, window: evaluated.tokens.tokensPerSample,
       entries: zip(candidates, losses.dropFirst()).map { candidate, loss in
         ComparisonSummary.Entry(
           method: candidate.method.rawValue, ratioAsked: candidate.ratio,

@@ -13,16 +13,19 @@ public import SystemPackage
 public struct EvaluationRun: Sendable {
   let model: FilePath
   let data: FilePath
+  /// Tokens from a window of text to the next; nil: windows do not overlap.
+  let stride: Int?
   let pruning: EvaluationPlans
   let forward: ForwardOptions
   let cluster: ClusterOptions
 
   public init(
-    model: FilePath, data: FilePath, pruning: EvaluationPlans, forward: ForwardOptions,
-    cluster: ClusterOptions
+    model: FilePath, data: FilePath, stride: Int?, pruning: EvaluationPlans,
+    forward: ForwardOptions, cluster: ClusterOptions
   ) {
     self.model = model
     self.data = data
+    self.stride = stride
     self.pruning = pruning
     self.forward = forward
     self.cluster = cluster
@@ -30,9 +33,36 @@ public struct EvaluationRun: Sendable {
 
   public func run(_ console: Console) throws {
     let cluster = try ClusterPlan(cluster)
-    let inputs = try RunInputs(model: model)
-    let pass = try inputs.evaluationPass(over: data, forward, cluster, console)
+    if stride != nil, case .none = cluster.launcher {
+      throw UsageError("--stride starts workers twice: leave out --launcher none")
+    }
+    let inputs = try RunInputs(model: model, console.log)
+    let pass = try inputs.evaluationPass(over: data, forward, cluster, stride: stride, console)
     let candidates = try pruning.candidates(inputs, console.log)
+    var losses = try self.losses(pass, inputs, candidates, cluster, console)
+    let overlap = OverlappingWindows(
+      window: pass.tokens.tokensPerSample, stride: stride ?? pass.tokens.tokensPerSample)
+    if let context = overlap.contexts(of: pass, options: forward, cluster) {
+      let repeated = try self.losses(context, inputs, candidates, cluster, console)
+      losses = zip(losses, repeated).map { overlap.loss($0, without: $1) }
+    }
+    var summary = EvaluationSummary(losses[0], overlap)
+    if !candidates.isEmpty {
+      summary.dense = PlanFigures(dense: inputs.shape)
+      summary.plans = zip(candidates, losses.dropFirst()).map { candidate, loss in
+        EvaluationSummary.Entry(
+          name: candidate.name, perplexity: loss.perplexity, figures: candidate.figures,
+          predictedLoss: candidate.predictedLoss)
+      }
+    }
+    try console.show(summary, table: summary.table)
+  }
+
+  /// Of the dense model, and of what each plan leaves of it.
+  private func losses(
+    _ pass: SampledPass, _ inputs: RunInputs, _ candidates: [EvaluationPlans.Candidate],
+    _ cluster: ClusterPlan, _ console: Console
+  ) throws -> [LossSum] {
     // There is no folder for events: only who asks hears of them.
     let chronicle = Chronicle(nil)
     chronicle.noteStart(RunIdentity(inputs, pass), resuming: nil)
@@ -51,15 +81,6 @@ public struct EvaluationRun: Sendable {
       return losses
     }
     try session.end()
-    var summary = EvaluationSummary(losses[0])
-    if !candidates.isEmpty {
-      summary.dense = PlanFigures(dense: inputs.shape)
-      summary.plans = zip(candidates, losses.dropFirst()).map { candidate, loss in
-        EvaluationSummary.Entry(
-          name: candidate.name, perplexity: loss.perplexity, figures: candidate.figures,
-          predictedLoss: candidate.predictedLoss)
-      }
-    }
-    try console.show(summary, table: summary.table)
+    return losses
   }
 }

@@ -25,6 +25,7 @@ public struct ExportRun: Sendable {
       throw UsageError("--output \(output) is a folder: name a file, such as model.gguf")
     }
     try OutputFile.check(output, inputs: [model])
+    for note in export.checkpointNotes { console.log.warning("\(note)") }
     let summary = try ExportSummary(
       writing: export, to: output, Interruption(), console)
     try console.show(summary, table: summary.table)

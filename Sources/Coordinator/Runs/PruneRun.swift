@@ -240,7 +240,7 @@ public struct PruneRun: Sendable {
   private func open(_ cluster: ClusterPlan, _ console: Console) throws -> (
     RunInputs, SampledPass?, SearchOptions
   ) {
-    let inputs = try RunInputs(model: model)
+    let inputs = try RunInputs(model: model, console.log)
     try write.checkFormat(model: model)
     let search = try search.fitting(
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)

@@ -10,24 +10,30 @@ struct RunInputs {
 
   var shape: ModelShape { checkpoint.configuration.shape }
 
+  /// - Parameter log: hears what of the checkpoint is not used.
   /// - Throws: one clear line when the checkpoint is incomplete or not of a known family.
-  init(model directory: FilePath) throws {
+  init(model directory: FilePath, _ log: Logger? = nil) throws {
     self.directory = directory
     checkpoint = try Checkpoint(directory: directory)
     try checkpoint.validate()
+    try checkpoint.checkTiedEmbeddings()
+    for note in checkpoint.notes { log?.warning("\(note)") }
   }
 
   /// A pass over samples, checked against the model's vocabulary.
   ///
   /// - Parameters:
   ///   - order: in which text is sampled where the options do not say.
+  ///   - stride: of consecutive samples of text.
   ///   - sumsProducts: whether second moments are measured, too.
   func pass(
     over path: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan,
-    order: SamplingOrder = .random, sumsProducts: Bool = false, _ console: Console
+    order: SamplingOrder = .random, stride: Int? = nil, sumsProducts: Bool = false,
+    _ console: Console
   ) throws -> SampledPass {
     let source = SampleSource(
-      path: path, sampleLimit: options.sampleLimit, text: options.text, usualOrder: order)
+      path: path, sampleLimit: options.sampleLimit, text: options.text, usualOrder: order,
+      stride: stride)
     let tokens = try source.tokens(for: shape, model: directory, console.log)
     let pass = SampledPass(
       shape: shape, tokens: tokens, options: options, cluster, sumsProducts: sumsProducts)

@@ -12,6 +12,8 @@ struct SampleSource {
   let text: TextOptions
   /// Of text, where the options do not say.
   let usualOrder: SamplingOrder
+  /// Of consecutive samples of text; nil: they do not overlap.
+  var stride: Int?
 
   /// Of the paper.
   private static let usualSampleCount = 1024
@@ -28,6 +30,7 @@ struct SampleSource {
     let textual: [(name: String, isGiven: Bool)] = [
       ("--sequence-length", text.sequenceLength != nil), ("--seed", text.seed != nil),
       ("--sampling", text.order != nil), ("--text-field", text.field != nil),
+      ("--keep-line-ends", text.keepsLineEnds), ("--stride", stride != nil),
     ]
     if let option = textual.first(where: \.isGiven) {
       throw UsageError("\(option.name) is for text: \(path) holds token ids")
@@ -52,6 +55,13 @@ struct SampleSource {
     }
     let windows = try TextWindows(
       path: path, tokenizer: tokenizer, sampling: sampling(), vocabularySize: shape.vocabularySize)
+    if windows.summary.changedLineEndCount > 0 {
+      log.notice(
+        """
+        \(windows.summary.changedLineEndCount) line ends of \(path) that are CR LF or CR are read as LF; \
+        --keep-line-ends takes them as they are
+        """)
+    }
     log.info("\(windows.sampleCount) samples of \(path): \(windows.summary)")
     return TokenMatrix(
       sampleCount: windows.sampleCount, tokensPerSample: windows.tokensPerSample,
@@ -63,16 +73,23 @@ struct SampleSource {
     let field = text.field ?? "text"
     switch text.order ?? usualOrder {
     case .consecutive:
+      guard (1...length).contains(stride ?? length) else {
+        throw UsageError("--stride \(stride ?? 0) is not 1 to \(length), the tokens of a window")
+      }
       guard text.seed == nil else {
         throw UsageError("--seed is for --sampling random: consecutive samples are not drawn")
       }
       return TextSampling(
-        order: .consecutive, sampleCount: sampleLimit, tokensPerSample: length, textField: field)
+        order: .consecutive, sampleCount: sampleLimit, tokensPerSample: length, stride: stride,
+        textField: field, keepsLineEnds: text.keepsLineEnds)
     case .random:
+      guard stride == nil else {
+        throw UsageError("--stride is for consecutive samples: random ones overlap as they fall")
+      }
       return TextSampling(
         order: .random(seed: text.seed ?? 0),
         sampleCount: sampleLimit ?? SampleSource.usualSampleCount, tokensPerSample: length,
-        textField: field)
+        textField: field, keepsLineEnds: text.keepsLineEnds)
     }
   }
 }

@@ -35,7 +35,7 @@ public struct WriteRun: Sendable {
   }
 
   public func run(_ console: Console) throws {
-    let inputs = try RunInputs(model: model)
+    let inputs = try RunInputs(model: model, console.log)
     try write.checkFormat(model: model)
     let planFile = try PlanFile(path: plan)
     try inputs.check(planFile.modelDigest, of: plan)

@@ -18,6 +18,17 @@ class FlapLlamaConfig(LlamaConfig):
     model_type = "flap_llama"
     flap_bias: bool = False
 
+    @classmethod
+    def from_dict(cls, config_dict, **kwargs):
+        """transformers 5 saves `rope_parameters` alone, of which 4.57 knows nothing."""
+        rope = config_dict.get("rope_parameters")
+        if rope and "rope_theta" not in config_dict and not config_dict.get("rope_scaling"):
+            scaling = {name: value for name, value in rope.items() if name != "rope_theta"}
+            scaled = scaling.get("rope_type", "default") != "default"
+            config_dict = config_dict | {"rope_theta": rope.get("rope_theta", 10000.0)}
+            config_dict["rope_scaling"] = scaling if scaled else None
+        return super().from_dict(config_dict, **kwargs)
+
     def layer(self, index):
         """The configuration of one layer, an ordinary one with that layer's sizes."""
         if getattr(self, "is_heterogeneous", False):

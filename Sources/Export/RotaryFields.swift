@@ -1,0 +1,40 @@
+internal import Checkpoint
+internal import FlapCore
+
+/// The rotary embedding in a `config.json`, so that every version of transformers reads the same.
+///
+/// 4.57 reads `rope_theta` and `rope_scaling` and knows no `rope_parameters`; 5 writes only the
+/// latter, and reads `rope_theta` and `rope_scaling` where they are there.
+enum RotaryFields {
+  /// Says all three alike, unless the file has the two older ones only, each in its place.
+  static func unify(_ rotary: RotaryEmbedding, in fields: inout [String: JSONValue]) {
+    let older = object(fields["rope_scaling"])
+    let isOlderOnly = object(fields["rope_parameters"]) == nil
+    guard !isOlderOnly || older?.isEmpty == true || older?["rope_theta"] != nil else { return }
+    var scaling = self.scaling(rotary.scaling)
+    fields["rope_theta"] = number(rotary.theta)
+    fields["rope_scaling"] = rotary.scaling == .none ? .null : .object(scaling)
+    scaling["rope_theta"] = number(rotary.theta)
+    fields["rope_parameters"] = .object(scaling)
+  }
+
+  private static func object(_ value: JSONValue?) -> [String: JSONValue]? {
+    if case .object(let fields)? = value { fields } else { nil }
+  }
+
+  private static func scaling(_ scaling: RotaryEmbedding.Scaling) -> [String: JSONValue] {
+    switch scaling {
+    case .none: ["rope_type": .text("default")]
+    case .linear(let factor): ["rope_type": .text("linear"), "factor": number(factor)]
+    case .llama3(let factor, let low, let high, let context):
+      [
+        "rope_type": .text("llama3"), "factor": number(factor), "low_freq_factor": number(low),
+        "high_freq_factor": number(high), "original_max_position_embeddings": .whole(context),
+      ]
+    }
+  }
+
+  private static func number(_ value: Double) -> JSONValue {
+    Int(exactly: value).map { .whole($0) } ?? .number(value)
+  }
+}
