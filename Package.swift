@@ -118,6 +118,7 @@ let package = Package(
         .embedInCode("RemoteCode/modeling_flap.py"),
       ]),
     library("GGUF", ["Tokenizer", "Checkpoint", "Storage", "FlapCore", system]),
+    library("Peers", ["Wire", "Transport", "Storage", "FlapCore"]),
     library(
       "Wire", ["Coordination", "Statistics", "FlapCore", "CFlapMessages", "CProtobufC"]),
     library("Transport", ["FlapCore", "CZeroMQ"]),
@@ -198,6 +199,7 @@ let package = Package(
     tests(of: "Host", ["FlapCore", system]),
     tests(of: "Transport", ["FlapCore"]),
     tests(of: "Wire", ["Coordination", "Statistics", "FlapCore"]),
+    tests(of: "Peers", ["Wire", "Transport", "Storage", "FlapCore", system]),
     tests(
       of: "GGUF", ["Checkpoint", "Storage", "FlapCore", system], resources: [.copy("Golden")],
       exclude: ["make_golden.py"]),

@@ -997,6 +997,96 @@ void   flap__plan__free_unpacked
   assert(message->base.descriptor == &flap__plan__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flap__peer_request__init
+                     (Flap__PeerRequest         *message)
+{
+  static const Flap__PeerRequest init_value = FLAP__PEER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t flap__peer_request__get_packed_size
+                     (const Flap__PeerRequest *message)
+{
+  assert(message->base.descriptor == &flap__peer_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__peer_request__pack
+                     (const Flap__PeerRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__peer_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__peer_request__pack_to_buffer
+                     (const Flap__PeerRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__peer_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__PeerRequest *
+       flap__peer_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__PeerRequest *)
+     protobuf_c_message_unpack (&flap__peer_request__descriptor,
+                                allocator, len, data);
+}
+void   flap__peer_request__free_unpacked
+                     (Flap__PeerRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__peer_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flap__peer_reply__init
+                     (Flap__PeerReply         *message)
+{
+  static const Flap__PeerReply init_value = FLAP__PEER_REPLY__INIT;
+  *message = init_value;
+}
+size_t flap__peer_reply__get_packed_size
+                     (const Flap__PeerReply *message)
+{
+  assert(message->base.descriptor == &flap__peer_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__peer_reply__pack
+                     (const Flap__PeerReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__peer_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__peer_reply__pack_to_buffer
+                     (const Flap__PeerReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__peer_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__PeerReply *
+       flap__peer_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__PeerReply *)
+     protobuf_c_message_unpack (&flap__peer_reply__descriptor,
+                                allocator, len, data);
+}
+void   flap__peer_reply__free_unpacked
+                     (Flap__PeerReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__peer_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor flap__worker_header__field_descriptors[9] =
 {
   {
@@ -2786,5 +2876,133 @@ const ProtobufCMessageDescriptor flap__plan__descriptor =
   flap__plan__field_indices_by_name,
   1,  flap__plan__number_ranges,
   (ProtobufCMessageInit) flap__plan__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__peer_request__field_descriptors[3] =
+{
+  {
+    "digest",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flap__PeerRequest, digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__PeerRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "byte_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__PeerRequest, byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__peer_request__field_indices_by_name[] = {
+  2,   /* field[2] = byte_count */
+  0,   /* field[0] = digest */
+  1,   /* field[1] = offset */
+};
+static const ProtobufCIntRange flap__peer_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor flap__peer_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.PeerRequest",
+  "PeerRequest",
+  "Flap__PeerRequest",
+  "flap",
+  sizeof(Flap__PeerRequest),
+  3,
+  flap__peer_request__field_descriptors,
+  flap__peer_request__field_indices_by_name,
+  1,  flap__peer_request__number_ranges,
+  (ProtobufCMessageInit) flap__peer_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__peer_reply__field_descriptors[3] =
+{
+  {
+    "digest",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flap__PeerReply, digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__PeerReply, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_there",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Flap__PeerReply, is_there),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__peer_reply__field_indices_by_name[] = {
+  0,   /* field[0] = digest */
+  2,   /* field[2] = is_there */
+  1,   /* field[1] = offset */
+};
+static const ProtobufCIntRange flap__peer_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor flap__peer_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.PeerReply",
+  "PeerReply",
+  "Flap__PeerReply",
+  "flap",
+  sizeof(Flap__PeerReply),
+  3,
+  flap__peer_reply__field_descriptors,
+  flap__peer_reply__field_indices_by_name,
+  1,  flap__peer_reply__number_ranges,
+  (ProtobufCMessageInit) flap__peer_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

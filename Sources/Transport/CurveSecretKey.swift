@@ -1,7 +1,13 @@
 /// A secret key of CURVE: printing, logging or dumping it shows nothing of it.
 public struct CurveSecretKey: Hashable, Sendable {
-  /// 32 bytes.
-  let bytes: [UInt8]
+  /// 32 bytes: for what carries the key to its owner over a connection that is encrypted.
+  package let bytes: [UInt8]
+
+  /// - Parameter bytes: nil unless they are 32.
+  public init?(bytes: [UInt8]) {
+    guard bytes.count == Z85.keyByteCount else { return nil }
+    self.bytes = bytes
+  }
 
   init?(z85: String) {
     guard let bytes = Z85.decodeKey(z85) else { return nil }

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// A thread of its own for what must answer at once, whatever the program's other threads do
 /// (pthread_create(3)).
-struct ServiceThread: Sendable {
+package struct ServiceThread: Sendable {
   private let handle: pthread_t
   private let wakeUp: WakeUp
 
@@ -14,7 +14,7 @@ struct ServiceThread: Sendable {
   /// - Parameters:
   ///   - purpose: for the error: "start the thread that …".
   ///   - wakeUp: its signal ends `body`.
-  init(
+  package init(
     purpose: String, wakeUp: WakeUp, body: sending @escaping () -> Void
   ) throws(TransportError) {
     self.wakeUp = wakeUp
@@ -42,7 +42,7 @@ struct ServiceThread: Sendable {
   }
 
   /// Ends the thread and waits for it: pthread_join(3), hence once only.
-  func end() {
+  package func end() {
     wakeUp.signal()
     pthread_join(handle, nil)
   }

@@ -5,23 +5,17 @@ extension Socket {
   /// A peer that has not shown its key by then is dropped.
   static let handshakeLimit = Duration.seconds(10)
 
-  /// Messages of one dealer that a router holds or has under way before the dealer must wait.
-  /// An honest worker stays far below: it sends what it has credit for and a few words beside.
-  static let receiveLimit: Int32 = 64
-  /// Messages to one dealer that a router holds while the dealer takes none.
-  static let sendLimit: Int32 = 1024
-
   static func configure(
-    _ handle: UnsafeMutableRawPointer, kind: Kind, routingID: [UInt8]?, security: SocketSecurity
+    _ handle: UnsafeMutableRawPointer, kind: Kind, routingID: [UInt8]?, security: SocketSecurity,
+    limits: SocketLimits
   ) throws(TransportError) {
-    // What was sent last (a goodbye) gets a second to leave.
-    try set(handle, ZMQ_LINGER, "LINGER", 1000)
+    try set(handle, ZMQ_LINGER, "LINGER", Int32(clamping: Int64(limits.linger / .milliseconds(1))))
     // Flow is controlled by credits. A router's marks are above them, for peers that do not keep
     // to them: such a one is no longer read from (TCP holds it up, nothing is lost), and what it
     // does not read is not sent. They lose data only together with ZMQ_HEARTBEAT_IVL (measured),
     // which takes a peer that is held up for a dead one and is left off.
-    try set(handle, ZMQ_SNDHWM, "SNDHWM", kind == .router ? sendLimit : 0)
-    try set(handle, ZMQ_RCVHWM, "RCVHWM", kind == .router ? receiveLimit : 0)
+    try set(handle, ZMQ_SNDHWM, "SNDHWM", Int32(clamping: limits.sentMessages ?? 0))
+    try set(handle, ZMQ_RCVHWM, "RCVHWM", Int32(clamping: limits.receivedMessages ?? 0))
     // A peer that fails is tried again after 0.5 to 1 s, then ever later up to 30 s. One that
     // listens, and turns this one away, begins that anew (measured, libzmq 4.3.4).
     try set(handle, ZMQ_RECONNECT_IVL, "RECONNECT_IVL", 500)
@@ -32,7 +26,7 @@ extension Socket {
     try set(handle, ZMQ_IMMEDIATE, "IMMEDIATE", 0)
     // A larger frame ends the connection before it takes memory, also before the peer has shown
     // a key; the default is no bound.
-    var largestFrame = Int64(Limits.chunkBytes + Limits.headerFrameBytes)
+    var largestFrame = Int64(limits.frameBytes)
     guard zmq_setsockopt(handle, ZMQ_MAXMSGSIZE, &largestFrame, MemoryLayout<Int64>.size) == 0
     else { throw .last("set the socket option MAXMSGSIZE") }
     if kind == .router {

@@ -28,10 +28,11 @@ public struct Socket: ~Copyable {
   ///   - routingID: a dealer's name at its router: 1…255 bytes, the first not zero; by default the
   ///     router picks one.
   ///   - security: a server's authenticator is kept for as long as the socket.
+  ///   - limits: by default those between a coordinator and its workers.
   /// - Precondition: a server's authenticator is of the same `context`.
   public init(
     context: MessagingContext, kind: Kind, routingID: [UInt8]? = nil,
-    security: SocketSecurity = .plain
+    security: SocketSecurity = .plain, limits: SocketLimits? = nil
   ) throws(TransportError) {
     var authenticator: Authenticator?
     if case .curveServer(_, let given) = security {
@@ -43,7 +44,8 @@ public struct Socket: ~Copyable {
     }
     do throws(TransportError) {
       try Socket.configure(
-        handle, kind: kind, routingID: routingID, security: security)
+        handle, kind: kind, routingID: routingID, security: security,
+        limits: limits ?? .underCredits(of: kind))
       var monitor: HandshakeMonitor?
       if let authenticator {
         monitor = try HandshakeMonitor(

@@ -21,8 +21,12 @@ import Wire
   @Test func mutatedHeaders() {
     let worker = Samples.workerMessages.map(WireCodec.encode)
     let coordinator = Samples.coordinatorMessages.map(WireCodec.encode)
+    let peers =
+      Samples.peerRequests.map(WireCodec.encode) + Samples.peerReplies.map(WireCodec.encode)
     // Large raw frames are only copied: left out for speed.
-    let originals = (worker + coordinator).filter { $0.dropFirst().allSatisfy { $0.count < 100 } }
+    let originals = (worker + coordinator + peers).filter {
+      $0.dropFirst().allSatisfy { $0.count < 100 }
+    }
     var generator = SeededGenerator(seed: 2)
     var decodedCount = 0
     for _ in 0..<inputCount {
@@ -51,7 +55,7 @@ import Wire
     }
   }
 
-  /// - Returns: whether either side takes the frames. What is taken can be sent on and comes back
+  /// - Returns: whether any side takes the frames. What is taken can be sent on and comes back
   ///   the same.
   @discardableResult
   private func decode(_ frames: [[UInt8]]) -> Bool {
@@ -65,6 +69,14 @@ import Wire
       isTaken = true
       let again = try? WireCodec.decodeCoordinatorMessage(WireCodec.encode(message))
       #expect(again == message)
+    }
+    if let request = try? WireCodec.decodePeerRequest(frames) {
+      isTaken = true
+      #expect((try? WireCodec.decodePeerRequest(WireCodec.encode(request))) == request)
+    }
+    if let reply = try? WireCodec.decodePeerReply(frames) {
+      isTaken = true
+      #expect((try? WireCodec.decodePeerReply(WireCodec.encode(reply))) == reply)
     }
     return isTaken
   }

@@ -19,6 +19,20 @@ import Wire
     #expect(try WireCodec.decodeCoordinatorMessage(frames) == message)
   }
 
+  @Test(arguments: Samples.peerRequests)
+  func peerRequestsComeBack(_ request: PeerRequest) throws {
+    let frames = WireCodec.encode(request)
+    expectWithinLimits(frames)
+    #expect(try WireCodec.decodePeerRequest(frames) == request)
+  }
+
+  @Test(arguments: Samples.peerReplies)
+  func peerRepliesComeBack(_ reply: PeerReply) throws {
+    let frames = WireCodec.encode(reply)
+    expectWithinLimits(frames)
+    #expect(try WireCodec.decodePeerReply(frames) == reply)
+  }
+
   @Test func tokensAreLittleEndianAfterTheHeader() {
     let frames = WireCodec.encode(
       .assign(

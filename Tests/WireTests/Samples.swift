@@ -1,6 +1,7 @@
 import Coordination
 import FlapCore
 import Statistics
+import Wire
 
 /// One message of every kind, and those with more than one form in each of them.
 enum Samples {
@@ -83,6 +84,19 @@ enum Samples {
     .plan(plan(payload: (0..<(5 << 19)).map { UInt8(truncatingIfNeeded: $0 &* 31) })),
     .drain,
     .shutdown(.complete), .shutdown(.early),
+  ]
+
+  static let peerRequests = [
+    PeerRequest(digest: digest, offset: 0, byteCount: 1),
+    PeerRequest(digest: digest, offset: 1 << 53, byteCount: Limits.chunkBytes),
+  ]
+
+  static let peerReplies = [
+    PeerReply(digest: digest, offset: 0, bytes: [7]),
+    PeerReply(
+      digest: digest, offset: 1 << 40,
+      bytes: (0..<Limits.chunkBytes).map { UInt8(truncatingIfNeeded: $0 &* 31) }),
+    PeerReply(digest: digest, offset: 1 << 53, bytes: nil),
   ]
 
   private static func assign(_ work: Work) -> CoordinatorMessage {

@@ -37,6 +37,8 @@ typedef struct Flap__TargetWork Flap__TargetWork;
 typedef struct Flap__WorkUnit Flap__WorkUnit;
 typedef struct Flap__Credit Flap__Credit;
 typedef struct Flap__Plan Flap__Plan;
+typedef struct Flap__PeerRequest Flap__PeerRequest;
+typedef struct Flap__PeerReply Flap__PeerReply;
 
 
 /* --- enums --- */
@@ -505,6 +507,45 @@ struct  Flap__Plan
     , (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+/*
+ * A header of its own: what one worker asks of another that holds a file.
+ */
+struct  Flap__PeerRequest
+{
+  ProtobufCMessage base;
+  /*
+   * SHA-256 of the whole file.
+   */
+  ProtobufCBinaryData digest;
+  uint64_t offset;
+  /*
+   * 1 to 1 MiB.
+   */
+  uint32_t byte_count;
+};
+#define FLAP__PEER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__peer_request__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
+/*
+ * A header of its own. Then one frame, if it is there: as many bytes as were asked for.
+ */
+struct  Flap__PeerReply
+{
+  ProtobufCMessage base;
+  /*
+   * As in the request.
+   */
+  ProtobufCBinaryData digest;
+  uint64_t offset;
+  protobuf_c_boolean is_there;
+};
+#define FLAP__PEER_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__peer_reply__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
 /* Flap__WorkerHeader methods */
 void   flap__worker_header__init
                      (Flap__WorkerHeader         *message);
@@ -923,6 +964,44 @@ Flap__Plan *
 void   flap__plan__free_unpacked
                      (Flap__Plan *message,
                       ProtobufCAllocator *allocator);
+/* Flap__PeerRequest methods */
+void   flap__peer_request__init
+                     (Flap__PeerRequest         *message);
+size_t flap__peer_request__get_packed_size
+                     (const Flap__PeerRequest   *message);
+size_t flap__peer_request__pack
+                     (const Flap__PeerRequest   *message,
+                      uint8_t             *out);
+size_t flap__peer_request__pack_to_buffer
+                     (const Flap__PeerRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__PeerRequest *
+       flap__peer_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__peer_request__free_unpacked
+                     (Flap__PeerRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Flap__PeerReply methods */
+void   flap__peer_reply__init
+                     (Flap__PeerReply         *message);
+size_t flap__peer_reply__get_packed_size
+                     (const Flap__PeerReply   *message);
+size_t flap__peer_reply__pack
+                     (const Flap__PeerReply   *message,
+                      uint8_t             *out);
+size_t flap__peer_reply__pack_to_buffer
+                     (const Flap__PeerReply   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__PeerReply *
+       flap__peer_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__peer_reply__free_unpacked
+                     (Flap__PeerReply *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Flap__WorkerHeader_Closure)
@@ -991,6 +1070,12 @@ typedef void (*Flap__Credit_Closure)
 typedef void (*Flap__Plan_Closure)
                  (const Flap__Plan *message,
                   void *closure_data);
+typedef void (*Flap__PeerRequest_Closure)
+                 (const Flap__PeerRequest *message,
+                  void *closure_data);
+typedef void (*Flap__PeerReply_Closure)
+                 (const Flap__PeerReply *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1019,6 +1104,8 @@ extern const ProtobufCMessageDescriptor flap__target_work__descriptor;
 extern const ProtobufCMessageDescriptor flap__work_unit__descriptor;
 extern const ProtobufCMessageDescriptor flap__credit__descriptor;
 extern const ProtobufCMessageDescriptor flap__plan__descriptor;
+extern const ProtobufCMessageDescriptor flap__peer_request__descriptor;
+extern const ProtobufCMessageDescriptor flap__peer_reply__descriptor;
 
 PROTOBUF_C__END_DECLS
 
