@@ -13,7 +13,10 @@ struct FlapBench: ParsableCommand {
       A contestant that is ready writes a line of JSON. A line "turn SECONDS"
       on its standard input makes it work for so long and write another one.
       """,
-    subcommands: [Forward.self, Library.self, Products.self, Peak.self, First.self, Tokenize.self])
+    subcommands: [
+      Forward.self, Library.self, Products.self, SecondMoments.self, Peak.self, First.self,
+      Tokenize.self,
+    ])
 }
 
 struct ComputeOptions: ParsableArguments {
@@ -102,6 +105,30 @@ struct Products: ParsableCommand {
   func run() throws {
     var loop = ContestantLoop(
       try ProductContestant(
+        modelDirectory: FilePath(model), rowCount: rows, compute: how.compute.computeType,
+        threadCount: how.threads))
+    try loop.run()
+  }
+}
+
+struct SecondMoments: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Second moments of a layer's taps, as the second pass sums them.")
+
+  @OptionGroup var how: ComputeOptions
+  @Option(help: "The checkpoint's folder; its weights are not read.", completion: .directory)
+  var model: String
+  @Option(help: "Tokens that go through a tap together.") var rows: Int
+
+  func validate() throws {
+    guard (1...1 << 20).contains(rows) else {
+      throw ValidationError("--rows is from 1 to 1048576")
+    }
+  }
+
+  func run() throws {
+    var loop = ContestantLoop(
+      try SecondMomentContestant(
         modelDirectory: FilePath(model), rowCount: rows, compute: how.compute.computeType,
         threadCount: how.threads))
     try loop.run()

@@ -19,7 +19,7 @@ from contestants import Contestant, Field, take_rounds
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PARTS = ["shapes", "scaling", "startup", "tokenizers"]
-ENTRANTS = ["flap", "torch", "onednn", "products", "peak"]
+ENTRANTS = ["flap", "torch", "onednn", "products", "second-moments", "peak"]
 # Relative difference of variances up to which two contestants computed the same: bf16 has
 # 8 bits, and PyTorch's residual stream is bf16, too.
 AGREEMENT = 0.05
@@ -78,6 +78,11 @@ class Entry:
             made.append(Contestant(
                 "products", [program, "products", "--model", self.folder, "--rows", rows,
                              "--threads", threads, "--compute", compute]))
+        if "second-moments" in arguments.contestants:
+            made.append(Contestant(
+                "second moments", [
+                    program, "second-moments", "--model", self.folder, "--rows", rows,
+                    "--threads", threads, "--compute", compute]))
         if "peak" in arguments.contestants:
             made.append(Contestant("peak", [program, "peak", "--threads", threads, "--compute", compute]))
         return made
@@ -119,6 +124,8 @@ class Entry:
             add(f"flap {longest} ÷ {library['name']}", flap, library,
                 (1.3 if has_tiles else 0.85) if is_large else None)
         add("products ÷ peak", products, peak, 0.5 if is_large else None)
+        add("second moments ÷ peak", results.get("second moments"), peak,
+            0.6 if is_large else None)
         add(f"flap {longest} ÷ torch {longest}", flap, torch,
             {"7b": 2, "8b": 2, "1b": 2.5, "model": 3}.get(self.name))
         for length in self.lengths[1:]:
