@@ -87,7 +87,7 @@ let package = Package(
     library(
       "Worker",
       [
-        "Launching", "Host", "Export", "Wire", "Transport", "Coordination", "Pruning",
+        "Launching", "Host", "Export", "Peers", "Wire", "Transport", "Coordination", "Pruning",
         "Measurement", "LeastSquares", "Transformer", "Kernels", "Checkpoint", "Storage",
         "Statistics", "FlapCore", logging, system,
       ]),

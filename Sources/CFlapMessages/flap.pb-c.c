@@ -817,49 +817,229 @@ void   flap__map_work__free_unpacked
   assert(message->base.descriptor == &flap__map_work__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   flap__target_work__init
-                     (Flap__TargetWork         *message)
+void   flap__sum_work__init
+                     (Flap__SumWork         *message)
 {
-  static const Flap__TargetWork init_value = FLAP__TARGET_WORK__INIT;
+  static const Flap__SumWork init_value = FLAP__SUM_WORK__INIT;
   *message = init_value;
 }
-size_t flap__target_work__get_packed_size
-                     (const Flap__TargetWork *message)
+size_t flap__sum_work__get_packed_size
+                     (const Flap__SumWork *message)
 {
-  assert(message->base.descriptor == &flap__target_work__descriptor);
+  assert(message->base.descriptor == &flap__sum_work__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t flap__target_work__pack
-                     (const Flap__TargetWork *message,
+size_t flap__sum_work__pack
+                     (const Flap__SumWork *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &flap__target_work__descriptor);
+  assert(message->base.descriptor == &flap__sum_work__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t flap__target_work__pack_to_buffer
-                     (const Flap__TargetWork *message,
+size_t flap__sum_work__pack_to_buffer
+                     (const Flap__SumWork *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &flap__target_work__descriptor);
+  assert(message->base.descriptor == &flap__sum_work__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Flap__TargetWork *
-       flap__target_work__unpack
+Flap__SumWork *
+       flap__sum_work__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Flap__TargetWork *)
-     protobuf_c_message_unpack (&flap__target_work__descriptor,
+  return (Flap__SumWork *)
+     protobuf_c_message_unpack (&flap__sum_work__descriptor,
                                 allocator, len, data);
 }
-void   flap__target_work__free_unpacked
-                     (Flap__TargetWork *message,
+void   flap__sum_work__free_unpacked
+                     (Flap__SumWork *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &flap__target_work__descriptor);
+  assert(message->base.descriptor == &flap__sum_work__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flap__sum_merge__init
+                     (Flap__SumMerge         *message)
+{
+  static const Flap__SumMerge init_value = FLAP__SUM_MERGE__INIT;
+  *message = init_value;
+}
+size_t flap__sum_merge__get_packed_size
+                     (const Flap__SumMerge *message)
+{
+  assert(message->base.descriptor == &flap__sum_merge__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__sum_merge__pack
+                     (const Flap__SumMerge *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__sum_merge__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__sum_merge__pack_to_buffer
+                     (const Flap__SumMerge *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__sum_merge__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__SumMerge *
+       flap__sum_merge__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__SumMerge *)
+     protobuf_c_message_unpack (&flap__sum_merge__descriptor,
+                                allocator, len, data);
+}
+void   flap__sum_merge__free_unpacked
+                     (Flap__SumMerge *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__sum_merge__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flap__held_sums__init
+                     (Flap__HeldSums         *message)
+{
+  static const Flap__HeldSums init_value = FLAP__HELD_SUMS__INIT;
+  *message = init_value;
+}
+size_t flap__held_sums__get_packed_size
+                     (const Flap__HeldSums *message)
+{
+  assert(message->base.descriptor == &flap__held_sums__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__held_sums__pack
+                     (const Flap__HeldSums *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__held_sums__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__held_sums__pack_to_buffer
+                     (const Flap__HeldSums *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__held_sums__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__HeldSums *
+       flap__held_sums__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__HeldSums *)
+     protobuf_c_message_unpack (&flap__held_sums__descriptor,
+                                allocator, len, data);
+}
+void   flap__held_sums__free_unpacked
+                     (Flap__HeldSums *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__held_sums__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flap__held_sum__init
+                     (Flap__HeldSum         *message)
+{
+  static const Flap__HeldSum init_value = FLAP__HELD_SUM__INIT;
+  *message = init_value;
+}
+size_t flap__held_sum__get_packed_size
+                     (const Flap__HeldSum *message)
+{
+  assert(message->base.descriptor == &flap__held_sum__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__held_sum__pack
+                     (const Flap__HeldSum *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__held_sum__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__held_sum__pack_to_buffer
+                     (const Flap__HeldSum *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__held_sum__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__HeldSum *
+       flap__held_sum__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__HeldSum *)
+     protobuf_c_message_unpack (&flap__held_sum__descriptor,
+                                allocator, len, data);
+}
+void   flap__held_sum__free_unpacked
+                     (Flap__HeldSum *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__held_sum__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   flap__merge_outcome__init
+                     (Flap__MergeOutcome         *message)
+{
+  static const Flap__MergeOutcome init_value = FLAP__MERGE_OUTCOME__INIT;
+  *message = init_value;
+}
+size_t flap__merge_outcome__get_packed_size
+                     (const Flap__MergeOutcome *message)
+{
+  assert(message->base.descriptor == &flap__merge_outcome__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__merge_outcome__pack
+                     (const Flap__MergeOutcome *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__merge_outcome__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__merge_outcome__pack_to_buffer
+                     (const Flap__MergeOutcome *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__merge_outcome__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__MergeOutcome *
+       flap__merge_outcome__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__MergeOutcome *)
+     protobuf_c_message_unpack (&flap__merge_outcome__descriptor,
+                                allocator, len, data);
+}
+void   flap__merge_outcome__free_unpacked
+                     (Flap__MergeOutcome *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__merge_outcome__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   flap__work_unit__init
@@ -1538,7 +1718,7 @@ const ProtobufCMessageDescriptor flap__heartbeat__descriptor =
   (ProtobufCMessageInit) flap__heartbeat__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__report_begin__field_descriptors[3] =
+static const ProtobufCFieldDescriptor flap__report_begin__field_descriptors[4] =
 {
   {
     "attempt",
@@ -1576,16 +1756,29 @@ static const ProtobufCFieldDescriptor flap__report_begin__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "endpoint",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Flap__ReportBegin, endpoint),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__report_begin__field_indices_by_name[] = {
   0,   /* field[0] = attempt */
   1,   /* field[1] = byte_count */
   2,   /* field[2] = digest */
+  3,   /* field[3] = endpoint */
 };
 static const ProtobufCIntRange flap__report_begin__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor flap__report_begin__descriptor =
 {
@@ -1595,7 +1788,7 @@ const ProtobufCMessageDescriptor flap__report_begin__descriptor =
   "Flap__ReportBegin",
   "flap",
   sizeof(Flap__ReportBegin),
-  3,
+  4,
   flap__report_begin__field_descriptors,
   flap__report_begin__field_indices_by_name,
   1,  flap__report_begin__number_ranges,
@@ -2094,7 +2287,7 @@ const ProtobufCMessageDescriptor flap__rejection__descriptor =
   (ProtobufCMessageInit) flap__rejection__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__welcome__field_descriptors[7] =
+static const ProtobufCFieldDescriptor flap__welcome__field_descriptors[8] =
 {
   {
     "run_id",
@@ -2180,12 +2373,25 @@ static const ProtobufCFieldDescriptor flap__welcome__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "peer_secret",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flap__Welcome, peer_secret),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__welcome__field_indices_by_name[] = {
   1,   /* field[1] = compute */
   5,   /* field[5] = heartbeat_interval_nanoseconds */
   6,   /* field[6] = lease_nanoseconds */
   4,   /* field[4] = leaves_per_unit */
+  7,   /* field[7] = peer_secret */
   0,   /* field[0] = run_id */
   3,   /* field[3] = samples_per_leaf */
   2,   /* field[2] = tokens_per_sample */
@@ -2193,7 +2399,7 @@ static const unsigned flap__welcome__field_indices_by_name[] = {
 static const ProtobufCIntRange flap__welcome__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor flap__welcome__descriptor =
 {
@@ -2203,14 +2409,14 @@ const ProtobufCMessageDescriptor flap__welcome__descriptor =
   "Flap__Welcome",
   "flap",
   sizeof(Flap__Welcome),
-  7,
+  8,
   flap__welcome__field_descriptors,
   flap__welcome__field_indices_by_name,
   1,  flap__welcome__number_ranges,
   (ProtobufCMessageInit) flap__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[7] =
+static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[8] =
 {
   {
     "attempt",
@@ -2285,13 +2491,25 @@ static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[7] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "target",
+    "sum",
     7,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Flap__Assignment, work_case),
-    offsetof(Flap__Assignment, target),
-    &flap__target_work__descriptor,
+    offsetof(Flap__Assignment, sum),
+    &flap__sum_work__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "merge",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flap__Assignment, work_case),
+    offsetof(Flap__Assignment, merge),
+    &flap__sum_merge__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2300,16 +2518,17 @@ static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[7] =
 static const unsigned flap__assignment__field_indices_by_name[] = {
   0,   /* field[0] = attempt */
   5,   /* field[5] = map */
+  7,   /* field[7] = merge */
   1,   /* field[1] = samples */
   4,   /* field[4] = serial */
-  6,   /* field[6] = target */
+  6,   /* field[6] = sum */
   2,   /* field[2] = weights */
   3,   /* field[3] = write_shard_index */
 };
 static const ProtobufCIntRange flap__assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor flap__assignment__descriptor =
 {
@@ -2319,7 +2538,7 @@ const ProtobufCMessageDescriptor flap__assignment__descriptor =
   "Flap__Assignment",
   "flap",
   sizeof(Flap__Assignment),
-  7,
+  8,
   flap__assignment__field_descriptors,
   flap__assignment__field_indices_by_name,
   1,  flap__assignment__number_ranges,
@@ -2544,7 +2763,123 @@ const ProtobufCMessageDescriptor flap__map_work__descriptor =
   (ProtobufCMessageInit) flap__map_work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__target_work__field_descriptors[4] =
+static const ProtobufCFieldDescriptor flap__sum_work__field_descriptors[7] =
+{
+  {
+    "first_layer",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumWork, first_layer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layer_count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumWork, layer_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tap",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumWork, tap),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plan_digest",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumWork, plan_digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unit",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumWork, unit),
+    &flap__work_unit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "round",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumWork, round),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "folder",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumWork, folder),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__sum_work__field_indices_by_name[] = {
+  0,   /* field[0] = first_layer */
+  6,   /* field[6] = folder */
+  1,   /* field[1] = layer_count */
+  3,   /* field[3] = plan_digest */
+  5,   /* field[5] = round */
+  2,   /* field[2] = tap */
+  4,   /* field[4] = unit */
+};
+static const ProtobufCIntRange flap__sum_work__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor flap__sum_work__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.SumWork",
+  "SumWork",
+  "Flap__SumWork",
+  "flap",
+  sizeof(Flap__SumWork),
+  7,
+  flap__sum_work__field_descriptors,
+  flap__sum_work__field_indices_by_name,
+  1,  flap__sum_work__number_ranges,
+  (ProtobufCMessageInit) flap__sum_work__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__sum_merge__field_descriptors[9] =
 {
   {
     "layer",
@@ -2552,7 +2887,7 @@ static const ProtobufCFieldDescriptor flap__target_work__field_descriptors[4] =
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Flap__TargetWork, layer),
+    offsetof(Flap__SumMerge, layer),
     NULL,
     NULL,
     0,             /* flags */
@@ -2564,20 +2899,20 @@ static const ProtobufCFieldDescriptor flap__target_work__field_descriptors[4] =
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Flap__TargetWork, tap),
+    offsetof(Flap__SumMerge, tap),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "unit",
+    "data_digest",
     3,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
+    PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Flap__TargetWork, unit),
-    &flap__work_unit__descriptor,
+    offsetof(Flap__SumMerge, data_digest),
+    NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2588,37 +2923,281 @@ static const ProtobufCFieldDescriptor flap__target_work__field_descriptors[4] =
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Flap__TargetWork, plan_digest),
+    offsetof(Flap__SumMerge, plan_digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scale_count",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumMerge, scale_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "source_count",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumMerge, source_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumMerge, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token_count",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumMerge, token_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_out_token_count",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__SumMerge, held_out_token_count),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned flap__target_work__field_indices_by_name[] = {
+static const unsigned flap__sum_merge__field_indices_by_name[] = {
+  2,   /* field[2] = data_digest */
+  8,   /* field[8] = held_out_token_count */
   0,   /* field[0] = layer */
+  6,   /* field[6] = path */
   3,   /* field[3] = plan_digest */
+  4,   /* field[4] = scale_count */
+  5,   /* field[5] = source_count */
   1,   /* field[1] = tap */
-  2,   /* field[2] = unit */
+  7,   /* field[7] = token_count */
 };
-static const ProtobufCIntRange flap__target_work__number_ranges[1 + 1] =
+static const ProtobufCIntRange flap__sum_merge__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor flap__sum_merge__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.SumMerge",
+  "SumMerge",
+  "Flap__SumMerge",
+  "flap",
+  sizeof(Flap__SumMerge),
+  9,
+  flap__sum_merge__field_descriptors,
+  flap__sum_merge__field_indices_by_name,
+  1,  flap__sum_merge__number_ranges,
+  (ProtobufCMessageInit) flap__sum_merge__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__held_sums__field_descriptors[1] =
+{
+  {
+    "sums",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flap__HeldSums, n_sums),
+    offsetof(Flap__HeldSums, sums),
+    &flap__held_sum__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__held_sums__field_indices_by_name[] = {
+  0,   /* field[0] = sums */
+};
+static const ProtobufCIntRange flap__held_sums__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor flap__held_sums__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.HeldSums",
+  "HeldSums",
+  "Flap__HeldSums",
+  "flap",
+  sizeof(Flap__HeldSums),
+  1,
+  flap__held_sums__field_descriptors,
+  flap__held_sums__field_indices_by_name,
+  1,  flap__held_sums__number_ranges,
+  (ProtobufCMessageInit) flap__held_sums__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__held_sum__field_descriptors[4] =
+{
+  {
+    "layer",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__HeldSum, layer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tap",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__HeldSum, tap),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__HeldSum, kind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "digest",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flap__HeldSum, digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__held_sum__field_indices_by_name[] = {
+  3,   /* field[3] = digest */
+  2,   /* field[2] = kind */
+  0,   /* field[0] = layer */
+  1,   /* field[1] = tap */
+};
+static const ProtobufCIntRange flap__held_sum__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 4 }
 };
-const ProtobufCMessageDescriptor flap__target_work__descriptor =
+const ProtobufCMessageDescriptor flap__held_sum__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "flap.TargetWork",
-  "TargetWork",
-  "Flap__TargetWork",
+  "flap.HeldSum",
+  "HeldSum",
+  "Flap__HeldSum",
   "flap",
-  sizeof(Flap__TargetWork),
+  sizeof(Flap__HeldSum),
   4,
-  flap__target_work__field_descriptors,
-  flap__target_work__field_indices_by_name,
-  1,  flap__target_work__number_ranges,
-  (ProtobufCMessageInit) flap__target_work__init,
+  flap__held_sum__field_descriptors,
+  flap__held_sum__field_indices_by_name,
+  1,  flap__held_sum__number_ranges,
+  (ProtobufCMessageInit) flap__held_sum__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__merge_outcome__field_descriptors[3] =
+{
+  {
+    "lost",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Flap__MergeOutcome, n_lost),
+    offsetof(Flap__MergeOutcome, lost),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token_count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__MergeOutcome, token_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_out_token_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__MergeOutcome, held_out_token_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__merge_outcome__field_indices_by_name[] = {
+  2,   /* field[2] = held_out_token_count */
+  0,   /* field[0] = lost */
+  1,   /* field[1] = token_count */
+};
+static const ProtobufCIntRange flap__merge_outcome__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor flap__merge_outcome__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.MergeOutcome",
+  "MergeOutcome",
+  "Flap__MergeOutcome",
+  "flap",
+  sizeof(Flap__MergeOutcome),
+  3,
+  flap__merge_outcome__field_descriptors,
+  flap__merge_outcome__field_indices_by_name,
+  1,  flap__merge_outcome__number_ranges,
+  (ProtobufCMessageInit) flap__merge_outcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flap__work_unit__field_descriptors[5] =

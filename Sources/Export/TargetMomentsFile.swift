@@ -16,7 +16,7 @@ public struct TargetMomentsFile: Sendable {
   public let inputMean: [Double]
   /// μ of what the map should give, [hidden].
   public let targetMean: [Double]
-  private let inputs: SecondMomentsFile.Moments
+  private let inputs: SecondMomentsFolder.Moments
   private let units: [Double]
   private let products: TensorView
 
@@ -39,7 +39,7 @@ public struct TargetMomentsFile: Sendable {
     }
     let exponents = try file.values(
       "scale_exponents", .int8, count: channels, as: Int8.self)
-    inputs = SecondMomentsFile.Moments(
+    inputs = SecondMomentsFolder.Moments(
       tokenCount: tokenCount, exponents: exponents,
       sums: [try file.values("input_sums", .int64, count: channels, as: Int64.self)],
       products: [
@@ -74,36 +74,38 @@ public struct TargetMomentsFile: Sendable {
     }
   }
 
-  /// - Parameter exponents: of the inputs' scales.
+  /// - Parameters:
+  ///   - sums: in the layout of ``TargetMoments``.
+  ///   - exponents: of the inputs' scales.
+  ///   - attempt: keeps apart writers that try at the same time.
   public static func write(
-    _ moments: TargetMoments, exponents: [Int8], plan: Digest, to path: FilePath
+    _ sums: UnsafeRawBufferPointer, outputCount: Int, exponents: [Int8], plan: Digest,
+    to path: FilePath, attempt: String
   ) throws {
     let channels = exponents.count
-    let inputs = moments.inputs
-    let outputs = moments.outputCount
+    precondition(
+      sums.count
+        == TargetMoments.layout(channelCount: channels, outputCount: outputCount).byteCount)
     func tensor(_ name: String, _ type: ElementType, _ count: Int) -> TensorDeclaration {
       TensorDeclaration(name: name, elementType: type, shape: [count])
     }
     var writer = try SafetensorsWriter(
-      destination: path,
+      destination: path, attempt: attempt,
       tensors: [
-        tensor("target_sums", .int64, outputs),
-        tensor("target_moments", .int64, outputs * channels),
+        tensor("target_sums", .int64, outputCount),
+        tensor("target_moments", .int64, outputCount * channels),
         tensor("input_sums", .int64, channels),
         tensor("second_moments", .int32, SecondMoments.productCount(channels)),
         tensor("scale_exponents", .int8, channels),
       ],
       metadata: [
         "format": format, "version": "\(ResultFile.version)",
-        "token_count": "\(inputs.count)", "hidden_size": "\(outputs)",
+        "token_count": "\(SecondMoments.count(in: sums))", "hidden_size": "\(outputCount)",
         "channel_count": "\(channels)", "plan_digest": plan.hexadecimal,
       ])
-    try moments.withTargets { sums, products in
-      try writer.append(sums)
-      try writer.append(products)
-    }
-    try inputs.withSums { try writer.append(UnsafeRawBufferPointer($0)) }
-    try inputs.withProducts { try writer.append(UnsafeRawBufferPointer($0)) }
+    let inputBytes = SecondMoments.byteCount(channelCount: channels)
+    try writer.append(UnsafeRawBufferPointer(rebasing: sums[inputBytes...]))
+    try writer.append(UnsafeRawBufferPointer(rebasing: sums[8..<inputBytes]))
     try exponents.withUnsafeBytes { try writer.append($0) }
     _ = try writer.commit()
   }

@@ -44,9 +44,9 @@ public struct RemovalOrder {
   ///   - batch: units that go at once where `unitWidth` is 1; wider ones go one by one.
   ///   - covariance: of the map's input.
   ///   - ridge: λ > 0.
-  ///   - counts: of units that are left when ``visit`` is to see the map, from 1 to all. They change
+  ///   - counts: of units that are left when the map is to be seen, from 1 to all. They change
   ///     no bit of the order.
-  ///   - visit: sees the most units first; all once more where λ has to be raised on the way. What it
+  ///   - _: sees the most units first; all once more where λ has to be raised on the way. What it
   ///     throws ends the removal.
   public init(
     of weight: WeightRows, unitWidth: Int, batch: Int, from covariance: Covariance, ridge: Double,

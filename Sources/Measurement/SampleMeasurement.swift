@@ -10,17 +10,13 @@ public final class SampleMeasurement {
   private let finiteness = FinitenessObserver()
   /// With their scratch, which is used again.
   private var reductions: [StatisticKind: any TapReduction] = [:]
-  private var madeScratch: SecondMomentScratchSet?
 
   public init(_ model: Llama, catalog: GathererCatalog = .standard) {
     self.model = model
     self.catalog = catalog
   }
 
-  /// Makes room: what second moments take is allocated again when it is needed.
-  public func releaseProducts() { madeScratch = nil }
-
-  /// Calls of `onStep` in ``run(_:_:of:samplesPerLeaf:scales:onStep:emit:)``.
+  /// Calls of `onStep` in ``run(_:_:of:samplesPerLeaf:onStep:emit:)``.
   public func stepCount(_ kinds: [StatisticKind], leafCount: Int) -> Int {
     let taps = model.shape.layers.count * Tap.allCases.count
     return leafCount * (taps + (kinds.contains(LossSum.kind) ? model.lossStepCount : 0))
@@ -30,23 +26,18 @@ public final class SampleMeasurement {
   ///   - kinds: what to measure.
   ///   - leaves: all of the node's, which go through the model together.
   ///   - samplesPerLeaf: of every leaf of the run but perhaps the last; for messages.
-  ///   - scales: of `SecondMoments`, where they are to be measured.
   ///   - onStep: what it throws ends the pass.
   ///   - emit: gets the parts in the order of a report (`StatisticCatalog.keys(of:node:in:)`), each
   ///     as soon as it is there.
   /// - Throws: `TransformerError`, ``MeasurementError``, `CheckpointError`, `OutOfMemory`.
   public func run(
     _ kinds: [StatisticKind], _ leaves: [Leaf], of node: TreeNode, samplesPerLeaf: Int,
-    scales: ChannelScales? = nil, onStep: () throws -> Void, emit: (StatisticPart) throws -> Void
+    onStep: () throws -> Void, emit: (StatisticPart) throws -> Void
   ) throws {
     let firstLeaf = node.index << node.level
-    let isOfPairs = { (kind: StatisticKind) in SampleMeasurement.pairKinds.contains(kind) }
-    let reductions = try kinds.filter { $0 != LossSum.kind && !isOfPairs($0) }
-      .map { try reduction(of: $0) }
-    let pairs = try kinds.contains(where: isOfPairs) ? pairs(scales, firstLeaf: firstLeaf) : nil
+    let reductions = try kinds.filter { $0 != LossSum.kind }.map { try reduction(of: $0) }
     for reduction in reductions { reduction.begin(node, leafCount: leaves.count) }
-    var observers = reductions.map(\.observer) + [finiteness]
-    if let pairs { observers.append(pairs) }
+    let observers = reductions.map(\.observer) + [finiteness]
     try model.forward(leaves, observers: observers) { passage in
       if let finding = finiteness.take(passage) {
         throw TransformerError.nonFinite(
@@ -56,28 +47,11 @@ public final class SampleMeasurement {
       for reduction in reductions { reduction.take(passage, as: firstLeaf + passage.leaf) }
       if passage.leaf == leaves.count - 1 {
         for reduction in reductions { try emit(reduction.end(passage)) }
-        if let pairs {
-          for kind in kinds where isOfPairs(kind) {
-            try emit(pairs.part(kind, passage, of: node))
-          }
-        }
       }
       try onStep()
     }
     guard kinds.contains(LossSum.kind) else { return }
     try emit(try loss(leaves, node, samplesPerLeaf, onStep))
-  }
-
-  /// Those that ``SecondMomentsObserver`` sums.
-  private static let pairKinds = [SecondMoments.kind, HeldOutSecondMoments.kind]
-
-  private func pairs(
-    _ scales: ChannelScales?, firstLeaf: Int
-  ) throws -> SecondMomentsObserver {
-    guard let scales else { throw MeasurementError.noScales }
-    let scratch = try madeScratch ?? SecondMomentScratchSet(model)
-    madeScratch = scratch
-    return SecondMomentsObserver(scales, firstLeaf: firstLeaf, scratch: scratch)
   }
 
   private func reduction(of kind: StatisticKind) throws -> any TapReduction {
@@ -123,24 +97,9 @@ public final class SampleMeasurement {
   }
 }
 
-extension SampleMeasurement {
-  /// Bytes that measuring `SecondMoments` takes besides the model's scratch, at the most: its own
-  /// scratch, the sums of both taps, and one of them as it is reported.
-  public static func productsByteCount(
-    _ compute: ComputeType, shape: ModelShape, _ limits: MicroBatchLimits, _ split: LaneSplit
-  ) -> Int {
-    let largest = TapPlace.all(in: shape.layers.indices).map {
-      SecondMoments.byteCount(channelCount: shape.channelCount(layer: $0.layer, tap: $0.tap))
-    }
-    return SecondMomentScratchSet.byteCount(compute, shape: shape, limits, split)
-      + (largest.max() ?? 0)
-  }
-}
-
 /// Why something is not measured.
 public enum MeasurementError: Error, Hashable, Sendable, CustomStringConvertible {
   case unknownKind(StatisticKind)
-  case noScales
   case overflow(TapPlace, channel: Int)
 
   public var description: String {
@@ -150,7 +109,6 @@ public enum MeasurementError: Error, Hashable, Sendable, CustomStringConvertible
     case .overflow(let place, let channel):
       "the pruned model's inputs of \(place.tap.moduleName(layer: place.layer)) are more than 64 times "
         + "the dense model's in channel \(channel): leave it out with --no-sequential"
-    case .noScales: "second moments were asked for without the scales of their channels"
     }
   }
 }

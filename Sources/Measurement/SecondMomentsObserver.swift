@@ -4,44 +4,39 @@ internal import Statistics
 internal import Synchronization
 internal import Transformer
 
-/// Sums ``SecondMoments`` of both taps of a layer at a time, over the leaves of a node.
+/// Sums ``SecondMoments`` of both taps of one layer, over the leaves of a unit.
 final class SecondMomentsObserver: TapObserver, @unchecked Sendable {
   // Unchecked for the scratch: a lane writes to its own, and the sums have locks.
 
-  /// Tokens that were summed at each tap of the layer at hand.
+  /// Tokens that were summed at a tap.
   private struct Counts {
-    var layer = -1
     var kept = 0
     var heldOut = 0
   }
 
-  private let scales: ChannelScales
   private let firstLeaf: Int
   private let scratch: SecondMomentScratchSet
   private let counts: Mutex<PerTap<Counts>> = Mutex(PerTap { _ in Counts() })
 
   /// - Parameters:
-  ///   - firstLeaf: of the node, in the run.
+  ///   - exponents: of the scales of the layer's channels.
+  ///   - firstLeaf: of the unit, in the run.
   ///   - scratch: nobody else's meanwhile.
-  init(_ scales: ChannelScales, firstLeaf: Int, scratch: SecondMomentScratchSet) {
-    self.scales = scales
+  init(_ exponents: PerTap<[Int8]>, firstLeaf: Int, scratch: SecondMomentScratchSet) {
     self.firstLeaf = firstLeaf
     self.scratch = scratch
+    for tap in Tap.allCases {
+      scratch.sums[tap].kept.reset(exponents: exponents[tap])
+      scratch.sums[tap].heldOut.reset(exponents: exponents[tap])
+    }
   }
 
   func observe(_: TapPiece) {}
 
   func finish(_ passage: TapPassage) {
     let sums = scratch.sums[passage.tap]
-    let isHeldOut = HeldOutSecondMoments.contains(leaf: firstLeaf + passage.leaf)
+    let isHeldOut = HeldOutLeaves.contains(firstLeaf + passage.leaf)
     counts.withLock { counts in
-      // All leaves go through a layer before the first goes through the next.
-      if counts[passage.tap].layer != passage.layer {
-        counts[passage.tap] = Counts(layer: passage.layer)
-        let exponents = scales.exponents[passage.layer][passage.tap]
-        sums.kept.reset(exponents: exponents)
-        sums.heldOut.reset(exponents: exponents)
-      }
       counts[passage.tap].kept += isHeldOut ? 0 : passage.tokenCount
       counts[passage.tap].heldOut += isHeldOut ? passage.tokenCount : 0
     }
@@ -50,25 +45,16 @@ final class SecondMomentsObserver: TapObserver, @unchecked Sendable {
       scratch: scratch.lanes[passage.lane])
   }
 
-  /// One of the two kinds at a passage's tap, whose leaves have all gone through.
-  func part(_ kind: StatisticKind, _ passage: TapPassage, of node: TreeNode) -> StatisticPart {
-    let place = TapPlace(layer: passage.layer, passage.tap)
-    let counts = counts.withLock { $0[passage.tap] }
-    let sums = scratch.sums[passage.tap]
-    precondition(counts.layer == passage.layer, "sums are asked for when the last leaf is through")
-    return kind == SecondMoments.kind
-      ? StatisticPart(SecondMoments(count: counts.kept, sums.kept), at: place, node: node)
-      : StatisticPart(
-        HeldOutSecondMoments(SecondMoments(count: counts.heldOut, sums.heldOut)), at: place,
-        node: node)
-  }
-}
-
-extension SecondMoments {
-  fileprivate init(count: Int, _ sums: SecondMomentSums) {
-    precondition(
-      SecondMomentSums.sumBits == SecondMoments.sumBits, "both mean the same fixed point")
-    self.init(count: count, sums: sums.sums, products: sums.products)
+  /// The sums at a tap that have tokens, when all leaves have gone through; valid until the next
+  /// observer.
+  func measured(at place: TapPlace) -> [MeasuredSum] {
+    let counts = counts.withLock { $0[place.tap] }
+    let sums = scratch.sums[place.tap]
+    return [(SumKind.kept, counts.kept, sums.kept), (.heldOut, counts.heldOut, sums.heldOut)]
+      .filter { $0.1 > 0 }
+      .map { kind, count, sums in
+        MeasuredSum(place, kind, count: count, [.init(sums.sums), .init(sums.products)])
+      }
   }
 }
 

@@ -42,13 +42,11 @@ public final class TargetMeasurement {
   ///   - pruning: the plan, with all maps before this one fitted.
   ///   - exponents: of the scales of the channels that stay.
   ///   - onStep: what it throws ends the measurement.
-  /// - Precondition: the leaves are no more than a micro-batch.
+  /// - Returns: valid until the next run.
   public func run(
     _ place: TapPlace, _ leaves: [Leaf], of node: TreeNode, pruning: ModelPruning,
     exponents: [Int8], onStep: () throws -> Void
-  ) throws -> TargetMoments {
-    // An observer is told a leaf's place in its micro-batch.
-    precondition(leaves.count <= model.limits.leavesPerMicroBatch, "a unit is one micro-batch")
+  ) throws -> MeasuredSum {
     defer { model.pruning = nil }
     var streams = try streams(of: leaves, node, at: place.step, pruning, onStep)
     model.pruning = nil
@@ -70,9 +68,12 @@ public final class TargetMeasurement {
       throw MeasurementError.overflow(place, channel: channel)
     }
     let tokenCount = leaves.reduce(0) { $0 + $1.tokenCount }
-    return TargetMoments(
-      count: tokenCount, inputSums: scratch.inputs.sums, inputProducts: scratch.inputs.products,
-      sums: scratch.targets.sums, products: scratch.targets.products)
+    return MeasuredSum(
+      place, .targets, count: tokenCount,
+      [
+        .init(scratch.inputs.sums), .init(scratch.inputs.products), .init(scratch.targets.sums),
+        .init(scratch.targets.products),
+      ])
   }
 
   /// Both streams, the pruned one before this step.

@@ -7,33 +7,14 @@ public import FlapCore
 ///
 /// As bytes: the tokens (u64), then Σ x_i · 2^(e_i + 20) (i64 [channels]), then Σ x_i x_j · 2^(e_i + e_j)
 /// for j ≤ i, row by row (i32 [channels · (channels + 1) / 2]), each term rounded leaf by leaf.
-public struct SecondMoments: SampleStatistic {
-  public static let kind = StatisticKind("second-moments")
-  public static let source = StatisticSource.products
-
-  public private(set) var bytes: [UInt8]
+public struct SecondMoments: Hashable, Sendable {
+  public let bytes: [UInt8]
   public let channelCount: Int
 
   /// Bits that a sum is scaled by besides its channel's 2^e.
   public static let sumBits = 20
 
-  public init(
-    count: Int, sums: UnsafeBufferPointer<Int64>, products: UnsafeBufferPointer<Int32>
-  ) {
-    channelCount = sums.count
-    precondition(products.count == SecondMoments.productCount(channelCount))
-    bytes = Array(
-      unsafeUninitializedCapacity: SecondMoments.byteCount(channelCount: channelCount)
-    ) { bytes, byteCount in
-      let target = UnsafeMutableRawBufferPointer(bytes)
-      target.storeBytes(of: UInt64(count).littleEndian, as: UInt64.self)
-      UnsafeMutableRawBufferPointer(rebasing: target[8...]).copyMemory(from: .init(sums))
-      UnsafeMutableRawBufferPointer(rebasing: target[(8 + 8 * sums.count)...])
-        .copyMemory(from: .init(products))
-      byteCount = target.count
-    }
-  }
-
+  /// - Precondition: as many bytes as the layout has.
   public init(bytes: [UInt8], channelCount: Int) {
     precondition(bytes.count == SecondMoments.byteCount(channelCount: channelCount))
     self.bytes = bytes
@@ -42,13 +23,20 @@ public struct SecondMoments: SampleStatistic {
 
   public static func productCount(_ channels: Int) -> Int { channels * (channels + 1) / 2 }
 
+  public static func layout(channelCount: Int) -> IntegerLayout {
+    IntegerLayout([(8, 1 + channelCount), (4, productCount(channelCount))])
+  }
+
   public static func byteCount(channelCount: Int) -> Int {
     8 + 8 * channelCount + 4 * productCount(channelCount)
   }
 
   /// Tokens seen.
-  public var count: Int {
-    bytes.withUnsafeBytes { Int(truncatingIfNeeded: $0.load(as: UInt64.self).littleEndian) }
+  public var count: Int { bytes.withUnsafeBytes { SecondMoments.count(in: $0) } }
+
+  /// Tokens that sums in this layout have seen.
+  public static func count(in bytes: UnsafeRawBufferPointer) -> Int {
+    Int(truncatingIfNeeded: bytes.loadUnaligned(as: UInt64.self).littleEndian)
   }
 
   public func withSums<Result>(
@@ -70,67 +58,15 @@ public struct SecondMoments: SampleStatistic {
           to: Int32.self))
     }
   }
-
-  public mutating func merge(_ right: SecondMoments) {
-    precondition(channelCount == right.channelCount, "Both are of one tap.")
-    let channels = channelCount
-    bytes.withUnsafeMutableBytes { left in
-      right.bytes.withUnsafeBytes { right in
-        SecondMoments.add(right, to: left, as: UInt64.self, 0..<8)
-        SecondMoments.add(right, to: left, as: Int64.self, 8..<8 + 8 * channels)
-        SecondMoments.add(right, to: left, as: Int32.self, 8 + 8 * channels..<left.count)
-      }
-    }
-  }
-
-  /// Without a trap, so that it vectorizes; honest sums do not overflow.
-  static func add<Number: FixedWidthInteger>(
-    _ right: UnsafeRawBufferPointer, to left: UnsafeMutableRawBufferPointer, as _: Number.Type,
-    _ range: Range<Int>
-  ) {
-    let left = UnsafeMutableRawBufferPointer(rebasing: left[range])
-      .assumingMemoryBound(to: Number.self)
-    let right = UnsafeRawBufferPointer(rebasing: right[range]).assumingMemoryBound(to: Number.self)
-    for index in left.indices { left[index] &+= right[index] }
-  }
-
-  public func validate() throws(StatisticDefect) {
-    guard (0...ChannelMoments.largestTokenCount).contains(count) else {
-      throw .tokenCount(found: count)
-    }
-    let negative = withProducts { products in
-      (0..<channelCount).first { products[SecondMoments.productCount($0 + 1) - 1] < 0 }
-    }
-    if let negative { throw .negative(channel: negative) }
-  }
 }
 
-/// ``SecondMoments`` of the samples on which what the others gave is tried.
-public struct HeldOutSecondMoments: SampleStatistic {
-  public static let kind = StatisticKind("held-out-second-moments")
-  public static let source = StatisticSource.products
-
-  public var moments: SecondMoments
-
-  public init(_ moments: SecondMoments) { self.moments = moments }
-
-  public init(bytes: [UInt8], channelCount: Int) {
-    moments = SecondMoments(bytes: bytes, channelCount: channelCount)
-  }
-
-  public static func byteCount(channelCount: Int) -> Int {
-    SecondMoments.byteCount(channelCount: channelCount)
-  }
-
-  public var bytes: [UInt8] { moments.bytes }
-  public func validate() throws(StatisticDefect) { try moments.validate() }
-  public mutating func merge(_ right: HeldOutSecondMoments) { moments.merge(right.moments) }
-
+/// The samples on which is tried what the others gave.
+public enum HeldOutLeaves {
   /// Every eighth leaf is held out.
   public static let period = 8
 
   /// - Parameter leaf: its number in the run.
-  public static func contains(leaf: Int) -> Bool { leaf % period == period - 1 }
+  public static func contains(_ leaf: Int) -> Bool { leaf % period == period - 1 }
 }
 
 /// The scales of the fixed point in which ``SecondMoments`` are summed: 2^e for every channel.

@@ -32,15 +32,9 @@ public struct StatisticKind: Hashable, Sendable, CustomStringConvertible {
 public enum StatisticSource: Hashable, Sendable {
   /// What flows through a tap while samples run through the model: one for each tap and node.
   case taps
-  /// Pairs of channels at a tap, while samples run through the model once more, their
-  /// ``ChannelScales`` being known: one for each tap and node.
-  case products
   /// The map that a tap feeds: its weight and its input's second moments, and what the model loses
   /// when it alone is pruned. One for each tap.
   case maps
-  /// The map that a tap feeds and what it should give, while a model that is pruned before it runs:
-  /// one for each tap and node, tap by tap.
-  case targets
   /// What the model predicts for samples: one for each node.
   case predictions
   /// The weight of the map that a tap feeds: one for each tap.
@@ -59,8 +53,6 @@ public protocol Statistic: Hashable, Sendable {
   /// Bytes of a value over so many channels, which is what ``bytes`` has; 0 channels for a statistic
   /// that is not of a tap.
   static func byteCount(channelCount: Int) -> Int
-  /// The same for a statistic that is of a map's outputs, too.
-  static func byteCount(channelCount: Int, hiddenSize: Int) -> Int
   /// Little-endian, counts as u64, other numbers in a format of the kind's own.
   var bytes: [UInt8] { get }
   /// - Precondition: as many bytes as ``byteCount(channelCount:)`` says.
@@ -85,10 +77,6 @@ public protocol Statistic: Hashable, Sendable {
 public protocol SampleStatistic: Statistic, Mergeable {}
 
 extension Statistic {
-  public static func byteCount(channelCount: Int, hiddenSize: Int) -> Int {
-    byteCount(channelCount: channelCount)
-  }
-
   public static var arrayNames: [String] { [] }
   public static func arrayLength(channelCount: Int) -> Int { channelCount }
   public var arrays: [[Double]] { [] }

@@ -22,8 +22,7 @@ public struct StatisticCatalog: Sendable {
   public init(_ types: [any Statistic.Type]) { self.types = types }
 
   public static let standard = StatisticCatalog([
-    ChannelMoments.self, WeightNorms.self, LossSum.self, SecondMoments.self,
-    HeldOutSecondMoments.self, RemovalCurve.self, ModuleLosses.self, TargetMoments.self,
+    ChannelMoments.self, WeightNorms.self, LossSum.self, RemovalCurve.self, ModuleLosses.self,
   ])
 
   public func type(named kind: StatisticKind) throws(StatisticsError) -> any Statistic.Type {
@@ -49,9 +48,9 @@ public struct StatisticCatalog: Sendable {
     var ofModel: [StatisticKind] = []
     for kind in kinds {
       switch try type(named: kind).source {
-      case .taps, .products: ofTaps.append(kind)
+      case .taps: ofTaps.append(kind)
       case .predictions: ofModel.append(kind)
-      case .weights, .maps, .targets: throw .unknownKind(kind)
+      case .weights, .maps: throw .unknownKind(kind)
       }
     }
     return TapPlace.all(in: shape.layers.indices).flatMap { place in
@@ -81,20 +80,11 @@ public struct StatisticCatalog: Sendable {
     return kinds.map { StatisticKey($0, place, node: nil) }
   }
 
-  /// The key of a report on samples that is of one tap.
-  public func key(
-    of kind: StatisticKind, at place: TapPlace, node: TreeNode
-  ) throws(StatisticsError) -> StatisticKey {
-    guard try type(named: kind).source == .targets else { throw .unknownKind(kind) }
-    return StatisticKey(kind, place, node: node)
-  }
-
   /// Bytes of a statistic of a model.
   ///
   /// - Precondition: the shape has the key's layer.
   public func byteCount(_ key: StatisticKey, in shape: ModelShape) throws(StatisticsError) -> Int {
-    try type(named: key.kind).byteCount(
-      channelCount: key.channelCount(in: shape), hiddenSize: shape.hiddenSize)
+    try type(named: key.kind).byteCount(channelCount: key.channelCount(in: shape))
   }
 
   // MARK: Values
@@ -113,8 +103,7 @@ public struct StatisticCatalog: Sendable {
   ) throws(StatisticsError) -> Value {
     precondition(part.key.kind == Value.kind, "a part is read as what it is")
     let channelCount = part.key.channelCount(in: shape)
-    let expected = Value.byteCount(
-      channelCount: channelCount, hiddenSize: shape.hiddenSize)
+    let expected = Value.byteCount(channelCount: channelCount)
     guard part.bytes.count == expected else {
       throw .defect(part.key, .byteCount(expected: expected, found: part.bytes.count))
     }

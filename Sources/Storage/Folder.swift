@@ -25,6 +25,12 @@ public enum Folder {
     return true
   }
 
+  /// Whether there is a folder of that name (stat).
+  public static func isThere(_ path: FilePath) -> Bool {
+    var status = stat()
+    return stat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
   /// Gives a folder or a file another name within its parent; when this returns, it survives a power cut.
   public static func rename(_ path: FilePath, to other: FilePath) throws(StorageError) {
     do {
@@ -80,6 +86,13 @@ public enum Folder {
   public static func remove(_ path: FilePath) {
     removeContents(of: path)
     rmdir(path.string)
+  }
+
+  /// Removes the leftovers of writers that died.
+  public static func removeLeftovers(in path: FilePath) {
+    for name in (try? entries(of: path)) ?? [] where name.contains(".tmp.") {
+      unlink(path.appending(name).string)
+    }
   }
 
   public static func removeFile(_ path: FilePath) { unlink(path.string) }

@@ -79,11 +79,7 @@ public struct OutputFolder: ~Copyable {
   ///
   /// - Parameter folders: relative to the folder.
   public func removeLeftovers(in folders: [FilePath]) {
-    for folder in [path] + folders.map({ path.pushing($0) }) {
-      for name in (try? Folder.entries(of: folder)) ?? [] where name.contains(".tmp.") {
-        unlink(folder.appending(name).string)
-      }
-    }
+    for folder in [path] + folders.map({ path.pushing($0) }) { Folder.removeLeftovers(in: folder) }
   }
 
   /// Leaves what was written. - Precondition: the marker is gone.

@@ -50,7 +50,10 @@ extension Llama {
         let layout = RowLayout(leaf)
         let kept = logits.floats()
         let stride = comparedSectionSize
-        project(dense.streams[first + index].floats(), layout, section) { tile in
+        project(
+          dense.bytes(ofLeaf: first + index).assumingMemoryBound(to: Float.self).baseAddress!,
+          layout, section
+        ) { tile in
           for row in 0..<tile.rows.count {
             (kept + (tile.rows.lowerBound + row) * stride + tile.outputs.lowerBound).update(
               from: tile.values() + row * tile.stride, count: tile.outputs.count)

@@ -74,9 +74,10 @@ public final class Llama {
   /// attention of layer l, 2·l + 1 its MLP.
   ///
   /// - Parameters: as of ``forward(_:observers:onTap:)``.
+  ///   - first: the number of the first leaf, of which passages count.
   func run(
-    _ steps: Range<Int>, _ microBatch: [Leaf], observers: [any TapObserver] = [],
-    onTap: (TapPassage) throws -> Void
+    _ steps: Range<Int>, _ microBatch: [Leaf], from first: Int = 0,
+    observers: [any TapObserver] = [], onTap: (TapPassage) throws -> Void
   ) throws {
     precondition(limits.admits(microBatch), "scratch was allocated for smaller micro-batches")
     let halves = Tap.allCases.count
@@ -96,7 +97,7 @@ public final class Llama {
       try lanes.run(microBatch.count) { index, lane in
         let pass = LeafPass(
           layer: layer, weights: weights, packed: packed, leaf: microBatch[index], index: index,
-          lane: lane, observers: observers)
+          number: first + index, lane: lane, observers: observers)
         return taps.map { $0 == .attentionOutput ? attention(pass) : feedForward(pass) }
       } _: { passages in
         for passage in passages { try onTap(passage) }
@@ -119,17 +120,20 @@ public final class Llama {
     let layout: RowLayout
     /// The leaf's position in its micro-batch.
     let index: Int
+    /// The leaf's position among all that are taken along.
+    let number: Int
     let lane: Lane
     let observers: [any TapObserver]
 
     init(
       layer: Int, weights: LayerWeights, packed: LayerMaps<ColumnTiles>, leaf: Leaf, index: Int,
-      lane: Lane, observers: [any TapObserver]
+      number: Int, lane: Lane, observers: [any TapObserver]
     ) {
       self.layer = layer
       self.weights = weights
       self.packed = packed
       self.index = index
+      self.number = number
       self.lane = lane
       self.observers = observers
       layout = RowLayout(leaf)
@@ -238,7 +242,7 @@ public final class Llama {
     _ pass: LeafPass, _ tap: Tap, _ operand: RowTiles, segmentCounts: [Int]
   ) -> TapPassage {
     let passage = TapPassage(
-      layer: pass.layer, tap: tap, leaf: pass.index, lane: pass.lane.index,
+      layer: pass.layer, tap: tap, leaf: pass.number, lane: pass.lane.index,
       segmentCounts: segmentCounts,
       width: operand.channels, layout: pass.layout, operand: operand,
       team: pass.lane.team)

@@ -7,8 +7,10 @@ public final class ResidualStreams: Sendable {
   /// Steps behind: 2·l before the attention of layer l, 2·l + 1 before its MLP.
   public let step: Int
   let leaves: [Leaf]
-  /// Of each leaf, f32 [rows, hidden].
-  nonisolated(unsafe) let streams: [ScratchBuffer]
+  /// Leaf after leaf, f32 [rows, hidden].
+  nonisolated(unsafe) private let streams: ScratchBuffer
+  /// Where each leaf's begins, and behind the last, in bytes.
+  private let offsets: [Int]
 
   /// - Parameter folder: where they may be written to; nil: they stay in memory.
   fileprivate init(
@@ -16,11 +18,24 @@ public final class ResidualStreams: Sendable {
   ) throws(OutOfMemory) {
     self.step = step
     self.leaves = leaves
-    streams = try leaves.map { leaf throws(OutOfMemory) in
-      let byteCount = RowLayout(leaf).rowCount * hiddenSize * 4
-      guard let folder else { return try ScratchBuffer(byteCount: byteCount) }
-      return try ScratchBuffer(byteCount: byteCount, inFileOf: folder)
+    var offsets = [0]
+    for leaf in leaves {
+      offsets.append(offsets[offsets.count - 1] + RowLayout(leaf).rowCount * hiddenSize * 4)
     }
+    self.offsets = offsets
+    let byteCount = offsets[offsets.count - 1]
+    streams =
+      if let folder {
+        try ScratchBuffer(byteCount: byteCount, inFileOf: folder)
+      } else {
+        try ScratchBuffer(byteCount: byteCount)
+      }
+  }
+
+  /// Of one leaf.
+  func bytes(ofLeaf leaf: Int) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(
+      start: streams.bytes + offsets[leaf], count: offsets[leaf + 1] - offsets[leaf])
   }
 
   /// Bytes of so many of the largest leaves.
@@ -39,8 +54,11 @@ public final class ResidualStreams: Sendable {
     to values: UnsafeMutablePointer<Float>
   ) {
     let first = rows.lowerBound * width
-    let (a, b) = (streams[leaf].floats(at: first), other.streams[leaf].floats(at: first))
-    for index in 0..<rows.count * width { values[index] = a[index] - b[index] }
+    let a = bytes(ofLeaf: leaf).assumingMemoryBound(to: Float.self)[first...]
+    let b = other.bytes(ofLeaf: leaf).assumingMemoryBound(to: Float.self)[first...]
+    for index in 0..<rows.count * width {
+      values[index] = a[first + index] - b[first + index]
+    }
   }
 }
 
@@ -51,10 +69,12 @@ extension Llama {
   /// - Parameters:
   ///   - earlier: where to go on from; nil: from the tokens.
   ///   - folder: where they may be written to; nil: they stay in memory.
-  ///   - onTap: as of ``forward(_:observers:onTap:)``; called for the tap of every step.
+  ///   - onTap: as of ``forward(_:observers:onTap:)``; called for the tap of every step. Leaves go
+  ///     through a tap in their order, each micro-batch through all steps before the next.
   public func streams(
     of leaves: [Leaf], before step: Int, from earlier: ResidualStreams? = nil,
-    inFileOf folder: String? = nil, onTap: (TapPassage) throws -> Void
+    inFileOf folder: String? = nil, observers: [any TapObserver] = [],
+    onTap: (TapPassage) throws -> Void
   ) throws -> ResidualStreams {
     let result = try ResidualStreams(
       step: step, leaves: leaves, hiddenSize: shape.hiddenSize, inFileOf: folder)
@@ -64,12 +84,13 @@ extension Llama {
       } else {
         try embed(microBatch)
       }
-      try run((earlier?.step ?? 0)..<step, microBatch, onTap: onTap)
+      try run(
+        (earlier?.step ?? 0)..<step, microBatch, from: first, observers: observers, onTap: onTap)
       for index in microBatch.indices {
-        let stream = result.streams[first + index]
-        let rows = RowLayout(microBatch[index]).rowCount
-        stream.bytes.copyMemory(
-          from: scratch.residuals[index].bytes, byteCount: rows * shape.hiddenSize * 4)
+        let stream = result.bytes(ofLeaf: first + index)
+        stream.copyMemory(
+          from: UnsafeRawBufferPointer(
+            start: scratch.residuals[index].bytes, count: stream.count))
       }
     }
     return result
@@ -87,7 +108,9 @@ extension Llama {
   ) throws {
     try forMicroBatches(of: streams.leaves) { microBatch, first in
       restore(streams, first, count: microBatch.count)
-      try run(streams.step..<(end ?? stepCount), microBatch, observers: observers, onTap: onTap)
+      try run(
+        streams.step..<(end ?? stepCount), microBatch, from: first, observers: observers,
+        onTap: onTap)
       try body(microBatch, first)
     }
   }
@@ -102,9 +125,9 @@ extension Llama {
 
   private func restore(_ streams: ResidualStreams, _ first: Int, count: Int) {
     for index in 0..<count {
-      let rows = RowLayout(streams.leaves[first + index]).rowCount
+      let stream = streams.bytes(ofLeaf: first + index)
       scratch.residuals[index].bytes.copyMemory(
-        from: streams.streams[first + index].bytes, byteCount: rows * shape.hiddenSize * 4)
+        from: stream.baseAddress!, byteCount: stream.count)
     }
   }
 }

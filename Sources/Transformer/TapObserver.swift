@@ -42,7 +42,7 @@ public struct TapPiece {
 public struct TapPassage {
   public let layer: Int
   public let tap: Tap
-  /// The leaf's position in its micro-batch.
+  /// The leaf's position among those that are taken along.
   public let leaf: Int
   public let lane: Int
   /// Tokens in each segment.

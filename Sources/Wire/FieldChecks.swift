@@ -89,6 +89,32 @@ enum FieldChecks {
     return digest
   }
 
+  /// The bytes of a CURVE key, or none.
+  static func peerSecret(_ data: ProtobufCBinaryData) throws(WireError) -> [UInt8] {
+    guard data.len == 0 || data.len == 32 else {
+      throw .invalid(field: "key of the workers", reason: "\(data.len) bytes")
+    }
+    return data.data.map { Array(UnsafeBufferPointer(start: $0, count: data.len)) } ?? []
+  }
+
+  /// Where a worker can be asked: `tcp://host:port`, or empty.
+  static func endpoint(
+    _ pointer: UnsafeMutablePointer<CChar>?
+  ) throws(WireError) -> String {
+    let text = try text(pointer, "endpoint")
+    guard text.isEmpty || text.hasPrefix("tcp://"), text.utf8.count <= 300,
+      text.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+    else { throw unknown("endpoint", text) }
+    return text
+  }
+
+  static func place(layer: UInt32, tap: UInt32) throws(WireError) -> TapPlace {
+    guard let known = Tap(rawValue: Int(tap)) else {
+      throw .invalid(field: "tap", reason: "\(tap)")
+    }
+    return TapPlace(layer: try count(layer, "layer", atMost: Limits.layerCount - 1), known)
+  }
+
   /// A span of time above zero.
   static func duration(_ nanoseconds: UInt64, _ field: String) throws(WireError) -> Duration {
     .nanoseconds(try count(nanoseconds, field, atLeast: 1))

@@ -53,6 +53,22 @@ final class HeaderPacking {
     return ProtobufCBinaryData(len: bytes.count, data: pointer)
   }
 
+  /// Parts in a row, and how many.
+  func parts<Part>(
+    _ parts: [UnsafeMutablePointer<Part>]
+  ) -> (UnsafeMutablePointer<UnsafeMutablePointer<Part>?>, Int) {
+    let pointer = reserve(UnsafeMutablePointer<Part>?.self, count: parts.count)
+    pointer.initialize(from: parts.map(Optional.some), count: parts.count)
+    return (pointer, parts.count)
+  }
+
+  /// Several in a row.
+  func data(_ values: [[UInt8]]) -> UnsafeMutablePointer<ProtobufCBinaryData> {
+    let pointer = reserve(ProtobufCBinaryData.self, count: values.count)
+    pointer.initialize(from: values.map { data($0) }, count: values.count)
+    return pointer
+  }
+
   func numbers(_ values: [UInt32]) -> UnsafeMutablePointer<UInt32> {
     let pointer = reserve(UInt32.self, count: values.count)
     pointer.initialize(from: values, count: values.count)

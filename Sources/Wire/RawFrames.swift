@@ -1,4 +1,6 @@
+internal import Coordination
 internal import FlapCore
+internal import Statistics
 
 /// The raw frames after a header: long data, cut into frames of `Limits.chunkBytes`.
 enum RawFrames {
@@ -15,6 +17,11 @@ enum RawFrames {
         Array(bytes[start..<min(start + Limits.chunkBytes, bytes.count)])
       }
     }
+  }
+
+  /// The samples of a unit, and its scales.
+  static func cut(of unit: WorkUnit) -> [[UInt8]] {
+    cut(unit.tokens) + (unit.scales.map { cut(Array($0.taps.joined())) } ?? [])
   }
 
   /// Bytes in all frames but the header.

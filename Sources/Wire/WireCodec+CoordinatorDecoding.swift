@@ -83,7 +83,8 @@ extension WireCodec {
         atMost: Limits.leavesPerUnit),
       heartbeatInterval: try FieldChecks.duration(
         welcome.heartbeat_interval_nanoseconds, "heartbeat interval"),
-      lease: try FieldChecks.duration(welcome.lease_nanoseconds, "lease"))
+      lease: try FieldChecks.duration(welcome.lease_nanoseconds, "lease"),
+      peerSecret: try FieldChecks.peerSecret(welcome.peer_secret))
     // The worker allocates from the product.
     _ = try WorkUnitChecks.tokenCount(
       sampleCount: WorkUnitChecks.product(decoded.samplesPerLeaf, decoded.leavesPerUnit),
@@ -104,8 +105,8 @@ extension WireCodec {
       work = try weightWork(assignment.weights)
     case FLAP__ASSIGNMENT__WORK_MAP:
       work = try mapWork(assignment.map, frames)
-    case FLAP__ASSIGNMENT__WORK_TARGET:
-      work = try targetWork(assignment.target, frames)
+    case FLAP__ASSIGNMENT__WORK_SUM: work = .sum(try SumChecks.work(assignment.sum, frames))
+    case FLAP__ASSIGNMENT__WORK_MERGE: work = .merge(try SumChecks.merge(assignment.merge, frames))
     case FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX:
       try FieldChecks.noRawFrames(frames)
       work = .writeShard(
@@ -144,29 +145,11 @@ extension WireCodec {
     return .measureMap(
       MapWork(
         kinds: try FieldChecks.kinds(map.kinds, count: map.n_kinds),
-        place: try place(layer: map.layer, tap: map.tap),
+        place: try FieldChecks.place(layer: map.layer, tap: map.tap),
         secondMoments: try FieldChecks.text(
-          map.second_moments, "file of second moments", mayBeEmpty: false),
+          map.second_moments, "folder of second moments", mayBeEmpty: false),
         levels: try levels(UnsafeBufferPointer(start: map.levels, count: map.n_levels)),
         samples: map.samples == nil ? nil : try WorkUnitChecks.unit(map.samples, frames)))
-  }
-
-  private static func place(layer: UInt32, tap: UInt32) throws(WireError) -> TapPlace {
-    guard let known = Tap(rawValue: Int(tap)) else {
-      throw .invalid(field: "tap", reason: "\(tap)")
-    }
-    return TapPlace(
-      layer: try FieldChecks.count(layer, "layer", atMost: Limits.layerCount - 1), known)
-  }
-
-  private static func targetWork(
-    _ pointer: UnsafeMutablePointer<Flap__TargetWork>?, _ frames: [[UInt8]]
-  ) throws(WireError) -> Work {
-    guard let target = pointer?.pointee else { throw .missing(field: "target") }
-    return .measureTarget(
-      try place(layer: target.layer, tap: target.tap),
-      try WorkUnitChecks.unit(target.unit, frames),
-      plan: try FieldChecks.digest(target.plan_digest, "digest of the plan"))
   }
 
   private static func levels(_ counts: UnsafeBufferPointer<UInt32>) throws(WireError) -> [Int] {
@@ -186,7 +169,7 @@ extension WireCodec {
       throw .rawByteCount(of: "plan", expected: byteCount, found: found)
     }
     let directory = try FieldChecks.text(plan.output_directory, "output folder")
-    let secondMoments = try FieldChecks.text(plan.second_moments, "file of second moments")
+    let secondMoments = try FieldChecks.text(plan.second_moments, "folder of second moments")
     let targetMoments = try FieldChecks.text(plan.target_moments, "folder of sums")
     return PlanBroadcast(
       outputDirectory: directory.isEmpty ? nil : directory,

@@ -25,9 +25,10 @@ extension WireCodec {
     case .plan(let plan): return RawFrames.cut(plan.payload)
     case .assign(let assignment):
       switch assignment.work {
-      case .measureSamples(_, let unit, _), .measureTarget(_, let unit, _):
-        return RawFrames.cut(unit.tokens)
-          + (unit.scales.map { RawFrames.cut(Array($0.taps.joined())) } ?? [])
+      case .measureSamples(_, let unit, _): return RawFrames.cut(of: unit)
+      case .sum(let work): return RawFrames.cut(of: work.unit)
+      case .merge(let merge):
+        return RawFrames.cut(merge.exponents) + RawFrames.cut(MergeSources.bytes(merge.sources))
       case .measureMap(let work): return work.samples.map { RawFrames.cut($0.tokens) } ?? []
       case .measureWeights, .writeShard: return []
       }
@@ -99,6 +100,7 @@ extension HeaderPacking {
       $0.leaves_per_unit = UInt32(welcome.leavesPerUnit)
       $0.heartbeat_interval_nanoseconds = nanoseconds(welcome.heartbeatInterval)
       $0.lease_nanoseconds = nanoseconds(welcome.lease)
+      $0.peer_secret = data(welcome.peerSecret)
     }
   }
 
@@ -128,17 +130,48 @@ extension HeaderPacking {
         $0.levels = numbers(work.levels.map { UInt32($0) })
         if let samples = work.samples { $0.samples = self.part(of: samples) }
       }
-    case .measureTarget(let place, let unit, let plan):
-      part.work_case = FLAP__ASSIGNMENT__WORK_TARGET
-      part.target = self.part(Flap__TargetWork(), flap__target_work__init) {
-        $0.layer = UInt32(place.layer)
-        $0.tap = UInt32(place.tap.rawValue)
-        $0.unit = self.part(of: unit)
-        $0.plan_digest = data(plan.bytes)
-      }
+    case .sum(let work):
+      part.work_case = FLAP__ASSIGNMENT__WORK_SUM
+      part.sum = self.part(of: work)
+    case .merge(let merge):
+      part.work_case = FLAP__ASSIGNMENT__WORK_MERGE
+      part.merge = self.part(of: merge)
     case .writeShard(let index):
       part.work_case = FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX
       part.write_shard_index = UInt32(index)
+    }
+  }
+
+  private func part(of work: SumWork) -> UnsafeMutablePointer<Flap__SumWork> {
+    part(Flap__SumWork(), flap__sum_work__init) {
+      switch work.inputs {
+      case .dense(let layers):
+        $0.first_layer = UInt32(layers.lowerBound)
+        $0.layer_count = UInt32(layers.count)
+      case .pruned(let place, let plan):
+        $0.first_layer = UInt32(place.layer)
+        $0.tap = UInt32(place.tap.rawValue)
+        $0.plan_digest = data(plan.bytes)
+      }
+      $0.unit = self.part(of: work.unit)
+      $0.round = UInt64(work.round)
+      $0.folder = text(work.folder ?? "")
+    }
+  }
+
+  private func part(of merge: SumMerge) -> UnsafeMutablePointer<Flap__SumMerge> {
+    part(Flap__SumMerge(), flap__sum_merge__init) {
+      $0.layer = UInt32(merge.place.layer)
+      $0.tap = UInt32(merge.place.tap.rawValue)
+      switch merge.origin {
+      case .dense(let digest): $0.data_digest = data(digest.bytes)
+      case .pruned(let digest): $0.plan_digest = data(digest.bytes)
+      }
+      $0.scale_count = UInt32(merge.exponents.count)
+      $0.source_count = UInt32(merge.sources.count)
+      $0.path = text(merge.path)
+      $0.token_count = UInt64(merge.tokenCount)
+      $0.held_out_token_count = UInt64(merge.heldOutTokenCount)
     }
   }
 

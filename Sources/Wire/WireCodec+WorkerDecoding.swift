@@ -81,7 +81,8 @@ extension WireCodec {
     return ReportBegin(
       attempt: try FieldChecks.attempt(begin.attempt),
       byteCount: try FieldChecks.count(begin.byte_count, "size of a report"),
-      digest: try FieldChecks.digest(begin.digest, "digest of a report"))
+      digest: try FieldChecks.digest(begin.digest, "digest of a report"),
+      endpoint: try FieldChecks.endpoint(begin.endpoint))
   }
 
   private static func chunk(

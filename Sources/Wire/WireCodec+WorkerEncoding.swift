@@ -41,6 +41,7 @@ extension HeaderPacking {
         $0.attempt = part(of: begin.attempt)
         $0.byte_count = UInt64(begin.byteCount)
         $0.digest = data(begin.digest.bytes)
+        $0.endpoint = text(begin.endpoint)
       }
     case .reportChunk(let chunk):
       header.message_case = FLAP__WORKER_HEADER__MESSAGE_REPORT_CHUNK

@@ -10,7 +10,7 @@ internal import Transport
 /// Orders go in, outcomes come out through ``takeOutcomes()`` after the wake-up was signalled.
 final class ComputeThread: Sendable {
   enum Order: Sendable {
-    case configure(Welcome)
+    case configure(Welcome, coordinator: String)
     case adopt(PlanBroadcast)
     case begin(Assignment)
     case stop
@@ -62,7 +62,8 @@ final class ComputeThread: Sendable {
     while true {
       ordersWaiting.wait()
       switch orders.withLock({ $0.removeFirst() }) {
-      case .configure(let welcome): runner.configure(welcome)
+      case .configure(let welcome, let endpoint):
+        runner.configure(welcome, coordinator: endpoint)
       case .adopt(let plan): runner.adopt(plan)
       case .begin(let assignment):
         progress.begin(assignment.attempt)

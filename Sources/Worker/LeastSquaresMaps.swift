@@ -22,7 +22,7 @@ final class LeastSquaresMaps: FittedMaps {
 
   private let checkpoint: Checkpoint
   private let plan: PruningPlan
-  private let moments: SecondMomentsFile
+  private let moments: SecondMomentsFolder
   private let targets: Targets?
   private let progress: TaskProgress
   private let threads: Mutex<AlgebraTeam>
@@ -51,7 +51,7 @@ final class LeastSquaresMaps: FittedMaps {
     self.plan = plan
     self.targets = targets
     self.progress = progress
-    moments = try SecondMomentsFile(ofWorker: momentsPath, checkpoint)
+    moments = try SecondMomentsFolder(ofWorker: momentsPath, checkpoint)
     let team = ThreadTeam(threadCount: threadCount)
     threads = Mutex(try AlgebraTeam(team, onStep: { progress.extraStep() }))
   }
@@ -215,7 +215,7 @@ extension FittedWeight {
 }
 
 extension Covariance {
-  init(_ moments: SecondMomentsFile.Moments) {
+  init(_ moments: SecondMomentsFolder.Moments) {
     self.init(tokenCount: moments.tokenCount, mean: moments.mean) { row, columns, values in
       moments.readCovariance(row, columns, to: values)
     }

@@ -17,7 +17,7 @@ internal import Transformer
 final class MapMeasurement {
   let path: String
   private let checkpoint: Checkpoint
-  private let moments: SecondMomentsFile
+  private let moments: SecondMomentsFolder
   private let algebra: AlgebraTeam
   private let progress: TaskProgress
   private let model: () throws -> Llama
@@ -36,7 +36,7 @@ final class MapMeasurement {
     self.checkpoint = checkpoint
     self.progress = progress
     self.model = model
-    moments = try SecondMomentsFile(ofWorker: path, checkpoint)
+    moments = try SecondMomentsFolder(ofWorker: path, checkpoint)
     algebra = try AlgebraTeam(
       ThreadTeam(threadCount: threadCount), onStep: { progress.extraStep() })
   }
@@ -124,7 +124,7 @@ final class MapMeasurement {
   }
 }
 
-extension SecondMomentsFile {
+extension SecondMomentsFolder {
   /// - Throws: ``PlanError`` where the file cannot be read, or is of another model.
   init(ofWorker path: String, _ checkpoint: Checkpoint) throws {
     do {

@@ -24,13 +24,15 @@ final class TaskProgress: Sendable {
   /// Besides those that were not foreseen.
   func expect(steps: Int) { total.add(steps, ordering: .relaxed) }
 
+  var isAbandoned: Bool {
+    abandoned.load(ordering: .relaxed) == current.load(ordering: .relaxed)
+  }
+
   /// Counts one step.
   /// - Throws: ``Abandoned`` when the attempt was abandoned.
   func step() throws {
     completed.add(1, ordering: .relaxed)
-    if abandoned.load(ordering: .relaxed) == current.load(ordering: .relaxed) {
-      throw Abandoned()
-    }
+    if isAbandoned { throw Abandoned() }
   }
 
   /// Counts a step that was not foreseen: the work is alive.

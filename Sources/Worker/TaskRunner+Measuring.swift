@@ -13,7 +13,6 @@ extension TaskRunner {
   func measureSamples(
     _ kinds: [StatisticKind], _ unit: WorkUnit, pruning: ModelPruning?
   ) throws -> ComputeOutcome {
-    guard unit.scales?.fits(shape) ?? true else { throw PlanError.otherShape }
     let measurement = try measurement()
     measurement.model.pruning = pruning
     defer { measurement.model.pruning = nil }
@@ -21,7 +20,7 @@ extension TaskRunner {
       steps: measurement.stepCount(kinds, leafCount: unit.samplesPerLeaf.count))
     var report = try SpoolWriter(in: Host.temporaryFolder)
     try measurement.run(
-      kinds, unit.leaves, of: unit.node, samplesPerLeaf: samplesPerLeaf, scales: unit.scales
+      kinds, unit.leaves, of: unit.node, samplesPerLeaf: samplesPerLeaf
     ) {
       try progress.step()
     } emit: { part in
@@ -47,7 +46,6 @@ extension TaskRunner {
 /// What is measured of single maps.
 extension TaskRunner {
   func measureMap(_ work: MapWork) throws -> ComputeOutcome {
-    madeMeasurement?.releaseProducts()
     let maps = try maps(work.secondMoments)
     var report = try SpoolWriter(in: Host.temporaryFolder)
     try maps.run(work) { part in
@@ -65,55 +63,6 @@ extension TaskRunner {
     ) { [unowned self] in try measurement().model }
     madeMaps = made
     return made
-  }
-}
-
-/// What is measured on the inputs that a pruned model brings.
-extension TaskRunner {
-  func measureTarget(
-    _ place: TapPlace, _ unit: WorkUnit, plan digest: Digest
-  ) throws -> ComputeOutcome {
-    let (pruned, fits) = try pruned(by: digest)
-    let plan = pruned.layout.plan
-    let channels =
-      plan.layers.indices.contains(place.layer)
-      ? plan.keptChannels(layer: place.layer, tap: place.tap, shape: shape).count { $0 } : 0
-    guard let exponents = unit.scales?.exponents.first?[place.tap], exponents.count == channels
-    else { throw PlanError.otherShape }
-    if fittedMaps.isEmpty {
-      fittedMaps = shape.layers.map { _ in PerTap(attentionOutput: nil, mlpDown: nil) }
-    }
-    makeRoomForTargets()
-    let targets =
-      try madeTargets
-      ?? TargetMeasurement(measurement().model, folder: Host.temporaryFolder.string)
-    madeTargets = targets
-    // Who has the first samples puts the maps where workers that come later find them.
-    let publishes = unit.node.index == 0
-    fits?.publish(publishes)
-    for earlier in TapPlace.all(in: shape.layers.indices).prefix(place.step) {
-      if fittedMaps[earlier.layer][earlier.tap] == nil {
-        targets.releaseScratch()
-        fittedMaps[earlier.layer][earlier.tap] = try pruned.map(at: earlier)
-      } else if publishes {
-        _ = try fits?.fit(layer: earlier.layer, earlier.tap)
-      }
-    }
-    progress.expect(
-      steps: targets.stepCount(at: place, leafCount: unit.samplesPerLeaf.count))
-    var maps = fittedMaps
-    for later in TapPlace.all(in: shape.layers.indices).dropFirst(place.step) {
-      maps[later.layer][later.tap] = nil
-    }
-    let moments = try targets.run(
-      place, unit.leaves, of: unit.node, pruning: ModelPruning(plan: plan, maps: maps),
-      exponents: exponents
-    ) { try progress.step() }
-    var report = try SpoolWriter(in: Host.temporaryFolder)
-    let part = StatisticPart(moments, at: place, node: unit.node)
-    try report.write(StatisticReport.header(of: part))
-    try report.write(part.bytes)
-    return .result(try report.finish())
   }
 }
 

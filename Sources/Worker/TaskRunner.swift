@@ -20,9 +20,15 @@ final class TaskRunner {
   private(set) var terms: Welcome?
   private(set) var madeMeasurement: SampleMeasurement?
   var madeMaps: MapMeasurement?
+  var madeProducts: ProductMeasurement?
   var madeTargets: TargetMeasurement?
   /// The maps that are fitted so far, of the plan that was broadcast.
   var fittedMaps: [PerTap<PrunedMap?>] = []
+  /// What this worker holds for others.
+  let sums = SumStore()
+  private var madePeers: WorkerPeers?
+  /// The coordinator's endpoint.
+  private var coordinator = ""
   private var broadcast: PlanBroadcast?
   private var madePruned: (checkpoint: PrunedCheckpoint, fits: LeastSquaresMaps?)?
   private var madePruning: ModelPruning?
@@ -40,17 +46,25 @@ final class TaskRunner {
   var samplesPerLeaf: Int { terms?.samplesPerLeaf ?? 1 }
 
   /// The run's terms. A worker that joins again gets the same, or those of another run.
-  func configure(_ terms: Welcome) {
+  ///
+  /// - Parameter coordinator: its endpoint.
+  func configure(_ terms: Welcome, coordinator: String) {
     if self.terms?.hasSameScratch(as: terms) != true {
       madeMeasurement = nil
       madeMaps = nil
+      madeProducts = nil
       madeTargets = nil
     }
     // Another run's sums may lie where this one's did.
     if self.terms?.runID != terms.runID {
       madeMaps = nil
+      madeProducts = nil
       forgetPlan()
     }
+    if self.terms?.peerSecret != terms.peerSecret || self.coordinator != coordinator {
+      madePeers = nil
+    }
+    self.coordinator = coordinator
     self.terms = terms
   }
 
@@ -65,6 +79,7 @@ final class TaskRunner {
     broadcast = nil
     madeTargets = nil
     fittedMaps = []
+    sums.forgetAll()
     madePruned = nil
     madePruning = nil
   }
@@ -72,12 +87,13 @@ final class TaskRunner {
   /// - Returns: nil when the attempt was abandoned.
   func perform(_ assignment: Assignment) -> ComputeOutcome? {
     do {
+      makeRoom(for: assignment.work.kind)
       switch assignment.work {
       case .measureSamples(let kinds, let unit, let plan):
         return try measureSamples(kinds, unit, pruning: pruning(plan))
       case .measureMap(let work): return try measureMap(work)
-      case .measureTarget(let place, let unit, let plan):
-        return try measureTarget(place, unit, plan: plan)
+      case .sum(let work): return try sum(work, assignment.attempt)
+      case .merge(let work): return try merge(work, assignment.attempt)
       case .measureWeights(let kinds, let layer): return try measureWeights(kinds, layer: layer)
       case .writeShard(let index): return try writeShard(index, assignment.attempt)
       }
@@ -103,10 +119,26 @@ final class TaskRunner {
     return made
   }
 
-  /// What earlier phases allocated and later ones do not need.
-  func makeRoomForTargets() {
-    madeMeasurement?.releaseProducts()
-    madeMaps = nil
+  /// Drops what earlier phases allocated and this one does not need.
+  private func makeRoom(for kind: Work.Kind) {
+    switch kind {
+    case .sum: madeMaps = nil
+    case .merge:
+      madeProducts?.releaseScratch()
+      madeTargets?.releaseScratch()
+    case .measureSamples, .measureWeights, .measureMap, .writeShard:
+      madeProducts = nil
+      sums.forgetAll()
+    }
+  }
+
+  /// The other workers of the run, from when sums are to be given to them; nil: they cannot be asked.
+  var peers: WorkerPeers? {
+    guard let terms else { return nil }
+    if madePeers == nil {
+      madePeers = WorkerPeers(sums, secret: terms.peerSecret, coordinator: coordinator)
+    }
+    return madePeers
   }
 
   private func writeShard(_ index: Int, _ attempt: TaskAttempt) throws -> ComputeOutcome {
@@ -192,6 +224,7 @@ enum PlanError: Error, CustomStringConvertible {
   case missing
   case damaged
   case otherShape
+  case otherSamples
   case unreadableSecondMoments(String)
   case noSuchShard(Int)
 
@@ -199,6 +232,7 @@ enum PlanError: Error, CustomStringConvertible {
     switch self {
     case .missing: "a task was assigned before its plan came"
     case .damaged: "the plan was damaged on the way"
+    case .otherSamples: "sums that are to be added up are of other samples than they should be"
     case .otherShape: "the scales of second moments are of another model's channels"
     case .unreadableSecondMoments(let reason):
       "least squares needs the second moments on every host: \(reason)"

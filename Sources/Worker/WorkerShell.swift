@@ -76,9 +76,9 @@ struct WorkerShell: ~Copyable {
   private mutating func take(_ finished: ComputeThread.Finished) throws {
     let outcome: WorkerMachine.Outcome
     switch finished.outcome {
-    case .result(let result):
+    case .result(let result, let endpoint):
       held = (finished.attempt, result)
-      outcome = .report(byteCount: result.byteCount, result.digest)
+      outcome = .report(byteCount: result.byteCount, result.digest, endpoint: endpoint)
     case .shard(let file, let written):
       shard = file
       outcome = .shard(
@@ -117,7 +117,7 @@ struct WorkerShell: ~Copyable {
         held = nil
         shard?.remove()
         shard = nil
-      case .configure(let welcome): compute.post(.configure(welcome))
+      case .configure(let welcome): compute.post(.configure(welcome, coordinator: endpoint))
       case .adopt(let plan): compute.post(.adopt(plan))
       case .begin(let assignment): compute.post(.begin(assignment))
       case .abandon(let attempt): compute.progress.abandon(attempt)

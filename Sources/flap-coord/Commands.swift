@@ -63,7 +63,7 @@ struct Calibrate: ParsableCommand {
   var method = PruningMethod.flap
   @Option(
     help: """
-      A file to write besides: the second moments, for --compensation least-squares. With --method \
+      A folder to write besides: the second moments, for --compensation least-squares. With --method \
       best the name of --output and -second-moments, if not given.
       """, completion: .file(), transform: path)
   var secondMoments: FilePath?
@@ -118,7 +118,7 @@ struct Write: ParsableCommand {
     transform: path)
   var statistics: FilePath?
   @Option(
-    help: "The file of second moments, for --compensation least-squares.", completion: .file(),
+    help: "The folder of second moments, for --compensation least-squares.", completion: .directory,
     transform: path)
   var secondMoments: FilePath?
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
@@ -163,7 +163,7 @@ struct Eval: ParsableCommand {
     completion: .file(), transform: path)
   var statistics: FilePath?
   @Option(
-    help: "The file of second moments, for --compensation least-squares.", completion: .file(),
+    help: "The folder of second moments, for --compensation least-squares.", completion: .directory,
     transform: path)
   var secondMoments: FilePath?
   @Option(help: "Ratios to search plans for and to try, such as 0.1,0.2,0.5.")

@@ -33,7 +33,11 @@ typedef struct Flap__Assignment Flap__Assignment;
 typedef struct Flap__SampleWork Flap__SampleWork;
 typedef struct Flap__WeightWork Flap__WeightWork;
 typedef struct Flap__MapWork Flap__MapWork;
-typedef struct Flap__TargetWork Flap__TargetWork;
+typedef struct Flap__SumWork Flap__SumWork;
+typedef struct Flap__SumMerge Flap__SumMerge;
+typedef struct Flap__HeldSums Flap__HeldSums;
+typedef struct Flap__HeldSum Flap__HeldSum;
+typedef struct Flap__MergeOutcome Flap__MergeOutcome;
 typedef struct Flap__WorkUnit Flap__WorkUnit;
 typedef struct Flap__Credit Flap__Credit;
 typedef struct Flap__Plan Flap__Plan;
@@ -159,10 +163,14 @@ struct  Flap__ReportBegin
    * SHA-256.
    */
   ProtobufCBinaryData digest;
+  /*
+   * Where the sums can be asked for that the report tells of; empty: nowhere.
+   */
+  char *endpoint;
 };
 #define FLAP__REPORT_BEGIN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__report_begin__descriptor) \
-    , NULL, 0, {0,NULL} }
+    , NULL, 0, {0,NULL}, (char *)protobuf_c_empty_string }
 
 
 struct  Flap__ReportChunk
@@ -306,10 +314,14 @@ struct  Flap__Welcome
   uint32_t leaves_per_unit;
   uint64_t heartbeat_interval_nanoseconds;
   uint64_t lease_nanoseconds;
+  /*
+   * The secret key by which workers know each other; empty: of a run without encryption.
+   */
+  ProtobufCBinaryData peer_secret;
 };
 #define FLAP__WELCOME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__welcome__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, {0,NULL} }
 
 
 typedef enum {
@@ -318,7 +330,8 @@ typedef enum {
   FLAP__ASSIGNMENT__WORK_WEIGHTS = 3,
   FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX = 4,
   FLAP__ASSIGNMENT__WORK_MAP = 6,
-  FLAP__ASSIGNMENT__WORK_TARGET = 7
+  FLAP__ASSIGNMENT__WORK_SUM = 7,
+  FLAP__ASSIGNMENT__WORK_MERGE = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLAP__ASSIGNMENT__WORK__CASE)
 } Flap__Assignment__WorkCase;
 
@@ -333,7 +346,7 @@ struct  Flap__Assignment
   Flap__Assignment__WorkCase work_case;
   union {
     /*
-     * Then frames of token ids: int32, and of scales: int8.
+     * Then frames of token ids: int32.
      */
     Flap__SampleWork *samples;
     Flap__WeightWork *weights;
@@ -343,9 +356,15 @@ struct  Flap__Assignment
      */
     Flap__MapWork *map;
     /*
-     * Then frames of token ids: int32, and of scales, those of the tap alone: int8.
+     * Then frames of token ids: int32, and of scales: int8.
      */
-    Flap__TargetWork *target;
+    Flap__SumWork *sum;
+    /*
+     * Then frames of scales: int8, of sources: 40 bytes each, SHA-256 of the sum, its kind (0: kept,
+     * 1: held out, 2: targets) and its location, both uint32, and of locations: endpoints (tcp://), else
+     * paths of files, UTF-8, a zero byte after each.
+     */
+    Flap__SumMerge *merge;
   };
 };
 #define FLAP__ASSIGNMENT__INIT \
@@ -404,7 +423,7 @@ struct  Flap__MapWork
    */
   uint32_t tap;
   /*
-   * The file of second moments.
+   * The folder of second moments.
    */
   char *second_moments;
   /*
@@ -423,22 +442,116 @@ struct  Flap__MapWork
 
 
 /*
- * Measure what one map should give, on a pruned model.
+ * Sum what maps are fitted from.
  */
-struct  Flap__TargetWork
+struct  Flap__SumWork
 {
   ProtobufCMessage base;
-  uint32_t layer;
+  /*
+   * Of the dense model these layers, or of a pruned one this map.
+   */
+  uint32_t first_layer;
+  /*
+   * 0: of a pruned model.
+   */
+  uint32_t layer_count;
   /*
    * 0: o_proj, 1: down_proj.
    */
   uint32_t tap;
-  Flap__WorkUnit *unit;
+  /*
+   * Of a pruned model.
+   */
   ProtobufCBinaryData plan_digest;
+  Flap__WorkUnit *unit;
+  uint64_t round;
+  /*
+   * Empty: the sums stay with the worker.
+   */
+  char *folder;
 };
-#define FLAP__TARGET_WORK__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&flap__target_work__descriptor) \
-    , 0, 0, NULL, {0,NULL} }
+#define FLAP__SUM_WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__sum_work__descriptor) \
+    , 0, 0, 0, {0,NULL}, NULL, 0, (char *)protobuf_c_empty_string }
+
+
+/*
+ * Add up the sums of one map.
+ */
+struct  Flap__SumMerge
+{
+  ProtobufCMessage base;
+  uint32_t layer;
+  uint32_t tap;
+  /*
+   * Of the data, or of the plan by which the model is pruned.
+   */
+  ProtobufCBinaryData data_digest;
+  ProtobufCBinaryData plan_digest;
+  uint32_t scale_count;
+  uint32_t source_count;
+  /*
+   * The file to write.
+   */
+  char *path;
+  /*
+   * Of all sources together.
+   */
+  uint64_t token_count;
+  uint64_t held_out_token_count;
+};
+#define FLAP__SUM_MERGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__sum_merge__descriptor) \
+    , 0, 0, {0,NULL}, {0,NULL}, 0, 0, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
+ * The report on SumWork.
+ */
+struct  Flap__HeldSums
+{
+  ProtobufCMessage base;
+  size_t n_sums;
+  Flap__HeldSum **sums;
+};
+#define FLAP__HELD_SUMS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__held_sums__descriptor) \
+    , 0,NULL }
+
+
+struct  Flap__HeldSum
+{
+  ProtobufCMessage base;
+  uint32_t layer;
+  uint32_t tap;
+  uint32_t kind;
+  /*
+   * SHA-256.
+   */
+  ProtobufCBinaryData digest;
+};
+#define FLAP__HELD_SUM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__held_sum__descriptor) \
+    , 0, 0, 0, {0,NULL} }
+
+
+/*
+ * The report on SumMerge.
+ */
+struct  Flap__MergeOutcome
+{
+  ProtobufCMessage base;
+  /*
+   * Digests of the sums that are not where they should be; none: the file stands.
+   */
+  size_t n_lost;
+  ProtobufCBinaryData *lost;
+  uint64_t token_count;
+  uint64_t held_out_token_count;
+};
+#define FLAP__MERGE_OUTCOME__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__merge_outcome__descriptor) \
+    , 0,NULL, 0, 0 }
 
 
 /*
@@ -493,7 +606,7 @@ struct  Flap__Plan
    */
   protobuf_c_boolean is_uniform;
   /*
-   * The file from which least squares fits the maps anew; empty: weights stay as they are.
+   * The folder from which least squares fits the maps anew; empty: weights stay as they are.
    */
   char *second_moments;
   /*
@@ -888,24 +1001,100 @@ Flap__MapWork *
 void   flap__map_work__free_unpacked
                      (Flap__MapWork *message,
                       ProtobufCAllocator *allocator);
-/* Flap__TargetWork methods */
-void   flap__target_work__init
-                     (Flap__TargetWork         *message);
-size_t flap__target_work__get_packed_size
-                     (const Flap__TargetWork   *message);
-size_t flap__target_work__pack
-                     (const Flap__TargetWork   *message,
+/* Flap__SumWork methods */
+void   flap__sum_work__init
+                     (Flap__SumWork         *message);
+size_t flap__sum_work__get_packed_size
+                     (const Flap__SumWork   *message);
+size_t flap__sum_work__pack
+                     (const Flap__SumWork   *message,
                       uint8_t             *out);
-size_t flap__target_work__pack_to_buffer
-                     (const Flap__TargetWork   *message,
+size_t flap__sum_work__pack_to_buffer
+                     (const Flap__SumWork   *message,
                       ProtobufCBuffer     *buffer);
-Flap__TargetWork *
-       flap__target_work__unpack
+Flap__SumWork *
+       flap__sum_work__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   flap__target_work__free_unpacked
-                     (Flap__TargetWork *message,
+void   flap__sum_work__free_unpacked
+                     (Flap__SumWork *message,
+                      ProtobufCAllocator *allocator);
+/* Flap__SumMerge methods */
+void   flap__sum_merge__init
+                     (Flap__SumMerge         *message);
+size_t flap__sum_merge__get_packed_size
+                     (const Flap__SumMerge   *message);
+size_t flap__sum_merge__pack
+                     (const Flap__SumMerge   *message,
+                      uint8_t             *out);
+size_t flap__sum_merge__pack_to_buffer
+                     (const Flap__SumMerge   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__SumMerge *
+       flap__sum_merge__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__sum_merge__free_unpacked
+                     (Flap__SumMerge *message,
+                      ProtobufCAllocator *allocator);
+/* Flap__HeldSums methods */
+void   flap__held_sums__init
+                     (Flap__HeldSums         *message);
+size_t flap__held_sums__get_packed_size
+                     (const Flap__HeldSums   *message);
+size_t flap__held_sums__pack
+                     (const Flap__HeldSums   *message,
+                      uint8_t             *out);
+size_t flap__held_sums__pack_to_buffer
+                     (const Flap__HeldSums   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__HeldSums *
+       flap__held_sums__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__held_sums__free_unpacked
+                     (Flap__HeldSums *message,
+                      ProtobufCAllocator *allocator);
+/* Flap__HeldSum methods */
+void   flap__held_sum__init
+                     (Flap__HeldSum         *message);
+size_t flap__held_sum__get_packed_size
+                     (const Flap__HeldSum   *message);
+size_t flap__held_sum__pack
+                     (const Flap__HeldSum   *message,
+                      uint8_t             *out);
+size_t flap__held_sum__pack_to_buffer
+                     (const Flap__HeldSum   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__HeldSum *
+       flap__held_sum__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__held_sum__free_unpacked
+                     (Flap__HeldSum *message,
+                      ProtobufCAllocator *allocator);
+/* Flap__MergeOutcome methods */
+void   flap__merge_outcome__init
+                     (Flap__MergeOutcome         *message);
+size_t flap__merge_outcome__get_packed_size
+                     (const Flap__MergeOutcome   *message);
+size_t flap__merge_outcome__pack
+                     (const Flap__MergeOutcome   *message,
+                      uint8_t             *out);
+size_t flap__merge_outcome__pack_to_buffer
+                     (const Flap__MergeOutcome   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__MergeOutcome *
+       flap__merge_outcome__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__merge_outcome__free_unpacked
+                     (Flap__MergeOutcome *message,
                       ProtobufCAllocator *allocator);
 /* Flap__WorkUnit methods */
 void   flap__work_unit__init
@@ -1058,8 +1247,20 @@ typedef void (*Flap__WeightWork_Closure)
 typedef void (*Flap__MapWork_Closure)
                  (const Flap__MapWork *message,
                   void *closure_data);
-typedef void (*Flap__TargetWork_Closure)
-                 (const Flap__TargetWork *message,
+typedef void (*Flap__SumWork_Closure)
+                 (const Flap__SumWork *message,
+                  void *closure_data);
+typedef void (*Flap__SumMerge_Closure)
+                 (const Flap__SumMerge *message,
+                  void *closure_data);
+typedef void (*Flap__HeldSums_Closure)
+                 (const Flap__HeldSums *message,
+                  void *closure_data);
+typedef void (*Flap__HeldSum_Closure)
+                 (const Flap__HeldSum *message,
+                  void *closure_data);
+typedef void (*Flap__MergeOutcome_Closure)
+                 (const Flap__MergeOutcome *message,
                   void *closure_data);
 typedef void (*Flap__WorkUnit_Closure)
                  (const Flap__WorkUnit *message,
@@ -1100,7 +1301,11 @@ extern const ProtobufCMessageDescriptor flap__assignment__descriptor;
 extern const ProtobufCMessageDescriptor flap__sample_work__descriptor;
 extern const ProtobufCMessageDescriptor flap__weight_work__descriptor;
 extern const ProtobufCMessageDescriptor flap__map_work__descriptor;
-extern const ProtobufCMessageDescriptor flap__target_work__descriptor;
+extern const ProtobufCMessageDescriptor flap__sum_work__descriptor;
+extern const ProtobufCMessageDescriptor flap__sum_merge__descriptor;
+extern const ProtobufCMessageDescriptor flap__held_sums__descriptor;
+extern const ProtobufCMessageDescriptor flap__held_sum__descriptor;
+extern const ProtobufCMessageDescriptor flap__merge_outcome__descriptor;
 extern const ProtobufCMessageDescriptor flap__work_unit__descriptor;
 extern const ProtobufCMessageDescriptor flap__credit__descriptor;
 extern const ProtobufCMessageDescriptor flap__plan__descriptor;

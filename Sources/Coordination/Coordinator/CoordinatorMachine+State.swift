@@ -10,6 +10,19 @@ extension CoordinatorMachine {
     return (min(done + working, Double(tasks.count)), tasks.count)
   }
 
+  /// How far the tasks are that were submitted last, by what they cost, 0…1.
+  ///
+  /// - Precondition: all others are done.
+  public var phaseFraction: Double {
+    let total = tasks.cost - earlierCost
+    guard total > 0 else { return 1 }
+    let working = workers.all.reduce(0.0) { sum, worker in
+      guard let job = worker.job, case .running = tasks[job.attempt.task].state else { return sum }
+      return sum + job.fraction * tasks[job.attempt.task].cost
+    }
+    return min(1, (tasks.doneCost - earlierCost + working) / total)
+  }
+
   public var workerCount: Int { workers.count }
 
   /// The most anonymous memory that any present worker was seen to hold.

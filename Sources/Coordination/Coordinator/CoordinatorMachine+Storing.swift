@@ -55,14 +55,14 @@ extension CoordinatorMachine {
     if tasks.unfinishedCount == 0 { effects.append(.completed) }
   }
 
-  /// A second result must be the same as the first, which is safe.
+  /// A second result must be the same as the first, which is safe, where the work has one only.
   private mutating func compare(
     _ digest: Digest, of attempt: TaskAttempt, with accepted: TaskOffer,
     _ effects: inout [Effect]
   ) {
     counters.duplicates += 1
     let label = label(of: attempt)
-    guard digest != accepted.digest else {
+    guard digest != accepted.digest, tasks[attempt.task].work.hasOneResult else {
       return effects.append(.log(.taskSuperseded(label, by: accepted.attempt)))
     }
     effects.append(

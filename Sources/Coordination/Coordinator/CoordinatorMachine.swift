@@ -71,10 +71,13 @@ public struct CoordinatorMachine: Sendable {
   public struct Task: Hashable, Sendable {
     public let id: TaskID
     public let work: Work
+    /// How long it takes beside others, in any unit: for those who watch. Nothing is decided by it.
+    public let cost: Double
 
-    public init(id: TaskID, work: Work) {
+    public init(id: TaskID, work: Work, cost: Double = 1) {
       self.id = id
       self.work = work
+      self.cost = cost
     }
   }
 
@@ -84,6 +87,8 @@ public struct CoordinatorMachine: Sendable {
   var tasks = TaskTable()
   /// Tasks that were submitted last, together.
   var phaseTaskCount = 0
+  /// Of all tasks that were submitted before.
+  var earlierCost = 0.0
   var paces = PaceBook()
   var budget: ReceiveBudget
   var plan: PlanBroadcast?
@@ -137,6 +142,7 @@ public struct CoordinatorMachine: Sendable {
   // MARK: Run
 
   private mutating func submit(_ submitted: [Task], _ effects: inout [Effect]) {
+    earlierCost = tasks.cost
     for task in submitted { tasks.submit(task) }
     phaseTaskCount = submitted.count
     if submitted.isEmpty && tasks.unfinishedCount == 0 { effects.append(.completed) }

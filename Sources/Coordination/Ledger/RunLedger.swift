@@ -26,15 +26,8 @@ public struct RunLedger: Sendable {
   private var records: [LedgerKey: LedgerRecord] = [:]
   /// How many records name a file.
   private var recordCounts: [String: Int] = [:]
-  /// Which samples are counted, by series.
-  private var frontiers: [Series: TreeFrontier] = [:]
-
-  /// Statistics of samples that are measured together: those of all taps, or tap by tap.
-  private struct Series: Hashable {
-    let kind: StatisticKind
-    /// nil: all taps.
-    let place: TapPlace?
-  }
+  /// Which samples are counted, by kind.
+  private var frontiers: [StatisticKind: TreeFrontier] = [:]
 
   /// - Parameters:
   ///   - records: what an earlier run under the same terms has kept.
@@ -56,39 +49,24 @@ public struct RunLedger: Sendable {
   }
 
   private mutating func restoreFrontiers() throws(LedgerError) {
-    var nodes: [Series: [TreeNode: Int]] = [:]
+    var nodes: [StatisticKind: [TreeNode: Int]] = [:]
     for case .statistic(let key) in records.keys {
       guard let node = key.node else { continue }
-      nodes[series(of: key), default: [:]][node, default: 0] += 1
+      nodes[key.kind, default: [:]][node, default: 0] += 1
     }
-    for (series, counts) in nodes {
-      let kind = series.kind
+    for (kind, counts) in nodes {
       guard let tree else { throw .inconsistent(kind, counts.first?.key) }
       var frontier = TreeFrontier(tree: tree)
       for (node, count) in counts {
-        guard (try? keys(of: series, node).count) == count, frontier.refusal(of: node) == nil else {
-          throw .inconsistent(kind, node)
-        }
+        guard (try? catalog.keys(of: [kind], node: node, in: shape).count) == count,
+          frontier.refusal(of: node) == nil
+        else { throw .inconsistent(kind, node) }
         let climb = frontier.counting(node)
         guard climb.merges.isEmpty else { throw .inconsistent(kind, node) }
         frontier = climb.frontier
       }
-      frontiers[series] = frontier
+      frontiers[kind] = frontier
     }
-  }
-
-  private func series(of key: StatisticKey) -> Series {
-    let isByTap = (try? catalog.type(named: key.kind).source) == .targets
-    return Series(kind: key.kind, place: isByTap ? key.place : nil)
-  }
-
-  private func keys(
-    of series: Series, _ node: TreeNode
-  ) throws(StatisticsError) -> [StatisticKey] {
-    guard let place = series.place else {
-      return try catalog.keys(of: [series.kind], node: node, in: shape)
-    }
-    return [try catalog.key(of: series.kind, at: place, node: node)]
   }
 
   public var isEmpty: Bool { records.isEmpty }
@@ -99,11 +77,7 @@ public struct RunLedger: Sendable {
   public func record(of key: LedgerKey) -> LedgerRecord? { records[key] }
 
   /// The fewest nodes whose samples are not counted yet in a kind of statistic, from the left.
-  ///
-  /// - Parameter place: of a kind that is measured tap by tap.
-  public func missingNodes(of kind: StatisticKind, at place: TapPlace? = nil) -> [TreeNode] {
-    frontier(of: Series(kind: kind, place: place)).missingNodes
-  }
+  public func missingNodes(of kind: StatisticKind) -> [TreeNode] { frontier(of: kind).missingNodes }
 
   /// Whether a kind of statistic is there of a layer's weights.
   public func has(_ kind: StatisticKind, ofLayer layer: Int) -> Bool {
@@ -118,23 +92,9 @@ public struct RunLedger: Sendable {
     records[.statistic(StatisticKey(kind, place, node: nil))] != nil
   }
 
-  private func frontier(of series: Series) -> TreeFrontier {
+  private func frontier(of kind: StatisticKind) -> TreeFrontier {
     guard let tree else { preconditionFailure("a run without samples has no nodes") }
-    return frontiers[series] ?? TreeFrontier(tree: tree)
-  }
-
-  /// Drops what is kept of a kind at a tap: it stands elsewhere, or is not needed any more.
-  public mutating func discard(_ kind: StatisticKind, at place: TapPlace) throws {
-    let keys = records.keys.filter { key in
-      guard case .statistic(let key) = key else { return false }
-      return key.kind == kind && key.place == place
-    }
-    guard !keys.isEmpty else { return }
-    try storage.commit([], removing: keys)
-    for key in keys {
-      if let file = forget(key), recordCounts[file] == nil { storage.remove(file) }
-    }
-    frontiers[Series(kind: kind, place: place)] = nil
+    return frontiers[kind] ?? TreeFrontier(tree: tree)
   }
 
   // MARK: Reading
@@ -146,8 +106,7 @@ public struct RunLedger: Sendable {
     of _: Value.Type, at place: TapPlace?
   ) throws -> Value {
     let isOfSamples = Value.self is any SampleStatistic.Type
-    let series = series(of: StatisticKey(Value.kind, place, node: nil))
-    let node = isOfSamples ? frontier(of: series).nodes.first : nil
+    let node = isOfSamples ? frontier(of: Value.kind).nodes.first : nil
     let part = try part(StatisticKey(Value.kind, place, node: node))
     return try StatisticCatalog.decode(part, as: Value.self, shape)
   }
@@ -184,7 +143,7 @@ public struct RunLedger: Sendable {
     let name: String
     switch work {
     case .measureSamples(let kinds, let unit, _):
-      for kind in kinds { climbs[kind] = try climb(Series(kind: kind, place: nil), unit.node) }
+      for kind in kinds { climbs[kind] = try climb(kind, unit.node) }
       keys = try catalog.keys(of: kinds, node: unit.node, in: shape)
       let end = kinds.first.flatMap { climbs[$0]?.end } ?? unit.node
       name = "\(RunLedger.fileName(of: kinds))-\(end.level)-\(end.index)"
@@ -195,23 +154,15 @@ public struct RunLedger: Sendable {
       keys = try catalog.keys(of: work.kinds, at: work.place)
       name =
         "\(RunLedger.fileName(of: work.kinds))-\(work.place.layer)-\(work.place.tap.rawValue)"
-    case .measureTarget(let place, let unit, _):
-      let climb = try climb(Series(kind: TargetMoments.kind, place: place), unit.node)
-      climbs[TargetMoments.kind] = climb
-      keys = [try catalog.key(of: TargetMoments.kind, at: place, node: unit.node)]
-      name =
-        "\(TargetMoments.kind)-\(place.layer)-\(place.tap.rawValue)-\(climb.end.level)-"
-        + "\(climb.end.index)"
+    case .sum, .merge: preconditionFailure("sums are kept by who holds them, and in files")
     case .writeShard: preconditionFailure("a shard is kept by its record")
     }
     return try keep(&report, keys, climbs, as: name)
   }
 
-  private func climb(_ series: Series, _ node: TreeNode) throws -> TreeFrontier.Climb {
-    let frontier = frontier(of: series)
-    guard frontier.refusal(of: node) == nil else {
-      throw LedgerError.inconsistent(series.kind, node)
-    }
+  private func climb(_ kind: StatisticKind, _ node: TreeNode) throws -> TreeFrontier.Climb {
+    let frontier = frontier(of: kind)
+    guard frontier.refusal(of: node) == nil else { throw LedgerError.inconsistent(kind, node) }
     return frontier.counting(node)
   }
 
@@ -246,7 +197,7 @@ public struct RunLedger: Sendable {
     guard isWritten else { return .refused(reason: refusal ?? "its report cannot be read") }
     try replace(keys, climbs, by: added)
     for key in keys {
-      if let climb = climbs[key.kind] { frontiers[series(of: key)] = climb.frontier }
+      if let climb = climbs[key.kind] { frontiers[key.kind] = climb.frontier }
     }
     return .kept
   }

@@ -35,7 +35,8 @@ public enum RunEnd: Hashable, Sendable {
 public struct Welcome: Hashable, Sendable {
   public var runID: String
   public var compute: ComputeType
-  /// Largest leaf and work unit that the run assigns: the worker allocates its scratch from them.
+  /// Largest leaf that the run assigns, and most leaves that are to go through the model together: the
+  /// worker allocates its scratch from them.
   public var tokensPerSample: Int
   public var samplesPerLeaf: Int
   public var leavesPerUnit: Int
@@ -43,11 +44,15 @@ public struct Welcome: Hashable, Sendable {
   public var heartbeatInterval: Duration
   /// A worker that hears nothing from the coordinator for this long ends.
   public var lease: Duration
+  /// The secret key by which the run's workers know each other, 32 bytes; empty: of a run without
+  /// encryption.
+  public var peerSecret: [UInt8]
 
   public init(
     runID: String, compute: ComputeType, tokensPerSample: Int, samplesPerLeaf: Int,
-    leavesPerUnit: Int, heartbeatInterval: Duration, lease: Duration
+    leavesPerUnit: Int, heartbeatInterval: Duration, lease: Duration, peerSecret: [UInt8] = []
   ) {
+    self.peerSecret = peerSecret
     self.runID = runID
     self.compute = compute
     self.tokensPerSample = tokensPerSample
@@ -93,7 +98,7 @@ public struct PlanBroadcast: Hashable, Sendable {
   /// Whether every layer keeps the same counts, so that a class of transformers itself loads what is
   /// left.
   public var isUniform: Bool
-  /// The file of second moments from which the workers fit the maps anew, where they see it; nil:
+  /// The folder of second moments from which the workers fit the maps anew, where they see it; nil:
   /// weights stay as they are.
   public var secondMoments: String?
   /// The folder with sums of a pruned model's own inputs, from which the maps are fitted of which it

@@ -11,16 +11,17 @@ public enum Work: Hashable, Sendable {
   case measureWeights([StatisticKind], layer: Int)
   /// Report statistics of these kinds of one map.
   case measureMap(MapWork)
-  /// Report `TargetMoments` at a tap: of the samples of a work unit, while the model runs as the plan
-  /// with this digest leaves it, what is before the tap fitted.
-  case measureTarget(TapPlace, WorkUnit, plan: Digest)
+  /// Sum what maps are fitted from, over the samples of a work unit; report what there is.
+  case sum(SumWork)
+  /// Add up the sums of one map, and write them to its file.
+  case merge(SumMerge)
   /// Write shard `index` of the pruned checkpoint into the output folder of the plan.
   case writeShard(index: Int)
 }
 
 extension Work {
   public enum Kind: Int, Hashable, Sendable, CaseIterable {
-    case measureSamples, measureWeights, measureMap, measureTarget, writeShard
+    case measureSamples, measureWeights, measureMap, sum, merge, writeShard
   }
 
   public var kind: Kind {
@@ -28,7 +29,8 @@ extension Work {
     case .measureSamples: .measureSamples
     case .measureWeights: .measureWeights
     case .measureMap: .measureMap
-    case .measureTarget: .measureTarget
+    case .sum: .sum
+    case .merge: .merge
     case .writeShard: .writeShard
     }
   }
@@ -37,25 +39,33 @@ extension Work {
   public var needsPlan: Bool {
     switch self {
     case .measureSamples(_, _, let plan): plan != nil
-    case .writeShard, .measureTarget: true
-    case .measureWeights, .measureMap: false
+    case .sum(let work):
+      if case .pruned = work.inputs { true } else { false }
+    case .writeShard: true
+    case .measureWeights, .measureMap, .merge: false
     }
+  }
+
+  /// Whether all that do it rightly report the same.
+  var hasOneResult: Bool {
+    // One may get from a peer what another does not get.
+    if case .merge = self { false } else { true }
   }
 
   /// What the work is, for people.
   public var name: String {
     switch self {
     case .measureSamples(let kinds, let unit, _):
-      (kinds == [LossSum.kind]
-        ? "evaluation" : unit.scales == nil ? "calibration" : "second moments")
+      (kinds == [LossSum.kind] ? "evaluation" : "calibration")
         + " of work unit \(unit.node.level)/\(unit.node.index)"
     case .measureWeights(_, let layer): "weight norms of layer \(layer)"
     case .measureMap(let work):
       (work.samples == nil ? "order of removal" : "losses") + " at "
         + work.place.tap.moduleName(layer: work.place.layer)
-    case .measureTarget(let place, let unit, _):
-      "refitting \(place.tap.moduleName(layer: place.layer)), work unit "
-        + "\(unit.node.level)/\(unit.node.index)"
+    case .sum(let work):
+      "\(work.inputs.name), work unit \(work.unit.node.level)/\(work.unit.node.index)"
+    case .merge(let merge):
+      "adding up the sums of \(merge.place.tap.moduleName(layer: merge.place.layer))"
     case .writeShard(let index): "shard \(index)"
     }
   }
@@ -69,8 +79,8 @@ public struct WorkUnit: Hashable, Sendable {
   public let tokensPerSample: Int
   /// Token ids, row-major [samples, tokensPerSample].
   public let tokens: [Int32]
-  /// Of the fixed point of second moments; nil: none are to be measured.
-  public let scales: ChannelScales?
+  /// Of the fixed point of sums; nil: none are asked for.
+  public var scales: ChannelScales?
 
   /// - Precondition: `tokens` holds as many ids as the samples have.
   public init(
@@ -91,7 +101,7 @@ public struct WorkUnit: Hashable, Sendable {
 public struct MapWork: Hashable, Sendable {
   public let kinds: [StatisticKind]
   public let place: TapPlace
-  /// The file of second moments, where the workers see it.
+  /// The folder of second moments, where the workers see it.
   public let secondMoments: String
   /// Counts of units at which losses are measured, ascending.
   public let levels: [Int]
@@ -113,6 +123,16 @@ public struct MapWork: Hashable, Sendable {
 extension Work {
   /// Samples that a worker keeps at hand from one task to the next: it had best get all of them.
   var kept: TreeNode? {
-    if case .measureTarget(_, let unit, _) = self { unit.node } else { nil }
+    if case .sum(let work) = self { work.unit.node } else { nil }
+  }
+}
+
+extension SumWork.Inputs {
+  fileprivate var name: String {
+    switch self {
+    case .dense(let layers):
+      "second moments of layers \(layers.lowerBound)-\(layers.upperBound - 1)"
+    case .pruned(let place, _): "refitting \(place.tap.moduleName(layer: place.layer))"
+    }
   }
 }

@@ -23,7 +23,7 @@ public enum WorkerMessage: Hashable, Sendable {
 
 public struct Hello: Hashable, Sendable {
   /// The version of the messages; both sides must have the same.
-  public static let protocolVersion = 5
+  public static let protocolVersion = 6
 
   public var protocolVersion: Int
   /// The version of the program, for messages to people.
@@ -101,16 +101,20 @@ public struct ReportBegin: Hashable, Sendable {
   public var byteCount: Int
   /// SHA-256 of the whole result.
   public var digest: Digest
+  /// Where the sums can be asked for that the worker reports to hold; empty: nowhere.
+  public var endpoint: String
   /// See ``ModelClaim``.
   public var checksums: [TensorChecksum]
 
   public init(
-    attempt: TaskAttempt, byteCount: Int, digest: Digest, checksums: [TensorChecksum] = []
+    attempt: TaskAttempt, byteCount: Int, digest: Digest, endpoint: String = "",
+    checksums: [TensorChecksum] = []
   ) {
     self.checksums = checksums
     self.attempt = attempt
     self.byteCount = byteCount
     self.digest = digest
+    self.endpoint = endpoint
   }
 }
 

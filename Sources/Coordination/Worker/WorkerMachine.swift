@@ -63,8 +63,9 @@ public struct WorkerMachine: Sendable {
 
   /// What came of a computation.
   public enum Outcome: Hashable, Sendable {
-    /// The shell holds so many bytes, with this digest, to be sent.
-    case report(byteCount: Int, Digest)
+    /// The shell holds so many bytes, with this digest, to be sent; at the endpoint what they tell of
+    /// can be asked for.
+    case report(byteCount: Int, Digest, endpoint: String = "")
     case shard(fileName: String, byteCount: Int, digest: Digest)
     case failed(TaskFailure.Class, reason: String)
   }
@@ -222,11 +223,12 @@ public struct WorkerMachine: Sendable {
     let checksums = Array(status.checksums.dropFirst(confirmedChecksums))
     offeredChecksums = status.checksums.count
     switch outcome {
-    case .report(let byteCount, let digest):
+    case .report(let byteCount, let digest, let endpoint):
       let report = Report(attempt: attempt, byteCount: byteCount)
       state = .offering(report, sentBytes: 0, credits: 0)
       let begin = ReportBegin(
-        attempt: attempt, byteCount: byteCount, digest: digest, checksums: checksums)
+        attempt: attempt, byteCount: byteCount, digest: digest, endpoint: endpoint,
+        checksums: checksums)
       effects.append(.send(.reportBegin(begin)))
     case .shard(let fileName, let byteCount, let digest):
       state = .delivered(attempt)

@@ -32,30 +32,6 @@ extension ClusterSession {
     return statistics
   }
 
-  /// Has the workers sum the products of channels that the ledger does not have yet.
-  ///
-  /// - Parameter scales: of all of the pass's samples.
-  mutating func measureSecondMoments(
-    _ pass: SampledPass, _ scales: ChannelScales, _ ledger: inout RunLedger, _ console: Console
-  ) throws {
-    let work = ledger.missingWork(
-      of: StatisticCatalog.standard.kinds(from: .products), pass, scales)
-    let meter = console.meter("second moments", unit: "tokens", total: Double(work.tokenCount))
-    try perform(work, meter: meter, &ledger) { ledger, delivery in
-      try ledger.keep(report: delivery)
-    }
-  }
-
-  /// Has the workers sum up what one map of a pruned model should give.
-  mutating func measureTargets(
-    _ work: [Work], _ ledger: inout RunLedger, _ console: Console
-  ) throws {
-    let meter = console.meter("refitting", unit: "tokens", total: Double(work.tokenCount))
-    try perform(work, meter: meter, &ledger) { ledger, delivery in
-      try ledger.keep(report: delivery)
-    }
-  }
-
   /// Has the workers measure single maps, in any order.
   mutating func measureMaps(
     _ work: [Work], _ ledger: inout RunLedger, _ console: Console
@@ -137,7 +113,7 @@ extension ClusterSession {
         try file.putInPlace()
         try ledger.keep(
           shard: index, fileName: fileName, byteCount: shard.byteCount, digest: shard.digest)
-      case .received(_, let digest):
+      case .received(_, let digest, _):
         guard case .shard(let shard) = delivery.received,
           let file = try shard.commit(expecting: digest)
         else {
@@ -168,14 +144,14 @@ extension WaitingFile {
 extension RunLedger {
   /// Kinds that lack the same nodes are measured together.
   fileprivate func missingWork(
-    of kinds: [StatisticKind], _ pass: SampledPass, _ scales: ChannelScales? = nil
+    of kinds: [StatisticKind], _ pass: SampledPass
   ) -> [Work] {
     var work: [Work] = []
     var rest = kinds
     while let first = rest.first {
       let missing = missingNodes(of: first)
       let together = rest.filter { missingNodes(of: $0) == missing }
-      work += pass.units(in: missing, scales).map { .measureSamples(together, $0) }
+      work += pass.units(in: missing).map { .measureSamples(together, $0) }
       rest.removeAll(where: together.contains)
     }
     return work
@@ -190,7 +166,7 @@ extension RunLedger {
 
   /// Keeps the report that a worker has sent.
   fileprivate mutating func keep(report delivery: StoringThread.Delivery) throws -> Verdict {
-    guard case .received(_, let digest) = delivery.result,
+    guard case .received(_, let digest, _) = delivery.result,
       case .report(let file) = delivery.received
     else {
       return .refused(reason: "its result is of another kind")
@@ -203,11 +179,8 @@ extension RunLedger {
 extension [Work] {
   fileprivate var tokenCount: Int {
     reduce(0) { sum, work in
-      switch work {
-      case .measureSamples(_, let unit, _), .measureTarget(_, let unit, _):
-        return sum + unit.tokens.count
-      default: return sum
-      }
+      guard case .measureSamples(_, let unit, _) = work else { return sum }
+      return sum + unit.tokens.count
     }
   }
 }

@@ -46,6 +46,7 @@ struct ClusterSession: ~Copyable {
   /// The most anonymous memory that any worker was seen to hold.
   private(set) var peakWorkerBytes = 0
   private var tally = WorkTally()
+  private let cost: WorkCost
 
   /// How often the session looks after its processes when nothing else happens.
   private static let watchInterval = Duration.milliseconds(100)
@@ -86,8 +87,10 @@ struct ClusterSession: ~Copyable {
     let watch = try RunWatch(plan.options, console, logFolder: logFolder, chronicle)
     var settings = CoordinatorSettings(inputs, pass, plan, runID: runID)
     settings.earlierKernels = kernels.earlier
+    settings.welcome.peerSecret = entrance.peerSecret
     machine = CoordinatorMachine(settings: settings)
     kernelRecord = kernels
+    cost = WorkCost(inputs.shape)
     self.log = log
     self.interruption = interruption
     self.watch = watch
@@ -131,7 +134,8 @@ struct ClusterSession: ~Copyable {
     let start = Instant.now
     let submitted = work.enumerated().map {
       CoordinatorMachine.Task(
-        id: TaskID(run: taskRun, number: tasks.count + $0.offset), work: $0.element)
+        id: TaskID(run: taskRun, number: tasks.count + $0.offset), work: $0.element,
+        cost: cost.seconds($0.element))
     }
     for task in submitted { tasks[task.id] = task.work }
     if !work.isEmpty, !isStarted {
@@ -139,17 +143,15 @@ struct ClusterSession: ~Copyable {
       try fleet.start()
     }
     isCompleted = false
-    watch.begin(meter, taskCount: work.count)
+    if meter.isFirst { watch.begin(meter, taskCount: work.count) }
     try handle(.submit(submitted))
     while !isCompleted {
       try takeTurn()
-      let progress = machine.progress
-      let done = progress.completedTasks - Double(progress.taskCount - work.count)
-      let fraction = done / Double(max(work.count, 1))
+      let fraction = meter.whole(machine.phaseFraction)
       watch.update(machine, phase: meter.label, fraction: fraction)
       meter.show(fraction: fraction, workers: machine.views(at: .now), machine.counters)
     }
-    watch.end(meter, seconds: (.now - start) / .seconds(1))
+    if meter.isLast { watch.end(meter, seconds: (.now - start) / .seconds(1)) }
     tally.notePhase(meter.label, taskCount: work.count, from: start, to: .now)
     meter.finish()
   }
@@ -381,7 +383,7 @@ extension CoordinatorSettings {
     self.init(
       welcome: terms, modelDigest: inputs.checkpoint.digest,
       maximumReportBytes: StatisticReport.largestByteCount(
-        pass?.kinds ?? StatisticCatalog.standard.kinds(from: .taps), inputs.shape))
+        StatisticCatalog.standard.kinds(from: .taps), inputs.shape))
     // No shard is larger than the weights and the biases that are added.
     maximumShardBytes = inputs.checkpoint.byteCount * 2
     self.deadAfter = max(deadAfter, terms.heartbeatInterval * 3)

@@ -13,6 +13,8 @@ struct Entrance: ~Copyable {
   private let runID: String
   /// nil for a run without encryption.
   private let lock: Lock?
+  /// By which the workers of the run know each other; empty without encryption.
+  let peerSecret: [UInt8]
   private var refusals: RefusalLines
   /// Which process was given the key that a worker has shown.
   private var membersByUser: [String: Fleet.Member] = [:]
@@ -38,11 +40,13 @@ struct Entrance: ~Copyable {
     Host.raiseDescriptorLimit()
     let context = try MessagingContext()
     let lock = try plan.options.isInsecure ? nil : Lock(plan, context)
+    let peerSecret = lock == nil ? [] : try CurveKeyPair.generate().secretKey.bytes
     let socket = try Socket(
       context: context, kind: .router,
       security: lock.map { .curveServer($0.keys.secretKey, $0.authenticator) } ?? .plain)
     endpoint = try socket.bind(try ListenAddress(plan).endpoint)
     self.runID = runID
+    self.peerSecret = peerSecret
     self.lock = lock
     self.socket = socket
     refusals = RefusalLines(of: lock?.authenticator)

@@ -57,9 +57,6 @@ struct RunWorkspace: ~Copyable {
   let chronicle: Chronicle
   /// What was there already and is not as it should be.
   private let defects: [[LedgerRecord].Defect]
-  /// Of what was measured of the pruned model.
-  private let targetRecords: [LedgerRecord]
-  private let tree: CanonicalTree?
 
   /// - Parameters:
   ///   - tree: of the samples; nil for a run without a pass.
@@ -83,7 +80,7 @@ struct RunWorkspace: ~Copyable {
       in: journal, digest: { Digest(hashing: $0) },
       isSound: { FileSummary($0).isTrue(in: place.path) })
     let ledger = try RunLedger(
-      storage: journal, records: records.filter { !$0.isOfTargets }, tree: tree, shape: shape,
+      storage: journal, records: records, tree: tree, shape: shape,
       digest: { Digest(hashing: $0) })
     let earlierKernels = try journal.kernels()
     let isResumed = folder.isResumed
@@ -94,8 +91,6 @@ struct RunWorkspace: ~Copyable {
     self.folder = folder
     self.journal = journal
     self.ledger = ledger
-    self.tree = tree
-    targetRecords = records.filter(\.isOfTargets)
     kernels = KernelRecord(
       earlier: earlierKernels, keep: { [journal] in try journal.note(kernels: $0) })
     self.defects = defects
@@ -113,13 +108,6 @@ struct RunWorkspace: ~Copyable {
     ModelReference(checkpoint, recorded: try journal.checksums()) { [journal] checksums in
       try journal.note(checksums)
     }
-  }
-
-  /// The ledger of what is measured of the pruned model, which has another shape.
-  func targetLedger(shape: ModelShape) throws -> RunLedger {
-    try RunLedger(
-      storage: journal, records: targetRecords, tree: tree, shape: shape,
-      digest: { Digest(hashing: $0) })
   }
 
   /// Does a part of the run. When it fails, what was computed stays for `--resume`; where nothing
@@ -201,12 +189,5 @@ extension RunWorkspace.Place {
     Folder.remove(RunJournal.scrap(of: journalPath))
     folder.removeLeftovers(in: [journal.removingLastComponent()])
     folder.finish()
-  }
-}
-
-extension LedgerRecord {
-  fileprivate var isOfTargets: Bool {
-    guard case .statistic(let key) = key else { return false }
-    return key.kind == TargetMoments.kind
   }
 }

@@ -216,8 +216,11 @@ struct DryRunSummary: Encodable {
   let weightBytes: Int
   /// Bytes of results that come over the network, at the most.
   let reportBytes: Int
-  /// Of the file of second moments, which stays; nil: there is none.
+  /// Of the files of second moments, which stay; nil: there is none.
   let secondMomentsBytes: Int?
+  /// Of residual streams and sums that a worker keeps in its temporary folder meanwhile, and of sums in
+  /// the output folder, at the most.
+  let temporaryBytes: Int?
   private let memoryThreads: Int
   private let workersText: String
 
@@ -225,7 +228,7 @@ struct DryRunSummary: Encodable {
     case model, parameters, decoderParameters, workers, threadsPerWorker, memoryNodes, shipping
     case commands, compute, samples
     case tokens, leaves, units, workerBytes, scratchBytes, statisticsBytes, weightBytes
-    case reportBytes, secondMomentsBytes
+    case reportBytes, secondMomentsBytes, temporaryBytes
   }
 
   init(_ inputs: RunInputs, _ pass: SampledPass?, _ cluster: ClusterPlan) throws {
@@ -246,10 +249,17 @@ struct DryRunSummary: Encodable {
       .description
     workersText = cluster.description
     reportBytes =
-      units * (pass.map { StatisticReport.largestByteCount($0.kinds, inputs.shape) } ?? 0)
+      units
+      * (pass == nil
+        ? 0
+        : StatisticReport.largestByteCount(
+          StatisticCatalog.standard.kinds(from: .taps), inputs.shape))
       + (cluster.options.gathers ? inputs.checkpoint.byteCount : 0)
     secondMomentsBytes = pass.flatMap {
-      $0.sumsProducts ? SecondMomentsPass.byteCount(inputs.shape) : nil
+      $0.sumsProducts ? SecondMomentsFolder.byteCount(inputs.shape) : nil
+    }
+    temporaryBytes = pass.flatMap {
+      $0.sumsProducts ? WorkerDisk($0, cluster).totalBytes : nil
     }
     memoryThreads = memory?.threadCount ?? 0
     workerBytes = memory?.totalBytes
@@ -275,6 +285,11 @@ struct DryRunSummary: Encodable {
       lines.append("network    up to \(Format.bytes(reportBytes)) of results")
       if let secondMomentsBytes {
         lines.append("disk       \(Format.bytes(secondMomentsBytes)) of second moments, which stay")
+      }
+      if let temporaryBytes {
+        lines.append(
+          "temporary  up to \(Format.bytes(temporaryBytes)) on a worker's disk (TMPDIR), of residual "
+            + "streams and sums")
       }
     }
     lines += shipping.map { "copying    \($0)" }

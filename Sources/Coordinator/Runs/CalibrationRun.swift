@@ -19,7 +19,7 @@ public struct CalibrationRun: Sendable {
 
   /// - Parameters:
   ///   - method: that the statistics are to serve.
-  ///   - secondMoments: where the sums for least squares go; nil: beside the statistics where the
+  ///   - secondMoments: the folder for the sums of least squares; nil: beside the statistics where the
   ///     method needs them, else they are not measured.
   public init(
     model: FilePath, calibration: FilePath, output: FilePath, method: PruningMethod,
@@ -37,11 +37,10 @@ public struct CalibrationRun: Sendable {
     self.cluster = cluster
   }
 
-  /// `stats.safetensors` → `stats-second-moments.safetensors`.
+  /// `stats.safetensors` → `stats-second-moments`, a folder.
   private static func besides(_ output: FilePath) -> FilePath {
     guard let name = output.lastComponent else { return output }
-    let suffix = name.extension.map { ".\($0)" } ?? ""
-    return output.removingLastComponent().appending("\(name.stem)-second-moments\(suffix)")
+    return output.removingLastComponent().appending("\(name.stem)-second-moments")
   }
 
   public func run(_ console: Console) throws {
@@ -58,13 +57,19 @@ public struct CalibrationRun: Sendable {
       over: calibration, forward, cluster, sumsProducts: secondMoments != nil, console)
     // What is done so far lies beside the file until the file is there.
     let place = RunWorkspace.Place.beside(output)
-    let pairs = try secondMoments.map { _ in try SecondMomentsPass(inputs, pass) }
+    let pairs = try secondMoments.map { _ in try SecondMomentsPass(inputs, pass, cluster) }
     if cluster.options.resumes, try isComplete(place, inputs, pass, console) { return nil }
     try OutputFile.check(output, inputs: [model, calibration])
     try secondMoments.map { try OutputFile.check($0, inputs: [model, calibration, output]) }
     var workspace = try RunWorkspace(
       place, identity: RunIdentity(inputs, pass), tree: pass.layout.tree, shape: inputs.shape,
       resuming: cluster.options.resumes, log: console.log)
+    if let secondMoments, !workspace.isResumed {
+      // What lies there may be of other samples: from here on a map's file is this run's.
+      for place in TapPlace.all(in: inputs.shape.layers.indices) {
+        Folder.removeFile(SecondMomentsFolder.path(of: place, in: secondMoments))
+      }
+    }
     let (statistics, peakWorkerBytes) = try workspace.surviving(console) { workspace in
       var session = try ClusterSession(
         inputs, pass, cluster, console, kernels: workspace.kernels,
@@ -74,7 +79,9 @@ public struct CalibrationRun: Sendable {
         var statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
         if let pairs, let secondMoments {
-          try pairs.run(statistics, to: secondMoments, &session, &workspace.ledger, console)
+          try pairs.run(
+            statistics, to: secondMoments, refuge: place.path.appending("sums"), &session,
+            &workspace.ledger, console)
           try MapsPass(pass: pass, kinds: method.mapKinds).run(
             &statistics, from: secondMoments, &session, &workspace.ledger, console)
         }
@@ -101,7 +108,7 @@ public struct CalibrationRun: Sendable {
     _ place: RunWorkspace.Place, _ inputs: RunInputs, _ pass: SampledPass, _ console: Console
   ) throws -> Bool {
     guard !place.hasJournal, SmallFile.exists(output),
-      secondMoments.map(SmallFile.exists) ?? true,
+      secondMoments.map({ (try? SecondMomentsFolder(path: $0)) != nil }) ?? true,
       let file = try? StatisticsFile(path: output),
       method.mapKinds.allSatisfy({ file.statistics[$0] != nil })
     else { return false }

@@ -85,7 +85,7 @@ public struct ComparisonRun: Sendable {
   // MARK: Files
 
   private var statisticsPath: FilePath { output.appending("statistics.safetensors") }
-  private var secondMomentsPath: FilePath { output.appending("second-moments.safetensors") }
+  private var secondMomentsPath: FilePath { output.appending("second-moments") }
   private var needsSums: Bool { methods.contains { $0.compensation == .leastSquares } }
 
   private var calibrationRun: CalibrationRun {
@@ -110,7 +110,7 @@ public struct ComparisonRun: Sendable {
       for ratio in ratios {
         for method in methods {
           candidates.append(
-            try candidate(method, ratio, statistics, inputs, pass, &session, console))
+            try candidate(method, ratio, statistics, inputs, pass, cluster, &session, console))
         }
       }
       return candidates
@@ -121,7 +121,8 @@ public struct ComparisonRun: Sendable {
 
   private func candidate(
     _ method: ComparedMethod, _ ratio: Double, _ statistics: ModelStatistics, _ inputs: RunInputs,
-    _ pass: SampledPass, _ session: inout ClusterSession, _ console: Console
+    _ pass: SampledPass, _ cluster: ClusterPlan, _ session: inout ClusterSession,
+    _ console: Console
   ) throws -> Candidate {
     let compensates = method.compensation != .none
     let plan: PruningPlan
@@ -142,9 +143,10 @@ public struct ComparisonRun: Sendable {
     if method == .best, let moments = statistics.moments {
       var ledger = try RunLedger(
         storage: MemoryLedgerStorage(), tree: pass.layout.tree,
-        shape: plan.prunedShape(of: inputs.shape), digest: { Digest(hashing: $0) })
+        shape: inputs.shape, digest: { Digest(hashing: $0) })
       try SequentialPass(
-        pass: pass, plan: plan, scales: ChannelScales(moments), broadcast: broadcast,
+        pass: pass, cluster: cluster, plan: plan, scales: ChannelScales(moments),
+        broadcast: broadcast,
         folder: folder
       ).run(&session, &ledger, console)
     }

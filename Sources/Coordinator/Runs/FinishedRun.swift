@@ -123,7 +123,7 @@ struct FinishedRun {
         for (layer, values) in layers.enumerated() {
           try journal.keep(type.kind, [values], from: layer, of: nil)
         }
-      case .predictions, .products, .targets: break
+      case .predictions: break
       }
     }
   }

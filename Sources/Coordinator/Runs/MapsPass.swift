@@ -51,7 +51,7 @@ struct MapsPass {
 
   /// Leaves that are held out, spread over all of them.
   private var heldOutSamples: WorkUnit {
-    let leaves = (0..<pass.layout.leafCount).filter(HeldOutSecondMoments.contains)
+    let leaves = (0..<pass.layout.leafCount).filter(HeldOutLeaves.contains)
     let tokensPerLeaf = pass.samplesPerLeaf * pass.tokens.tokensPerSample
     let count = min(
       leaves.count, Limits.leavesPerUnit, max(1, MapsPass.tokenLimit / tokensPerLeaf))

@@ -85,7 +85,9 @@ public struct PruneRun: Sendable {
         var statistics = try session.measure(
           pass, shape: inputs.shape, &workspace.ledger, console)
         // Sums are measured when the first asks for them: a run that only adds to its result has none.
-        var sums = secondMoments.map { SecondMomentSums($0, path: PruneRun.secondMoments(output)) }
+        var sums = secondMoments.map {
+          NeededSecondMoments($0, path: PruneRun.secondMoments(output))
+        }
         if let maps = secondMoments.map({ MapsPass(pass: $0.pass, kinds: search.mapKinds) }) {
           if maps.isMissing(in: workspace.ledger) {
             try sums?.need(statistics, &session, &workspace.ledger, console)
@@ -103,13 +105,11 @@ public struct PruneRun: Sendable {
           try sums?.need(statistics, &session, &workspace.ledger, console)
           if isSequential, let pass, let moments = statistics.moments {
             writing.targetMoments = PruneRun.targetMoments(output)
-            var ledger = try workspace.targetLedger(
-              shape: result.plan.prunedShape(of: inputs.shape))
             try SequentialPass(
-              pass: pass, plan: result.plan, scales: ChannelScales(moments),
+              pass: pass, cluster: cluster, plan: result.plan, scales: ChannelScales(moments),
               broadcast: writing.broadcast(into: output, gathering: cluster.options.gathers),
               folder: PruneRun.targetMoments(output)
-            ).run(&session, &ledger, console)
+            ).run(&session, &workspace.ledger, console)
           }
         }
         let shards = try writing.writeShards(
@@ -157,7 +157,7 @@ public struct PruneRun: Sendable {
   }
 
   private static func secondMoments(_ output: FilePath) -> FilePath {
-    output.appending("flap").appending("second-moments.safetensors")
+    output.appending("flap").appending("second-moments")
   }
 
   /// Only while the run is at work: they are of no other plan's use.
@@ -193,7 +193,7 @@ public struct PruneRun: Sendable {
         "\(option) reads \(PruneRun.secondMoments(output)) on every host: leave out --gather, and "
           + "give an --output that all of them share")
     }
-    return try SecondMomentsPass(inputs, pass)
+    return try SecondMomentsPass(inputs, pass, cluster)
   }
 
   /// What a run came to.

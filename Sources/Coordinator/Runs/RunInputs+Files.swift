@@ -43,7 +43,7 @@ extension RunInputs {
   /// - Parameter statistics: of the same samples; nil: none are used.
   /// - Throws: where the second moments are of another model or of other samples.
   func check(secondMoments path: FilePath, _ statistics: StatisticsFile?) throws {
-    let file = try SecondMomentsFile(path: path)
+    let file = try SecondMomentsFolder(path: path)
     try check(file.modelDigest, of: path)
     guard statistics.map({ $0.dataDigest == file.dataDigest }) ?? true else {
       throw UsageError("\(path) was made of other samples than the statistics: make it again")

@@ -38,26 +38,28 @@ struct SampledPass {
 
   var tokenCount: Int { tokens.sampleCount * tokens.tokensPerSample }
 
-  /// The kinds of statistics that reports of the pass may hold.
-  var kinds: [StatisticKind] {
-    let sources: [StatisticSource] = sumsProducts ? [.taps, .products] : [.taps]
-    return sources.flatMap { StatisticCatalog.standard.kinds(from: $0) }
-  }
-
   var samplesPerLeaf: Int { min(layout.samplesPerLeaf, tokens.sampleCount) }
 
   var leavesPerUnit: Int { min(1 << unitLevel, layout.leafCount) }
 
   /// The tasks that cover some nodes, in the order of the samples.
-  ///
-  /// - Parameter scales: of second moments, where they are to be measured.
-  func units(in nodes: [TreeNode], _ scales: ChannelScales? = nil) -> [WorkUnit] {
-    nodes.flatMap { layout.tree.nodes(in: $0, upToLevel: unitLevel) }.map { node in
+  func units(in nodes: [TreeNode]) -> [WorkUnit] { units(in: nodes, upToLevel: unitLevel) }
+
+  /// The units over which sums of maps are taken: as large as can be, because every unit's sums are as
+  /// large as all samples' are.
+  func sumUnits(_ workerCount: Int) -> [WorkUnit] {
+    units(
+      in: [layout.tree.root],
+      upToLevel: UnitPlanning.sumLevel(leafCount: layout.leafCount, workerCount: workerCount))
+  }
+
+  private func units(in nodes: [TreeNode], upToLevel level: Int) -> [WorkUnit] {
+    nodes.flatMap { layout.tree.nodes(in: $0, upToLevel: level) }.map { node in
       let leaves = layout.tree.leaves(of: node)
       return WorkUnit(
         node: node, samplesPerLeaf: leaves.map { layout.samples(ofLeaf: $0).count },
         tokensPerSample: tokens.tokensPerSample,
-        tokens: Array(tokens.rows(layout.samples(of: node))), scales: scales)
+        tokens: Array(tokens.rows(layout.samples(of: node))))
     }
   }
 }

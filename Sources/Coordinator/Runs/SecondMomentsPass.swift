@@ -4,68 +4,75 @@ internal import Export
 internal import FlapCore
 internal import Logging
 internal import Statistics
+internal import Storage
 internal import SystemPackage
 
 /// A second pass over the samples, whose scales the first one gave: the sums from which least
-/// squares compensates, into a file.
+/// squares compensates, into a folder.
 struct SecondMomentsPass {
   let inputs: RunInputs
   let pass: SampledPass
+  private let cluster: ClusterPlan
 
   /// - Throws: ``UsageError`` where there are too few samples to hold some out.
-  init(_ inputs: RunInputs, _ pass: SampledPass) throws {
+  init(_ inputs: RunInputs, _ pass: SampledPass, _ cluster: ClusterPlan) throws {
+    self.cluster = cluster
     self.inputs = inputs
     self.pass = pass
     let leaves = pass.layout.leafCount
-    guard leaves >= HeldOutSecondMoments.period else {
+    guard leaves >= HeldOutLeaves.period else {
       throw UsageError(
-        "least squares tries its ridge on every \(HeldOutSecondMoments.period)th leaf of "
+        "least squares tries its ridge on every \(HeldOutLeaves.period)th leaf of "
           + "\(pass.samplesPerLeaf) samples, and there are \(leaves) leaves: give "
-          + "\(HeldOutSecondMoments.period * pass.samplesPerLeaf) samples, or a smaller "
+          + "\(HeldOutLeaves.period * pass.samplesPerLeaf) samples, or a smaller "
           + "--tokens-per-leaf")
     }
   }
 
-  /// - Parameter statistics: of the same samples.
+  /// - Parameters:
+  ///   - statistics: of the same samples.
+  ///   - folder: gets a file for every map; those that are there already are kept.
+  ///   - refuge: a folder for sums that wait for being added up, where they do not stay with the workers.
   func run(
-    _ statistics: ModelStatistics, to path: FilePath, _ session: inout ClusterSession,
+    _ statistics: ModelStatistics, to folder: FilePath, refuge: FilePath,
+    _ session: inout ClusterSession,
     _ ledger: inout RunLedger, _ console: Console
   ) throws {
     guard let moments = statistics.moments else {
       preconditionFailure("a run with samples has moments")
     }
     console.log.info(
-      "second moments take \(Format.bytes(SecondMomentsPass.byteCount(pass.shape))) in \(path)")
-    let scales = ChannelScales(moments)
-    try session.measureSecondMoments(pass, scales, &ledger, console)
-    let contents = SecondMomentsFile.Contents(
-      shape: inputs.shape, modelDigest: inputs.checkpoint.digest, dataDigest: pass.tokens.digest,
-      compute: pass.compute, scales: scales)
-    let measured = ledger
-    try session.aside {
-      let first = TapPlace(layer: 0, .attentionOutput)
-      try SecondMomentsFile.write(
-        contents, to: path, tokenCount: measured.value(of: SecondMoments.self, at: first).count,
-        heldOutTokenCount: measured.value(of: HeldOutSecondMoments.self, at: first).moments.count
-      ) { place, isHeldOut in
-        isHeldOut
-          ? try measured.value(of: HeldOutSecondMoments.self, at: place).moments
-          : try measured.value(of: SecondMoments.self, at: place)
-      }
-    }
+      "second moments take \(Format.bytes(SecondMomentsFolder.byteCount(pass.shape))) in \(folder)")
+    try Folder.make(folder)
+    let rounds = rounds(ChannelScales(moments), folder)
+    let meter = console.meter("second moments", unit: "tokens", total: Double(pass.tokenCount))
+    var sums = SumRounds(pass, cluster, refuge: refuge)
+    try sums.run(
+      rounds, meter: meter, &session, &ledger, console)
+    Folder.removeLeftovers(in: folder)
   }
 
-  /// Of the file, besides its header.
-  static func byteCount(_ shape: ModelShape) -> Int {
-    TapPlace.all(in: shape.layers.indices).reduce(0) {
-      let channels = shape.channelCount(layer: $1.layer, tap: $1.tap)
-      return $0 + 2 * SecondMoments.byteCount(channelCount: channels) + channels
+  private func rounds(_ scales: ChannelScales, _ folder: FilePath) -> [SumRounds.Round] {
+    let layerCount = pass.shape.layers.count
+    let model = inputs.checkpoint.digest
+    let data = pass.tokens.digest
+    let stride = SumRounds.layersPerRound(pass, cluster)
+    return Swift.stride(from: 0, to: layerCount, by: stride).map { first in
+      let layers = first..<min(first + stride, layerCount)
+      return SumRounds.Round(
+        inputs: .dense(layers: layers), origin: .dense(data: data),
+        places: TapPlace.all(in: layers).filter {
+          !SecondMomentsFolder.holds($0, in: folder, modelDigest: model, dataDigest: data)
+        },
+        scales: ChannelScales(exponents: Array(scales.exponents[layers])),
+        exponents: { scales.exponents[$0.layer][$0.tap] },
+        path: { SecondMomentsFolder.path(of: $0, in: folder) })
     }
   }
 }
 
-/// The file of second moments of a run, which is made at most once.
-struct SecondMomentSums {
+/// The second moments of a run, which are made at most once.
+struct NeededSecondMoments {
   private let pass: SecondMomentsPass
   private let path: FilePath
   private var isThere = false
@@ -81,7 +88,8 @@ struct SecondMomentSums {
     _ console: Console
   ) throws {
     guard !isThere else { return }
-    try pass.run(statistics, to: path, &session, &ledger, console)
+    try pass.run(
+      statistics, to: path, refuge: FilePath(path.string + ".sums"), &session, &ledger, console)
     isThere = true
   }
 }

@@ -15,32 +15,30 @@ internal import SystemPackage
 /// write shards, do not solve it again.
 struct SequentialPass {
   let pass: SampledPass
+  let cluster: ClusterPlan
   let plan: PruningPlan
   let scales: ChannelScales
   /// With the folder of the files.
   let broadcast: PlanBroadcast
   let folder: FilePath
 
-  /// - Parameter ledger: of the pruned model's statistics.
   func run(
     _ session: inout ClusterSession, _ ledger: inout RunLedger, _ console: Console
   ) throws {
     guard let first = plan.firstPrunedStep else { return }
     try Folder.make(FittedMapFile.folder(in: folder))
-    let places = TapPlace.all(in: pass.shape.layers.indices).dropFirst(first)
-    let missing = places.drop { isThere($0) }
-    for place in places { if isThere(place) { try ledger.discard(TargetMoments.kind, at: place) } }
+    let missing = TapPlace.all(in: pass.shape.layers.indices).dropFirst(first)
+      .drop { isThere($0) }
     try session.broadcast(broadcast)
-    for place in missing {
-      try session.measureTargets(work(place, ledger), &ledger, console)
-      let (measured, digest) = (ledger, broadcast.digest)
-      let (exponents, path) = (exponents(place), path(place))
-      try session.aside {
-        try TargetMomentsFile.write(
-          measured.value(of: TargetMoments.self, at: place), exponents: exponents, plan: digest,
-          to: path)
-      }
-      try ledger.discard(TargetMoments.kind, at: place)
+    let meter = console.meter("refitting", unit: "maps", total: Double(missing.count))
+    var rounds = SumRounds(pass, cluster, refuge: FilePath(folder.string + ".sums"))
+    let count = Double(missing.count)
+    // Each map needs those before it.
+    for (number, place) in missing.enumerated() {
+      try rounds.run(
+        [round(place)], from: pass.shape.layers.count + place.step,
+        meter: meter.part(Double(number) / count, Double(number + 1) / count), &session, &ledger,
+        console)
     }
   }
 
@@ -52,15 +50,12 @@ struct SequentialPass {
     (try? TargetMomentsFile(path: path(place), plan: broadcast.digest)) != nil
   }
 
-  private func exponents(_ place: TapPlace) -> [Int8] {
-    scales.ofPruned(
+  private func round(_ place: TapPlace) -> SumRounds.Round {
+    let exponents = scales.ofPruned(
       place, kept: plan.keptChannels(layer: place.layer, tap: place.tap, shape: pass.shape))
-  }
-
-  private func work(_ place: TapPlace, _ ledger: RunLedger) -> [Work] {
-    let scales = ChannelScales(exponents(place), at: place.tap)
-    return pass.units(in: ledger.missingNodes(of: TargetMoments.kind, at: place), scales).map {
-      .measureTarget(place, $0, plan: broadcast.digest)
-    }
+    return SumRounds.Round(
+      inputs: .pruned(place, plan: broadcast.digest), origin: .pruned(plan: broadcast.digest),
+      places: [place], scales: ChannelScales(exponents, at: place.tap),
+      exponents: { _ in exponents }, path: { path($0) })
   }
 }

@@ -34,4 +34,16 @@ enum UnitPlanning {
     }
     return min(level, root, largestLevel)
   }
+
+  /// The same for sums of maps: two units per worker, so that a faster one can take more; one where
+  /// there is one.
+  static func sumLevel(leafCount: Int, workerCount: Int) -> Int {
+    let root = CanonicalTree(leafCount: leafCount).rootLevel
+    let least = workerCount == 1 ? 1 : 2 * workerCount
+    var level = 0
+    while level < min(root, largestLevel), (leafCount + (2 << level) - 1) / (2 << level) >= least {
+      level += 1
+    }
+    return level
+  }
 }

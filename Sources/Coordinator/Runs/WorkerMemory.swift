@@ -43,7 +43,7 @@ struct WorkerMemory: Comparable {
       taps
       + (pass.sumsProducts
         ? max(
-          SampleMeasurement.productsByteCount(pass.compute, shape: pass.shape, limits, split),
+          ProductMeasurement.byteCount(pass.compute, shape: pass.shape, limits, split),
           WorkerMemory.mapBytes(pass.shape, limits, threadCount: threadCount),
           WorkerMemory.targetBytes(pass, limits, split)) : 0)
     runtimeBytes = WorkerMemory.processBytes + threadCount * WorkerMemory.perThreadBytes
@@ -65,7 +65,7 @@ struct WorkerMemory: Comparable {
       + DivergenceMeasurement.byteCount(leafCount: leaves, shape: shape, limits)
   }
 
-  /// Of the largest map on the pruned model: its sums and a report of them, or the fit before.
+  /// Of the largest map on the pruned model: its sums, or the fit before.
   private static func targetBytes(
     _ pass: SampledPass, _ limits: MicroBatchLimits, _ split: LaneSplit
   ) -> Int {
@@ -73,9 +73,7 @@ struct WorkerMemory: Comparable {
     let channels = TapPlace.all(in: shape.layers.indices).reduce(0) {
       max($0, shape.channelCount(layer: $1.layer, tap: $1.tap))
     }
-    let sums =
-      TargetMeasurement.byteCount(pass.compute, shape: shape, limits, split)
-      + TargetMoments.byteCount(channelCount: channels, hiddenSize: shape.hiddenSize)
+    let sums = TargetMeasurement.byteCount(pass.compute, shape: shape, limits, split)
     let fit =
       LeastSquaresFit.byteCount(outputs: shape.hiddenSize, channels: channels, kept: channels)
       + Matrix.byteCount(rows: shape.hiddenSize, columns: channels)
@@ -92,11 +90,8 @@ extension StatisticReport {
     let catalog = StatisticCatalog.standard
     let keys = try? catalog.keys(
       of: kinds + catalog.kinds(from: .predictions), node: node, in: shape)
-    let ofSamples = keys.flatMap { try? byteCount(of: $0, catalog, in: shape) } ?? 0
-    let ofTargets = TapPlace.all(in: shape.layers.indices).compactMap { place in
-      try? byteCount(
-        of: [StatisticKey(TargetMoments.kind, place, node: node)], catalog, in: shape)
-    }
-    return max(ofSamples, ofTargets.max() ?? 0)
+    // What is told of sums fits one header.
+    return max(
+      keys.flatMap { try? byteCount(of: $0, catalog, in: shape) } ?? 0, Limits.headerFrameBytes)
   }
 }

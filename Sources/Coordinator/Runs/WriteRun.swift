@@ -51,7 +51,8 @@ public struct WriteRun: Sendable {
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
     identity.add("statistics digest", try statisticsDigest())
     if let momentsPath {
-      identity.add("second moments digest", try SmallFile.digest(momentsPath).hexadecimal)
+      identity.add(
+        "second moments", try SecondMomentsFolder(path: momentsPath).fingerprint().hexadecimal)
     }
     identity.add(write, compensationAsked)
     let place = RunWorkspace.Place.checkpoint(output)

@@ -14,6 +14,8 @@ struct ProgressMeter {
   private let screen: Screen
   private let isSilent: Bool
   private let log: Logger
+  /// Of the whole, what is measured next: a phase may come in several parts.
+  private var span = (start: 0.0, end: 1.0)
 
   static let terminalInterval = Duration.milliseconds(200)
   static let plainInterval = Duration.seconds(10)
@@ -32,6 +34,21 @@ struct ProgressMeter {
     start = .now
     lastShown = start
   }
+
+  /// The same for a part of what this one is of, 0…1.
+  func part(_ start: Double, _ end: Double) -> ProgressMeter {
+    var part = self
+    part.span = (whole(start), end < 1 ? whole(end) : span.end)
+    return part
+  }
+
+  var isFirst: Bool { span.start == 0 }
+  var isLast: Bool { span.end == 1 }
+
+  /// Of the whole.
+  ///
+  /// - Parameter fraction: of the part.
+  func whole(_ fraction: Double) -> Double { span.start + fraction * (span.end - span.start) }
 
   /// - Parameters:
   ///   - fraction: of the phase, 0…1.
@@ -52,7 +69,7 @@ struct ProgressMeter {
   }
 
   mutating func finish() {
-    guard !isSilent, total > 0 else { return }
+    guard !isSilent, total > 0, isLast else { return }
     let seconds = max(elapsedSeconds, 1e-9)
     screen.draw([])
     log.info(

@@ -39,8 +39,7 @@ struct WorkTally {
     guard let (worker, start) = assigned.removeValue(forKey: attempt) else { return }
     records[worker]!.resultCount += 1
     switch work {
-    case .measureSamples(_, let unit, _), .measureTarget(_, let unit, _):
-      records[worker]!.tokenCount += unit.tokens.count
+    case .measureSamples(_, let unit, _): records[worker]!.tokenCount += unit.tokens.count
     default: return
     }
     records[worker]!.tokenSeconds += (now - start) / .seconds(1)

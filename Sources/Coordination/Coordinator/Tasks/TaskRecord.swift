@@ -17,6 +17,8 @@ package struct TaskRecord: Sendable {
 
   package let id: TaskID
   package let work: Work
+  /// See ``CoordinatorMachine/Task/cost``.
+  package let cost: Double
   package internal(set) var state = State.pending
   var attemptCount = 0
   package internal(set) var failureCount = 0
@@ -26,9 +28,10 @@ package struct TaskRecord: Sendable {
   package internal(set) var lostWorkerCount = 0
   var story = TaskStory()
 
-  package init(id: TaskID, work: Work) {
+  package init(id: TaskID, work: Work, cost: Double = 1) {
     self.id = id
     self.work = work
+    self.cost = cost
     story.note(.submitted)
   }
 

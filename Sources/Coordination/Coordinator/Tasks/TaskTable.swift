@@ -6,6 +6,9 @@ struct TaskTable: Sendable {
   /// Tasks that wait; the next one is at the front. One that comes back goes first.
   private var queue: [TaskID] = []
   private var doneCount = 0
+  /// Of all tasks, and of those that are done.
+  private(set) var cost = 0.0
+  private(set) var doneCost = 0.0
 
   var count: Int { records.count }
   /// Tasks that are not done.
@@ -35,7 +38,8 @@ struct TaskTable: Sendable {
 
   mutating func submit(_ task: CoordinatorMachine.Task) {
     if let known = records[task.id] { known.trap(at: .submitted) }
-    records[task.id] = TaskRecord(id: task.id, work: task.work)
+    records[task.id] = TaskRecord(id: task.id, work: task.work, cost: task.cost)
+    cost += task.cost
     queue.append(task.id)
   }
 
@@ -61,7 +65,10 @@ struct TaskTable: Sendable {
       queue.remove(at: index)
     }
     if after == .waits { queue.insert(id, at: 0) }
-    if after == .done { doneCount += 1 }
+    if after == .done {
+      doneCount += 1
+      doneCost += self[id].cost
+    }
   }
 
   private static func absent(_ id: TaskID) -> TaskRecord {

@@ -60,7 +60,8 @@ extension Job {
       return .broken("a report that ended after \(receivedBytes) of \(begin.byteCount) bytes")
     }
     lastProgress = now
-    stage = .complete(.received(byteCount: begin.byteCount, begin.digest))
+    stage = .complete(
+      .received(byteCount: begin.byteCount, begin.digest, endpoint: begin.endpoint))
     return .accepted
   }
 

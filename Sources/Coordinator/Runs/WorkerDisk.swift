@@ -1,0 +1,39 @@
+internal import Checkpoint
+internal import Coordination
+internal import FlapCore
+internal import Statistics
+
+/// What a worker keeps in files meanwhile, at the most, computed before the run: residual streams of
+/// its samples, and sums until they are added up.
+struct WorkerDisk {
+  /// f32, of the dense model and the pruned one, and of the next step while it is made.
+  let streamBytes: Int
+  /// Its units' sums of two rounds, and those that it adds up itself.
+  let sumBytes: Int
+
+  var totalBytes: Int { streamBytes + sumBytes }
+
+  init(_ pass: SampledPass, _ cluster: ClusterPlan) {
+    let units = pass.sumUnits(cluster.workerCount).map(\.node)
+    let unitsPerWorker = (units.count + cluster.workerCount - 1) / cluster.workerCount
+    let leaves = units.map { pass.layout.tree.leaves(of: $0).count }.max() ?? 0
+    let tokens = leaves * pass.samplesPerLeaf * pass.tokens.tokensPerSample
+    streamBytes = (2 * unitsPerWorker + 1) * tokens * pass.shape.hiddenSize * 4
+    let places = TapPlace.all(in: pass.shape.layers.indices)
+    func largest(_ byteCount: (_ channels: Int) -> Int) -> Int {
+      places.map { byteCount(pass.shape.channelCount(layer: $0.layer, tap: $0.tap)) }.max() ?? 0
+    }
+    let dense = largest { SecondMoments.byteCount(channelCount: $0) }
+    let targets = largest {
+      TargetMoments.layout(channelCount: $0, outputCount: pass.shape.hiddenSize).byteCount
+    }
+    let layers = SumRounds.layersPerRound(pass, cluster)
+    let layerBytes = Tap.allCases.reduce(0) { sum, tap in
+      sum
+        + 2
+        * SecondMoments.byteCount(channelCount: pass.shape.channelCount(layer: 0, tap: tap))
+    }
+    sumBytes = max(
+      2 * unitsPerWorker * layers * layerBytes + 2 * dense, 2 * unitsPerWorker * targets + targets)
+  }
+}

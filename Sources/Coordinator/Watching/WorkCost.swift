@@ -1,0 +1,95 @@
+internal import Coordination
+internal import FlapCore
+internal import Pruning
+internal import Statistics
+
+/// About how long work takes on some worker: so that a phase whose tasks differ tells truly how far it
+/// is. Only ratios matter.
+struct WorkCost {
+  private let shape: ModelShape
+  /// Of each layer.
+  private let layerParameters: [Double]
+
+  /// Operations of matrix products in f32 or bf16, in f64, and bytes that are read or written, a second
+  /// and core: of a usual core, as it is seen to go. Ratios of two of them vary by machine within 2.
+  private static let productRate = 50e9
+  private static let algebraRate = 10e9
+  private static let byteRate = 500e6
+
+  init(_ shape: ModelShape) {
+    self.shape = shape
+    layerParameters = shape.layers.indices.map { Double(shape.linearParameterCount(layer: $0)) }
+  }
+
+  func seconds(_ work: Work) -> Double {
+    switch work {
+    case .measureSamples(_, let unit, _):
+      products(unit.tokens.count, steps: 0..<stepCount)
+    case .measureWeights(_, let layer):
+      // Every weight of two maps is read once, and squared.
+      Tap.allCases.reduce(0) { $0 + 2 * mapParameters(TapPlace(layer: layer, $1)) }
+        / WorkCost.byteRate
+    case .measureMap(let map): seconds(map)
+    case .sum(let sum): seconds(sum)
+    case .merge(let merge):
+      Double(merge.sources.count) * sumBytes(merge.exponents.count, merge.origin)
+        / WorkCost.byteRate
+    case .writeShard: 1
+    }
+  }
+
+  private var stepCount: Int { Tap.allCases.count * shape.layers.count }
+
+  private func mapParameters(_ place: TapPlace) -> Double {
+    Double(shape.hiddenSize * shape.channelCount(layer: place.layer, tap: place.tap))
+  }
+
+  /// A forward pass through some halves of layers.
+  private func products(_ tokenCount: Int, steps: Range<Int>) -> Double {
+    let halves = Double(Tap.allCases.count)
+    let parameters = steps.reduce(0.0) {
+      $0 + layerParameters[$1 / Tap.allCases.count] / halves
+    }
+    return 2 * parameters * Double(tokenCount) / WorkCost.productRate
+  }
+
+  private func seconds(_ map: MapWork) -> Double {
+    let channels = Double(shape.channelCount(layer: map.place.layer, tap: map.place.tap))
+    let hidden = Double(shape.hiddenSize)
+    let order =
+      (channels * channels * channels + 2 * hidden * channels * channels)
+      / WorkCost.algebraRate
+    guard let samples = map.samples else { return order }
+    let tokens = samples.tokens.count
+    let head = 2 * hidden * Double(shape.vocabularySize) * Double(tokens) / WorkCost.productRate
+    let level = products(tokens, steps: map.place.step..<stepCount) + 2 * head
+    return order + Double(map.levels.count) * level
+  }
+
+  private func seconds(_ sum: SumWork) -> Double {
+    let tokens = Double(sum.unit.tokens.count)
+    func squares(_ place: TapPlace) -> Double {
+      let channels = Double(shape.channelCount(layer: place.layer, tap: place.tap))
+      return channels * channels * tokens / WorkCost.productRate
+    }
+    switch sum.inputs {
+    case .dense(let layers):
+      let halves = Tap.allCases.count
+      return TapPlace.all(in: layers).reduce(0) { $0 + squares($1) }
+        + products(
+          sum.unit.tokens.count, steps: halves * layers.lowerBound..<halves * layers.upperBound)
+    case .pruned(let place, _):
+      return squares(place) + 2 * mapParameters(place) * tokens / WorkCost.productRate
+        + 2 * products(sum.unit.tokens.count, steps: place.step..<place.step + 1)
+    }
+  }
+
+  private func sumBytes(_ channels: Int, _ origin: SumMerge.Origin) -> Double {
+    switch origin {
+    case .dense: Double(SecondMoments.byteCount(channelCount: channels))
+    case .pruned:
+      Double(
+        TargetMoments.layout(channelCount: channels, outputCount: shape.hiddenSize).byteCount)
+    }
+  }
+}
