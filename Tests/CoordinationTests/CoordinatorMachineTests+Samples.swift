@@ -41,9 +41,11 @@ extension CoordinatorMachineTests {
         leaves[TaskID(taskCount)] = leaf
         return CoordinatorMachine.Task(
           id: TaskID(taskCount),
-          work: .measureTarget(
-            place, VirtualWork.unit(.leaf(leaf), leafCount: Passes.leafCount),
-            plan: VirtualWork.digest(of: [1])))
+          work: .sum(
+            SumWork(
+              .pruned(place, plan: VirtualWork.digest(of: [1])),
+              VirtualWork.unit(.leaf(leaf), leafCount: Passes.leafCount), round: step,
+              folder: nil)))
       }
       handle(.submit(tasks))
     }

@@ -1,6 +1,7 @@
 import Coordination
 import FlapCore
 import FlapTestKit
+import Statistics
 import Testing
 
 /// The coordinator's answers to single events, in the order in which a run meets them.
@@ -259,6 +260,38 @@ struct CoordinatorMachineTests {
     let effects = machine.handle(.stored(next), at: .start)
     #expect(effects.contains { if case .log(.resultsDiffer) = $0 { true } else { false } })
     #expect((failure(effects) != nil) == isStrict)
+  }
+
+  @Test("what one worker cannot fetch another may have: that is no doubt about bits")
+  func differentMerges() {
+    var settings = CoordinatorSettings.forTests
+    settings.isStrict = true
+    settings.stragglerFactor = 0
+    settings.phaseEndDivisor = 1
+    var machine = CoordinatorMachine(settings: settings)
+    let tasks = TapPlace.all(in: 0..<1).map { place in
+      CoordinatorMachine.Task(
+        id: TaskID(UInt64(place.step)),
+        work: .merge(
+          SumMerge(
+            place, of: .dense(data: .zero), exponents: [], [], tokenCount: 1, heldOutTokenCount: 0,
+            to: "\(place.step)")))
+    }
+    _ = machine.handle(.submit(tasks), at: .start)
+    let begun = machine.handle(.received(.hello(.forTests), from: worker), at: .start)
+    let warm = assignments(begun)[0].attempt
+    _ = finish(warm, by: worker, &machine, .start)
+    let next = assignments(machine.handle(.stored(warm), at: .start))[0].attempt
+    let second = assignments(
+      machine.handle(.received(.hello(.forTests), from: other), at: .start))[0].attempt
+    #expect(second == TaskAttempt(task: next.task, attempt: 2))
+    // One lacks a sum that it asked a silent worker for; the other holds it.
+    _ = finish(next, by: worker, &machine, .start, bytes: [0, 7])
+    let begin = ReportBegin(attempt: second, byteCount: 1, digest: VirtualWork.digest(of: [7]))
+    _ = machine.handle(.received(.reportBegin(begin), from: other), at: .start)
+    let effects = machine.handle(.stored(next), at: .start)
+    #expect(!effects.contains { if case .log(.resultsDiffer) = $0 { true } else { false } })
+    #expect(failure(effects) == nil)
   }
 
   @Test("reports come in only as far as the budget goes")

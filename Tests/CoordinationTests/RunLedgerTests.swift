@@ -4,7 +4,7 @@ import FlapTestKit
 import Statistics
 import Testing
 
-/// What is measured tap by tap: the samples of one tap are counted apart from those of another.
+/// What is measured of samples: those of one kind of statistic are counted apart from another's.
 struct RunLedgerTests {
   static let leafCount = 7
   let disk = VirtualDisk()
@@ -18,10 +18,8 @@ struct RunLedgerTests {
       digest: { VirtualWork.digest(of: $0) })
   }
 
-  private func work(_ place: TapPlace, _ node: TreeNode) -> Work {
-    .measureTarget(
-      place, VirtualWork.unit(node, leafCount: RunLedgerTests.leafCount),
-      plan: VirtualWork.digest(of: [1]))
+  private func work(_ kind: StatisticKind, _ node: TreeNode) -> Work {
+    .measureSamples([kind], VirtualWork.unit(node, leafCount: RunLedgerTests.leafCount))
   }
 
   @discardableResult
@@ -33,89 +31,89 @@ struct RunLedgerTests {
     return try ledger.keep(&report, of: work, expecting: VirtualWork.digest(of: bytes))
   }
 
-  private func missing(_ ledger: RunLedger, _ place: TapPlace) -> [Int] {
-    ledger.missingNodes(of: TargetMoments.kind, at: place).flatMap { Array(tree.leaves(of: $0)) }
+  private func missing(_ ledger: RunLedger, _ kind: StatisticKind) -> [Int] {
+    ledger.missingNodes(of: kind).flatMap { Array(tree.leaves(of: $0)) }
   }
 
-  @Test("what is missing of one place says nothing of another")
-  func placesApart() throws {
+  @Test("what is missing of one kind says nothing of another")
+  func kindsApart() throws {
     var ledger = try ledger()
-    try keep(work(places[0], .leaf(3)), in: &ledger)
-    try keep(work(places[2], TreeNode(level: 1, index: 0)), in: &ledger)
-    #expect(missing(ledger, places[0]) == [0, 1, 2, 4, 5, 6])
-    #expect(ledger.missingNodes(of: TargetMoments.kind, at: places[1]) == [tree.root])
-    #expect(missing(ledger, places[2]) == [2, 3, 4, 5, 6])
-    #expect(ledger.missingNodes(of: FirstName.kind) == [tree.root])
-    // The same leaf of another place counts for that one.
-    try keep(work(places[1], .leaf(3)), in: &ledger)
-    #expect(missing(ledger, places[1]) == [0, 1, 2, 4, 5, 6])
-    #expect(throws: LedgerError.inconsistent(TargetMoments.kind, .leaf(3))) {
-      try keep(work(places[1], .leaf(3)), in: &ledger)
+    try keep(work(FirstName.kind, .leaf(3)), in: &ledger)
+    #expect(missing(ledger, FirstName.kind) == [0, 1, 2, 4, 5, 6])
+    #expect(ledger.missingNodes(of: SecondName.kind) == [tree.root])
+    try keep(work(SecondName.kind, TreeNode(level: 1, index: 0)), in: &ledger)
+    #expect(missing(ledger, SecondName.kind) == [2, 3, 4, 5, 6])
+    // The same leaf of another kind counts for that one, and once.
+    try keep(work(SecondName.kind, .leaf(3)), in: &ledger)
+    #expect(missing(ledger, SecondName.kind) == [2, 4, 5, 6])
+    #expect(throws: LedgerError.inconsistent(SecondName.kind, .leaf(3))) {
+      try keep(work(SecondName.kind, .leaf(3)), in: &ledger)
     }
-    #expect(missing(ledger, places[1]) == [0, 1, 2, 4, 5, 6])
+    #expect(missing(ledger, SecondName.kind) == [2, 4, 5, 6])
+    #expect(missing(ledger, FirstName.kind) == [0, 1, 2, 4, 5, 6])
   }
 
-  @Test("in any order and over a restart the sums are those of all leaves", arguments: 0..<20)
+  @Test("in any order and over a restart the values are those of all leaves", arguments: 0..<20)
   func restored(seed: Int) throws {
     var generator = SeededGenerator(seed: UInt64(seed))
-    var rest = places.flatMap { place in (0..<RunLedgerTests.leafCount).map { (place, $0) } }
+    let kinds = VirtualWork.kinds
+    var rest = kinds.flatMap { kind in (0..<RunLedgerTests.leafCount).map { (kind, $0) } }
       .shuffled(using: &generator)
     var ledger = try ledger()
     while !rest.isEmpty {
-      for (place, leaf) in rest.prefix(5) { try keep(work(place, .leaf(leaf)), in: &ledger) }
-      rest = Array(rest.dropFirst(5))
+      for (kind, leaf) in rest.prefix(3) { try keep(work(kind, .leaf(leaf)), in: &ledger) }
+      rest = Array(rest.dropFirst(3))
       ledger = try self.ledger()
-      for place in places {
-        let left = rest.filter { $0.0 == place }.map(\.1).sorted()
-        #expect(missing(ledger, place) == left)
+      for kind in kinds {
+        let left = rest.filter { $0.0 == kind }.map(\.1).sorted()
+        #expect(missing(ledger, kind) == left)
       }
+      #expect(Set(disk.records.values.map(\.fileName)) == Set(disk.files.keys))
     }
+    try expectValue(of: VirtualStatistic<FirstName>.self, in: ledger)
+    try expectValue(of: VirtualStatistic<SecondName>.self, in: ledger)
+    #expect(disk.files.count == kinds.count && ledger.count == kinds.count * places.count)
+  }
+
+  /// As one worker computes it that has all leaves.
+  private func expectValue<Value: SampleStatistic>(
+    of _: Value.Type, in ledger: RunLedger
+  ) throws {
+    var report = VirtualWork.reader(
+      VirtualWork.result(of: work(Value.kind, tree.root), layerCount: 2))
     for place in places {
-      let expected = VirtualWork.targets(place, leaves: 0..<RunLedgerTests.leafCount)
-      #expect(try ledger.value(of: TargetMoments.self, at: place) == expected)
+      let part = StatisticPart(
+        try ledger.value(of: Value.self, at: place), at: place, node: tree.root)
+      let expected = try report.next()
+      #expect(expected == .part(part))
     }
-    #expect(disk.files.count == places.count && ledger.count == places.count)
   }
 
-  @Test("what is discarded is gone with its files, and only that")
-  func discarded() throws {
-    var ledger = try ledger()
-    for place in places.prefix(2) {
-      // Neither siblings nor whole: several files.
-      for leaf in [0, 2, 5] { try keep(work(place, .leaf(leaf)), in: &ledger) }
-    }
-    try keep(
-      .measureSamples(VirtualWork.kinds, VirtualWork.unit(.leaf(0), leafCount: 7)), in: &ledger)
-    let fileCount = disk.files.count
-    try ledger.discard(TargetMoments.kind, at: places[0])
-    #expect(disk.files.count == fileCount - 3)
-    #expect(ledger.missingNodes(of: TargetMoments.kind, at: places[0]) == [tree.root])
-    #expect(missing(ledger, places[1]) == [1, 3, 4, 6])
-    #expect(Set(disk.records.values.map(\.fileName)) == Set(disk.files.keys))
-    // Nothing there: nothing happens.
-    try ledger.discard(TargetMoments.kind, at: places[3])
-    try ledger.discard(TargetMoments.kind, at: places[0])
-    // After a restart, too; and it can be measured anew.
-    var restored = try self.ledger()
-    #expect(restored.missingNodes(of: TargetMoments.kind, at: places[0]) == [tree.root])
-    #expect(missing(restored, places[1]) == [1, 3, 4, 6])
-    try keep(work(places[0], tree.root), in: &restored)
-    let expected = VirtualWork.targets(places[0], leaves: 0..<RunLedgerTests.leafCount)
-    #expect(try restored.value(of: TargetMoments.self, at: places[0]) == expected)
-  }
-
-  @Test("a report of another tap or node is refused and changes nothing")
+  @Test("a report of another kind or node is refused and changes nothing")
   func otherReports() throws {
     var ledger = try ledger()
-    for other in [work(places[1], .leaf(2)), work(places[0], .leaf(3))] {
-      let verdict = try keep(work(places[0], .leaf(2)), in: &ledger, reporting: other)
+    for other in [work(SecondName.kind, .leaf(2)), work(FirstName.kind, .leaf(3))] {
+      let verdict = try keep(work(FirstName.kind, .leaf(2)), in: &ledger, reporting: other)
       guard case .refused(let reason) = verdict else {
         Issue.record("it was kept")
         return
       }
-      #expect(reason.contains("where target-moments/0/self_attn.o_proj/0/2 belongs"))
+      #expect(reason.contains("where virtual-1/0/self_attn.o_proj/0/2 belongs"))
     }
     #expect(disk.files.isEmpty && ledger.isEmpty)
-    #expect(ledger.missingNodes(of: TargetMoments.kind, at: places[0]) == [tree.root])
+    #expect(ledger.missingNodes(of: FirstName.kind) == [tree.root])
+  }
+
+  @Test("a report of another map is refused and changes nothing")
+  func otherMap() throws {
+    var ledger = try ledger()
+    let verdict = try keep(
+      VirtualWork.map(places[0]), in: &ledger, reporting: VirtualWork.map(places[1]))
+    guard case .refused = verdict else {
+      Issue.record("it was kept")
+      return
+    }
+    #expect(disk.files.isEmpty && ledger.isEmpty)
+    #expect(!ledger.has(VirtualMap.kind, at: places[0]))
   }
 }

@@ -37,16 +37,20 @@ struct SimulationTests {
     var cluster = VirtualCluster(job, seed: UInt64(seed))
     cluster.run(faultyFor: .zero, limit: .seconds(5000))
     #expect(cluster.violations.isEmpty)
+    #expect(cluster.lostSumCount == 0)
     let unitCount = CanonicalTree(leafCount: job.leafCount).nodeCount(atLevel: job.unitLevel)
-    // Statistics of samples, one by one or together, then map by map.
+    let mapCount = job.layerCount * Tap.allCases.count
+    // Statistics of samples, one by one or together; sums layer by layer, then map by map.
+    let denseCount = job.sumsDense ? job.layerCount : 0
+    let prunedCount = mapCount - job.firstPrunedStep
     let units =
-      unitCount
-      * ((job.asksTogether ? 1 : VirtualWork.kinds.count)
-        + job.layerCount * Tap.allCases.count)
+      unitCount * ((job.asksTogether ? 1 : VirtualWork.kinds.count) + denseCount + prunedCount)
     // At the end of a phase an idle worker may try a straggler's task beside it.
     let speculations = cluster.log.count { if case .speculation = $0 { true } else { false } }
-    // A layer has weights and two maps.
-    #expect(cluster.computedCount <= units + 3 * job.layerCount + job.shardCount + speculations)
+    // A layer has weights; of a map something is measured, and its sums are added up.
+    let merges = Tap.allCases.count * denseCount + prunedCount
+    let others = job.layerCount + mapCount + merges + job.shardCount
+    #expect(cluster.computedCount <= units + others + speculations)
   }
 
   /// What each of these does to a run, and nothing else, is nobody's fault: with the limits that
@@ -116,7 +120,8 @@ struct SimulationTests {
     "a planted bug is found",
     arguments: [
       VirtualCluster.PlantedBug.mergesTwice, .mergesBeforeDigest, .acknowledgesBeforeDisk,
-      .storesBeforeVerifying, .losesMaps, .skipsMap,
+      .storesBeforeVerifying, .losesMaps, .skipsMap, .mergesEarly, .leavesLostOut,
+      .takesOlderSums, .addsGarbage, .losesFiles,
     ])
   func plantedBug(bug: VirtualCluster.PlantedBug) {
     let found = (0..<500).first { seed in
@@ -153,6 +158,9 @@ extension VirtualCluster {
     faults.truncate = rate(0.03)
     faults.corrupt = rate(0.1)
     faults.damagedModel = rate(0.5)
+    faults.losePeer = rate(0.05)
+    faults.garbleSum = rate(0.05)
+    faults.deaf = rate(0.5)
     self.init(job, seed: seed, faults: faults, bug: bug)
   }
 }
@@ -169,6 +177,11 @@ extension VirtualCluster.Job {
     hostCount = Int.random(in: 1...workerCount, using: &generator)
     gathers = generator.chance(0.5)
     asksTogether = generator.chance(0.5)
+    sharesSums = generator.chance(0.2)
+    sumsDense = generator.chance(0.4)
+    if generator.chance(0.6) {
+      firstPrunedStep = Int.random(in: 0..<Tap.allCases.count * layerCount, using: &generator)
+    }
   }
 }
 

@@ -18,7 +18,7 @@ struct BestPlansTests {
   init() throws {
     folder = try TemporaryFolder()
     statistics = folder.path("best.safetensors")
-    secondMoments = folder.path("best-second-moments.safetensors")
+    secondMoments = folder.path("best-second-moments")
     try succeed(["calibrate", "--method", "best", "--output", statistics] + BestPlansTests.data)
   }
 
@@ -169,8 +169,8 @@ struct BestPlansTests {
     try file.seek(toOffset: try file.seekToEnd() - 64)
     try file.write(contentsOf: Data(repeating: 1, count: 64))
     try file.close()
-    let other = folder.path("other.safetensors")
-    let samples = folder.path("samples.safetensors")
+    let other = folder.path("other")
+    let samples = folder.path("samples")
     for (model, count, moments) in [(model, "64", other), (Programs.model, "32", samples)] {
       try succeed([
         "calibrate", "--model", model, "--calibration", Programs.calibration, "--samples", count,
@@ -181,7 +181,7 @@ struct BestPlansTests {
     let shared = ["--model", Programs.model, "--plan", plan, "--statistics", statistics]
     for (moments, message) in [
       (other, "made for another model"), (samples, "made of other samples"),
-      (statistics, "flap-second-moments is wanted"), (folder.path("none"), "none"),
+      (statistics, "no folder of second moments"), (folder.path("none"), "none"),
     ] {
       try refuse(
         ["write"] + shared + ["--second-moments", moments, "--output", folder.path("none")],

@@ -23,18 +23,20 @@ struct TargetMomentsFileTests {
   private func write() throws -> FilePath {
     let path = TargetMomentsFile.path(
       of: TapPlace(layer: 12, .mlpDown), in: FilePath(folder.path))
-    let moments = inputSums.withUnsafeBufferPointer { inputs in
-      triangle.withUnsafeBufferPointer { triangle in
-        targetSums.withUnsafeBufferPointer { sums in
-          targets.withUnsafeBufferPointer { targets in
-            TargetMoments(
-              count: tokens, inputSums: inputs, inputProducts: triangle, sums: sums,
-              products: targets)
-          }
-        }
-      }
+    var sums: [UInt8] = []
+    func append(_ values: [some FixedWidthInteger]) {
+      for value in values { withUnsafeBytes(of: value.littleEndian) { sums += $0 } }
     }
-    try TargetMomentsFile.write(moments, exponents: exponents, plan: plan, to: path)
+    append([tokens])
+    append(inputSums)
+    append(triangle)
+    append(targetSums)
+    append(targets)
+    try sums.withUnsafeBytes {
+      try TargetMomentsFile.write(
+        $0, outputCount: targetSums.count, exponents: exponents, plan: plan, to: path,
+        attempt: "1")
+    }
     return path
   }
 

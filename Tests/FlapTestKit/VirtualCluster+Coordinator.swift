@@ -22,6 +22,9 @@ struct VirtualCoordinator {
   var timer: Instant?
   var stall: VirtualStall?
   var isWritingShards = false
+  /// Of the model as it is, and map by map of what a plan leaves of it.
+  var dense: VirtualSumRounds
+  var targets: VirtualSumRounds
 }
 
 extension VirtualCluster {
@@ -56,8 +59,12 @@ extension VirtualCluster {
         tree: CanonicalTree(leafCount: job.leafCount),
         shape: VirtualWork.shape(layerCount: job.layerCount), catalog: VirtualWork.catalog,
         digest: digest)
+      if bug == .losesFiles { files = [:] }
+      var settings = settings
+      settings.welcome.runID += " \(epoch)"
       coordinator = VirtualCoordinator(
-        machine: CoordinatorMachine(settings: settings), ledger: ledger)
+        machine: CoordinatorMachine(settings: settings), ledger: ledger,
+        dense: sumRounds(ofDense: true), targets: sumRounds(ofDense: false))
     } catch {
       return violations.append("\(error)")
     }
@@ -82,12 +89,7 @@ extension VirtualCluster {
       let missing = ledger.missingNodes(of: kind).map { tree.leaves(of: $0) }
       return !missing.contains { $0.overlaps(tree.leaves(of: node)) }
     case .weights(let layer): return ledger.has(VirtualWeights.kind, ofLayer: layer)
-    case .target(let place, let node):
-      let tree = CanonicalTree(leafCount: job.leafCount)
-      let missing = ledger.missingNodes(of: TargetMoments.kind, at: place).map {
-        tree.leaves(of: $0)
-      }
-      return !missing.contains { $0.overlaps(tree.leaves(of: node)) }
+    case .merged(let path): return files[path] != nil
     case .map(let place): return ledger.has(VirtualMap.kind, at: place)
     case .shard(let index): return ledger.record(of: .shard(index: index)) != nil
     }
@@ -103,7 +105,8 @@ extension VirtualCluster {
       work += (0..<job.layerCount).filter { !ledger.has(VirtualWeights.kind, ofLayer: $0) }
         .map { .measureWeights([VirtualWeights.kind], layer: $0) }
     }
-    // What is measured of maps needs all that was measured of samples.
+    // What is measured of maps needs all that was measured and summed of samples.
+    if work.isEmpty, !coordinator!.isWritingShards { work = coordinator!.dense.nextWork() }
     if work.isEmpty, !coordinator!.isWritingShards {
       work = TapPlace.all(in: 0..<job.layerCount).filter { !ledger.has(VirtualMap.kind, at: $0) }
         .map(VirtualWork.map)
@@ -112,7 +115,7 @@ extension VirtualCluster {
     // Map by map: each needs what is before it.
     if work.isEmpty, !coordinator!.isWritingShards {
       tell(.plan(plan))
-      work = missingTargetWork(ledger)
+      work = coordinator!.targets.nextWork()
     }
     if work.isEmpty {
       coordinator!.isWritingShards = true
@@ -129,18 +132,27 @@ extension VirtualCluster {
     tell(.submit(tasks))
   }
 
-  private func missingTargetWork(_ ledger: RunLedger) -> [Work] {
-    let tree = CanonicalTree(leafCount: job.leafCount)
-    for place in TapPlace.all(in: 0..<job.layerCount) {
-      let missing = ledger.missingNodes(of: TargetMoments.kind, at: place)
-      guard missing.isEmpty else {
-        return missing.flatMap { tree.nodes(in: $0, upToLevel: job.unitLevel) }.map {
-          .measureTarget(
-            place, VirtualWork.unit($0, leafCount: job.leafCount), plan: plan.digest)
-        }
+  private var sumInputs: [SumWork.Inputs] {
+    let layers = 0..<job.layerCount
+    return (job.sumsDense ? layers.map { .dense(layers: $0..<$0 + 1) } : [])
+      + TapPlace.all(in: layers).dropFirst(job.firstPrunedStep).map {
+        .pruned($0, plan: plan.digest)
       }
-    }
-    return []
+  }
+
+  /// Of the maps that have no file: layer by layer, one beside the other, or map by map.
+  private func sumRounds(ofDense isDense: Bool) -> VirtualSumRounds {
+    let tree = CanonicalTree(leafCount: job.leafCount)
+    return VirtualSumRounds(
+      sumInputs.filter { $0.isDense == isDense }.map { inputs in
+        let places = inputs.places.filter { files[VirtualWork.path(inputs, $0)] == nil }
+        return VirtualSumRounds.Round(inputs: inputs, places: places)
+      },
+      from: isDense ? 0 : job.layerCount,
+      units: tree.nodes(in: tree.root, upToLevel: job.unitLevel).map {
+        VirtualWork.unit($0, leafCount: job.leafCount)
+      },
+      folder: job.sharesSums ? "sums" : nil, overlaps: isDense, bug: bug)
   }
 
   /// Both kinds in one task for each unit, or each on its own.
@@ -183,6 +195,7 @@ extension VirtualCluster {
     } catch {
       violations.append("\(error)")
     }
+    violations += VirtualWork.differences(in: files, of: sumInputs, leafCount: job.leafCount)
     for index in 0..<job.shardCount
     where shards[index] != VirtualWork.result(of: .writeShard(index: index)) {
       violations.append("shard \(index) has other bits")
@@ -263,6 +276,7 @@ extension VirtualCluster {
       violations.append("\(attempt) was computed from a damaged model")
     }
     let work = coordinator!.tasks[attempt.task]!
+    var promises = work.promises
     do {
       switch result {
       case .written(let shard):
@@ -273,16 +287,23 @@ extension VirtualCluster {
         shards[index] = bytes
         try coordinator!.ledger.keep(
           shard: index, fileName: shard.fileName, byteCount: shard.byteCount, digest: shard.digest)
-      case .received(_, let digest):
+      case .received(_, let digest, let endpoint):
         let bytes = coordinator!.inbox.removeValue(forKey: attempt) ?? []
-        if case .writeShard(let index) = work {
+        switch work {
+        case .sum, .merge, .writeShard:
           guard VirtualWork.digest(of: bytes) == digest else {
             return tell(.refused(attempt, reason: "damaged"))
           }
+        case .measureSamples, .measureWeights, .measureMap: break
+        }
+        switch work {
+        case .sum(let work): take(bytes, of: work, from: endpoint)
+        case .merge(let merge): if !take(bytes, of: merge) { promises = [] }
+        case .writeShard(let index):
           shards[index] = bytes
           try coordinator!.ledger.keep(
             shard: index, fileName: "\(index)", byteCount: bytes.count, digest: digest)
-        } else {
+        case .measureSamples, .measureWeights, .measureMap:
           var report = VirtualWork.reader(
             bytes, digest: bug == .mergesBeforeDigest ? digest : nil)
           let verdict = try coordinator!.ledger.keep(&report, of: work, expecting: digest)
@@ -291,7 +312,7 @@ extension VirtualCluster {
           }
         }
       }
-      acknowledged.formUnion(work.promises)
+      acknowledged.formUnion(promises)
       tell(.stored(attempt))
     } catch is VirtualDisk.PowerCut {
       crashCoordinator()
@@ -302,6 +323,34 @@ extension VirtualCluster {
       violations.append("\(error)")
     }
   }
+
+  private mutating func take(_ bytes: [UInt8], of work: SumWork, from endpoint: String) {
+    guard let sums = VirtualWork.decodeHeldSums(bytes) else {
+      return violations.append("a report on sums that cannot be read")
+    }
+    let holder: SumCollection.Holder =
+      work.folder.map { .folder($0) } ?? .worker(endpoint: endpoint)
+    let wrong =
+      work.inputs.isDense
+      ? coordinator!.dense.take(sums, of: work, at: holder)
+      : coordinator!.targets.take(sums, of: work, at: holder)
+    if let wrong { violations.append(wrong) }
+  }
+
+  /// - Returns: whether the map's file stands.
+  private mutating func take(_ bytes: [UInt8], of merge: SumMerge) -> Bool {
+    guard let outcome = VirtualWork.decodeMergeOutcome(bytes) else {
+      violations.append("a report on adding up that cannot be read")
+      return false
+    }
+    let isDense = if case .dense = merge.origin { true } else { false }
+    let wrong =
+      isDense
+      ? coordinator!.dense.take(outcome, of: merge.place)
+      : coordinator!.targets.take(outcome, of: merge.place)
+    if let wrong { violations.append(wrong) }
+    return if case .merged = outcome { true } else { false }
+  }
 }
 
 extension Work {
@@ -310,7 +359,9 @@ extension Work {
     case .measureSamples(let kinds, let unit, _): kinds.map { .samples($0, unit.node) }
     case .measureWeights(_, let layer): [.weights(layer: layer)]
     case .measureMap(let work): [.map(work.place)]
-    case .measureTarget(let place, let unit, _): [.target(place, unit.node)]
+    // What is held of sums may be lost.
+    case .sum: []
+    case .merge(let merge): [.merged(path: merge.path)]
     case .writeShard(let index): [.shard(index: index)]
     }
   }

@@ -42,6 +42,10 @@ extension VirtualCluster {
       workers[id]!.damagedTensor = Int.random(in: 0..<VirtualWork.tensorCount, using: &generator)
     }
     workerOrder.append(id)
+    if peers[instance] == nil {
+      let isDeaf = generator.chance(faults.deaf)
+      peers[instance] = VirtualPeer(endpoint: isDeaf ? "" : "tcp://\(instance)")
+    }
     tell(id, .started)
   }
 
@@ -85,10 +89,16 @@ extension VirtualCluster {
     if let damaged = worker.damagedTensor, read.contains(damaged) {
       damagedResults.insert(attempt)
     }
+    var bytes: [UInt8]
+    switch assignment.work {
+    case .sum(let work):
+      bytes = keep(work, by: worker.instance, isDamaged: damagedResults.contains(attempt))
+    case .merge(let merge): bytes = VirtualWork.encode(self.merge(merge, by: worker))
+    default: bytes = VirtualWork.result(of: assignment.work, layerCount: job.layerCount)
+    }
     if generator.chance(faults.failTask) {
       return tell(id, .finished(attempt, .failed(.transient, reason: "planted"), status(of: id)))
     }
-    var bytes = VirtualWork.result(of: assignment.work, layerCount: job.layerCount)
     if case .writeShard = assignment.work, damagedResults.contains(attempt) { bytes[0] ^= 1 }
     let digest = VirtualWork.digest(of: bytes)
     if case .writeShard(let index) = assignment.work, !job.gathers {
@@ -98,7 +108,13 @@ extension VirtualCluster {
       return tell(id, .finished(attempt, shard, status(of: id)))
     }
     workers[id]!.result = (attempt, bytes)
-    tell(id, .finished(attempt, .report(byteCount: bytes.count, digest), status(of: id)))
+    var endpoint = ""
+    if case .sum(let work) = assignment.work, work.folder == nil {
+      endpoint = peers[worker.instance]!.endpoint
+    }
+    let report = WorkerMachine.Outcome.report(
+      byteCount: bytes.count, digest, endpoint: endpoint)
+    tell(id, .finished(attempt, report, status(of: id)))
   }
 
   private func status(of id: WorkerID) -> WorkerStatus {
@@ -121,8 +137,10 @@ extension VirtualCluster {
         let bytes = Array(result.bytes[range])
         let chunk = ReportChunk(attempt: attempt, offset: range.lowerBound, bytes: bytes)
         send(.reportChunk(chunk), from: id)
-      case .configure, .adopt: break
+      case .configure(let terms): peers[workers[id]!.instance]!.configure(terms)
+      case .adopt(let plan): peers[workers[id]!.instance]!.adopt(plan)
       case .begin(let assignment):
+        peers[workers[id]!.instance]!.makeRoom(for: assignment.work)
         workers[id]!.steps = 0
         workers[id]!.computing = assignment
         let duration = Duration.milliseconds(Int.random(in: 10...4000, using: &generator))
@@ -136,6 +154,7 @@ extension VirtualCluster {
         let worker = workers[id]!
         let joinsAgain = [.givenUp, .orphaned, .endedEarly].contains(ending.kind)
         forget(id)
+        if !joinsAgain { peers[worker.instance] = nil }
         let delay = Duration.milliseconds(Int.random(in: 0...5000, using: &generator))
         return queue.add(
           .startWorker(after: joinsAgain ? (worker.host, worker.instance) : nil), at: now + delay)

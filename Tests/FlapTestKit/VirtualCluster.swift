@@ -17,6 +17,12 @@ public struct VirtualCluster {
     public var hostCount = 1
     /// Whether shards are sent to the coordinator.
     public var gathers = false
+    /// Whether there are sums of the model as it is.
+    public var sumsDense = true
+    /// The step of the first map of which there are sums of what a plan leaves before it.
+    public var firstPrunedStep = 0
+    /// Whether sums are put into a folder that all see; else they stay with the workers.
+    public var sharesSums = false
 
     public init() {}
   }
@@ -41,6 +47,11 @@ public struct VirtualCluster {
     public var reorder = 0.0
     public var truncate = 0.0
     public var corrupt = 0.0
+    /// A sum cannot be fetched, or comes with other bytes; per sum.
+    public var losePeer = 0.0
+    public var garbleSum = 0.0
+    /// The share of workers that cannot be asked for sums.
+    public var deaf = 0.0
     /// The share of workers whose copy of the model has a damaged tensor.
     public var damagedModel = 0.0
 
@@ -58,6 +69,16 @@ public struct VirtualCluster {
     case losesMaps
     /// Shards are written though the last map is missing.
     case skipsMap
+    /// Sums are added up before the last unit's are there.
+    case mergesEarly
+    /// Sums that are lost are left out, not summed again.
+    case leavesLostOut
+    /// What a unit gave in the round before is taken for this one's.
+    case takesOlderSums
+    /// What another worker gives is added whatever its digest.
+    case addsGarbage
+    /// The file of a map is gone after a restart.
+    case losesFiles
   }
 
   /// Something that was acknowledged.
@@ -65,7 +86,7 @@ public struct VirtualCluster {
     case samples(StatisticKind, TreeNode)
     case weights(layer: Int)
     case map(TapPlace)
-    case target(TapPlace, TreeNode)
+    case merged(path: String)
     case shard(index: Int)
   }
 
@@ -99,11 +120,17 @@ public struct VirtualCluster {
   var shards: [Int: [UInt8]] = [:]
   /// Beside them: those that workers have written.
   var waitingShards: [TaskAttempt: [UInt8]] = [:]
+  /// The files of maps, for good.
+  var files: [String: [UInt8]] = [:]
+  /// Sums in a folder that all see. Nobody clears it: what lies there is what its digest says, or lost.
+  var passing: [String: [UInt8]] = [:]
 
   var workers: [WorkerID: VirtualWorker] = [:]
   /// In the order of their start, so that choices among them are reproducible.
   var workerOrder: [WorkerID] = []
   var nextWorker = 0
+  /// Their processes, by instance.
+  var peers: [UInt64: VirtualPeer] = [:]
 
   /// What acknowledgements promised: never to be lost or computed again.
   var acknowledged: Set<Promise> = []
@@ -113,6 +140,8 @@ public struct VirtualCluster {
   public internal(set) var isFinished = false
   public internal(set) var computedCount = 0
   public internal(set) var faultCount = 0
+  /// Sums that were not where they should have been.
+  public internal(set) var lostSumCount = 0
   public internal(set) var log: [LogEvent] = []
 
   public init(
@@ -202,6 +231,7 @@ public struct VirtualCluster {
     guard let id = workerOrder.randomElement(using: &generator) else { return }
     if generator.chance(faults.kill) {
       faultCount += 1
+      peers[workers[id]!.instance] = nil
       forget(id)
       if generator.chance(0.5), coordinator?.stall == nil { tell(.lost(id, reason: "killed")) }
       queue.add(

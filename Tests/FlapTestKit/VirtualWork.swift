@@ -6,7 +6,7 @@ public import Statistics
 public enum VirtualWork {
   public static let catalog = StatisticCatalog([
     VirtualStatistic<FirstName>.self, VirtualStatistic<SecondName>.self, VirtualWeights.self,
-    VirtualMap.self, TargetMoments.self,
+    VirtualMap.self,
   ])
   /// The kinds that are measured of samples.
   public static let kinds = [FirstName.kind, SecondName.kind]
@@ -41,7 +41,8 @@ public enum VirtualWork {
     case .measureSamples(_, let unit, _): unit.node.index.isMultiple(of: 2) ? [0, 1] : [0]
     case .measureWeights: [1]
     case .measureMap: [1, 2]
-    case .measureTarget: [0, 2]
+    case .sum: [0, 2]
+    case .merge: []
     case .writeShard: [0, 1, 2]
     }
   }
@@ -68,10 +69,8 @@ public enum VirtualWork {
     case .measureMap(let work):
       return StatisticReport.encode(
         StatisticPart(VirtualMap(at: work.place), at: work.place, node: nil))
-    case .measureTarget(let place, let unit, _):
-      let first = unit.node.index << unit.node.level
-      let moments = targets(place, leaves: first..<first + unit.samplesPerLeaf.count)
-      return StatisticReport.encode(StatisticPart(moments, at: place, node: unit.node))
+    case .sum(let work): return encode(sums(of: work).map(\.sum))
+    case .merge: preconditionFailure("what comes of it depends on who holds what")
     case .writeShard(let index): return Array("shard \(index)".utf8)
     }
   }
@@ -110,12 +109,9 @@ public enum VirtualWork {
       let map =
         try ledger.has(VirtualMap.kind, at: place)
         ? ledger.value(of: VirtualMap.self, at: place) : nil
-      let targets = try ledger.value(of: TargetMoments.self, at: place)
-      let expected = VirtualWork.targets(place, leaves: 0..<leafCount)
       return try differences(FirstName.self, place) + differences(SecondName.self, place)
         + (weights == VirtualWeights(at: place) ? [] : ["the weights of \(place) are others"])
         + (map == VirtualMap(at: place) ? [] : ["the map at \(place) is another or missing"])
-        + (targets == expected ? [] : ["the targets at \(place) are others"])
     }
   }
 
@@ -125,22 +121,6 @@ public enum VirtualWork {
       MapWork(
         kinds: [VirtualMap.kind], place: place, secondMoments: "sums", levels: [1],
         samples: unit(.leaf(0), leafCount: 1)))
-  }
-
-  /// Sums that tell which leaves are in them, and how often.
-  public static func targets(_ place: TapPlace, leaves: Range<Int>) -> TargetMoments {
-    let sum = leaves.reduce(0) { $0 + 1 << ($1 % 20) + place.step }
-    let inputs = [Int64](repeating: Int64(sum), count: channelCount)
-    let products = [Int32](repeating: Int32(sum), count: SecondMoments.productCount(channelCount))
-    return inputs.withUnsafeBufferPointer { inputs in
-      products.withUnsafeBufferPointer { products in
-        [Int64](repeating: Int64(sum), count: 2 * channelCount).withUnsafeBufferPointer { cross in
-          TargetMoments(
-            count: leaves.count, inputSums: inputs, inputProducts: products,
-            sums: UnsafeBufferPointer(rebasing: inputs[..<2]), products: cross)
-        }
-      }
-    }
   }
 
   public static func unit(_ node: TreeNode, leafCount: Int) -> WorkUnit {

@@ -195,17 +195,9 @@ struct RunJournalTests {
     func work(_ leaf: Int) -> Work {
       .measureSamples(VirtualWork.kinds, VirtualWork.unit(.leaf(leaf), leafCount: leafCount))
     }
-    let places = TapPlace.all(in: 0..<layerCount)
-    func target(_ place: TapPlace, _ leaf: Int) -> Work {
-      .measureTarget(
-        place, VirtualWork.unit(.leaf(leaf), leafCount: leafCount), plan: Digest(hashing: [1]))
-    }
     func first() throws {
       var ledger = try ledger(try RunJournal(creating: path, for: identity))
-      for leaf in order[..<half] {
-        try keep(work(leaf), in: &ledger)
-        try keep(target(places[0], leaf), in: &ledger)
-      }
+      for leaf in order[..<half] { try keep(work(leaf), in: &ledger) }
       for place in maps[..<mapCount] { try keep(VirtualWork.map(place), in: &ledger) }
     }
     try first()
@@ -219,22 +211,14 @@ struct RunJournalTests {
     let missingMaps = maps.filter { !resumed.has(VirtualMap.kind, at: $0) }
     #expect(missingMaps == Array(maps[mapCount...]))
     for place in missingMaps { try keep(VirtualWork.map(place), in: &resumed) }
-    for place in places {
-      let nodes = resumed.missingNodes(of: TargetMoments.kind, at: place)
-      let leaves = nodes.flatMap { Array(tree.leaves(of: $0)) }
-      #expect(leaves == (place == places[0] ? missing : Array(0..<leafCount)))
-      for leaf in leaves.shuffled(using: &generator) { try keep(target(place, leaf), in: &resumed) }
-    }
     let differences = try VirtualWork.differences(
       in: resumed, leafCount: leafCount, layerCount: layerCount)
     #expect(differences.isEmpty)
-    // Of each kind the one merged file, one for each layer's weights, two for each map.
-    func fileCount() throws -> Int {
-      try Folder.entries(of: path).count { !$0.hasPrefix(RunJournal.databaseName) }
+    // The one merged file, one for each layer's weights, one for each map.
+    let fileCount = try Folder.entries(of: path).count {
+      !$0.hasPrefix(RunJournal.databaseName)
     }
-    #expect(try fileCount() == 1 + layerCount + 2 * places.count)
-    for place in places { try resumed.discard(TargetMoments.kind, at: place) }
-    #expect(try fileCount() == 1 + layerCount + places.count)
+    #expect(fileCount == 1 + layerCount + maps.count)
   }
 
   private func record(_ file: String, _ key: LedgerKey) -> LedgerRecord {

@@ -11,7 +11,6 @@ import Transformer
 struct SecondMomentsTests {
   let small: SmallModel
   let leaves: [Leaf]
-  let kinds = [SecondMoments.kind, HeldOutSecondMoments.kind]
 
   init() throws {
     small = try SmallModel()
@@ -32,12 +31,11 @@ struct SecondMomentsTests {
     let recorder = Recorder()
     try model.forward(leaves, observers: [recorder])
     let scales = try scales(compute)
-    let report = try report(SampleMeasurement(model), tree.root, scales)
+    let sums = try sums(measurement(model), tree.root, scales)
     for place in TapPlace.all(in: small.shape.layers.indices) {
-      let heldOut = try report.value(HeldOutSecondMoments.self, place, small.shape).moments
       let parts: [(SecondMoments, (Int) -> Bool)] = [
-        (try report.value(SecondMoments.self, place, small.shape), { $0 != 7 }),
-        (heldOut, { $0 == 7 }),
+        (try sums.value(place, .kept, small.shape), { $0 != 7 }),
+        (try sums.value(place, .heldOut, small.shape), { $0 == 7 }),
       ]
       for (moments, isPart) in parts {
         let rows = leaves.indices.filter(isPart).flatMap { recorder.rows(place, leaf: $0) }
@@ -75,32 +73,47 @@ struct SecondMomentsTests {
     }
   }
 
-  @Test("any split, order and number of threads gives the same bits", arguments: 0..<6)
+  @Test("any split, order and number of threads gives the same bits", arguments: 0..<8)
   func sameBits(seed: UInt64) throws {
     let compute = seed % 2 == 0 ? ComputeType.float32 : .bfloat16
     let scales = try scales(compute)
-    let whole = try report(SampleMeasurement(try model(compute)), tree.root, scales)
+    let whole = try sums(measurement(try model(compute)), tree.root, scales)
     var generator = SeededGenerator(seed: seed)
-    let level = Int.random(in: 0..<3, using: &generator)
-    var sums: [TapPlace: (SecondMoments, HeldOutSecondMoments)] = [:]
-    let measurement = SampleMeasurement(
-      try model(compute, threads: 1 + Int(seed) % 3, lanes: seed > 2 ? 2 : 1))
-    for node in tree.nodes(atLevel: level).shuffled(using: &generator) {
-      let part = try report(measurement, node, scales)
-      for place in TapPlace.all(in: small.shape.layers.indices) {
-        let kept = try part.value(SecondMoments.self, place, small.shape)
-        let heldOut = try part.value(HeldOutSecondMoments.self, place, small.shape)
-        guard let sum = sums[place] else {
-          sums[place] = (kept, heldOut)
-          continue
+    let level = Int.random(in: 0..<5, using: &generator)
+    // Units may be larger than what goes through the model together.
+    let measurement = try measurement(
+      try model(
+        compute, threads: 1 + Int(seed) % 3, lanes: seed > 2 ? 2 : 1,
+        leavesPerMicroBatch: Int.random(in: 1...4, using: &generator)))
+    var parts: [TapPlace: [SumKind: [[UInt8]]]] = [:]
+    // Some go through all layers at once, some through one after the other.
+    let stride = Int.random(in: 1...small.shape.layers.count, using: &generator)
+    for first in Swift.stride(from: 0, to: small.shape.layers.count, by: stride) {
+      let layers = first..<min(first + stride, small.shape.layers.count)
+      for node in tree.nodes(atLevel: min(level, tree.rootLevel)).shuffled(using: &generator) {
+        for sum in try sums(measurement, node, scales, layers: layers).all {
+          parts[sum.place, default: [:]][sum.kind, default: []].append(sum.bytes)
         }
-        sums[place] = (SecondMoments.merge(sum.0, kept), HeldOutSecondMoments.merge(sum.1, heldOut))
       }
     }
     for place in TapPlace.all(in: small.shape.layers.indices) {
-      #expect(sums[place]?.0 == (try whole.value(SecondMoments.self, place, small.shape)))
-      #expect(sums[place]?.1 == (try whole.value(HeldOutSecondMoments.self, place, small.shape)))
+      for kind in [SumKind.kept, .heldOut] {
+        let expected = try whole.value(place, kind, small.shape)
+        let layout = SecondMoments.layout(channelCount: expected.channelCount)
+        #expect(layout.sum(try #require(parts[place]?[kind])) == expected.bytes)
+      }
     }
+  }
+
+  @Test("sums without tokens are none")
+  func empty() throws {
+    let sums = try sums(
+      measurement(try model(.float32)), .leaf(7), try scales(.float32), layers: 0..<1)
+    #expect(sums.all.map(\.kind) == [.heldOut, .heldOut])
+    let kept = try self.sums(
+      measurement(try model(.float32)), .leaf(6), try scales(.float32), layers: 1..<2)
+    #expect(kept.all.map(\.kind) == [.kept, .kept])
+    #expect(kept.all.map(\.place) == TapPlace.all(in: 1..<2))
   }
 
   @Test("channels of any size, and such as are always the same, fit into the integers")
@@ -123,25 +136,20 @@ struct SecondMomentsTests {
     }
   }
 
-  @Test("without scales nothing is summed")
-  func noScales() throws {
-    let measurement = SampleMeasurement(try model(.float32))
-    #expect(throws: MeasurementError.noScales) {
-      try measurement.run(kinds, leaves, of: tree.root, samplesPerLeaf: 3) {
-      } emit: { _ in
-      }
-    }
-  }
-
   // MARK: Helpers
 
   private func model(
-    _ compute: ComputeType, threads: Int = 1, lanes: Int = 1
+    _ compute: ComputeType, threads: Int = 1, lanes: Int = 1, leavesPerMicroBatch: Int? = nil
   ) throws -> Llama {
     try Llama(
       checkpoint: small.checkpoint, compute: compute, threadCount: threads, laneCount: lanes,
       limits: MicroBatchLimits(
-        tokensPerSample: 21, samplesPerLeaf: 3, leavesPerMicroBatch: leaves.count))
+        tokensPerSample: 21, samplesPerLeaf: 3,
+        leavesPerMicroBatch: leavesPerMicroBatch ?? leaves.count))
+  }
+
+  private func measurement(_ model: Llama) throws -> ProductMeasurement {
+    ProductMeasurement(model, folder: "/tmp")
   }
 
   private func scales(_ compute: ComputeType) throws -> ChannelScales {
@@ -157,36 +165,37 @@ struct SecondMomentsTests {
         sampleCount: 33,
         layers: try small.shape.layers.indices.map { layer in
           try PerTap { tap in
-            try Report(parts: parts).value(
-              ChannelMoments.self, TapPlace(layer: layer, tap), small.shape)
+            let part = parts.values.first { $0.key.place == TapPlace(layer: layer, tap) }
+            return try StatisticCatalog.decode(
+              try #require(part), as: ChannelMoments.self, small.shape)
           }
         }))
   }
 
-  private func report(
-    _ measurement: SampleMeasurement, _ node: TreeNode, _ scales: ChannelScales
-  ) throws -> Report {
-    var report = Report()
-    var keys: [StatisticKey] = []
+  private func sums(
+    _ measurement: ProductMeasurement, _ node: TreeNode, _ scales: ChannelScales,
+    layers: Range<Int>? = nil
+  ) throws -> Sums {
+    let layers = layers ?? small.shape.layers.indices
+    var sums = Sums()
     try measurement.run(
-      kinds, Array(leaves[tree.leaves(of: node)]), of: node, samplesPerLeaf: 3, scales: scales
+      layers, Array(leaves[tree.leaves(of: node)]), of: node, samplesPerLeaf: 3,
+      scales: ChannelScales(exponents: Array(scales.exponents[layers]))
     ) {
-    } emit: {
-      keys.append($0.key)
-      report.parts[$0.key] = $0
+    } emit: { sum in
+      sums.all.append((sum.place, sum.kind, sum.bytes))
     }
-    #expect(keys == (try StatisticCatalog.standard.keys(of: kinds, node: node, in: small.shape)))
-    return report
+    return sums
   }
 }
 
-private struct Report {
-  var parts: [StatisticKey: StatisticPart] = [:]
+private struct Sums {
+  var all: [(place: TapPlace, kind: SumKind, bytes: [UInt8])] = []
 
-  func value<Value: Statistic>(
-    _ type: Value.Type, _ place: TapPlace, _ shape: ModelShape
-  ) throws -> Value {
-    let part = parts.values.first { $0.key.kind == Value.kind && $0.key.place == place }
-    return try StatisticCatalog.decode(try #require(part), as: type, shape)
+  func value(_ place: TapPlace, _ kind: SumKind, _ shape: ModelShape) throws -> SecondMoments {
+    let found = try #require(all.first { $0.place == place && $0.kind == kind })
+    return SecondMoments(
+      bytes: found.bytes,
+      channelCount: shape.channelCount(layer: place.layer, tap: place.tap))
   }
 }

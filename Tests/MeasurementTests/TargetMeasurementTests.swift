@@ -117,21 +117,15 @@ struct TargetMeasurementTests {
     of node: TreeNode? = nil, onStep: () throws -> Void = {}
   ) throws -> TargetMoments {
     let node = node ?? tree.root
-    return try measurement.run(
-      place, Array(leaves[tree.leaves(of: node)]), of: node, pruning: pruning(before: place),
-      exponents: exponents, onStep: onStep)
+    return moments(
+      try measurement.run(
+        place, Array(leaves[tree.leaves(of: node)]), of: node, pruning: pruning(before: place),
+        exponents: exponents, onStep: onStep), exponents)
   }
 
-  /// Σ y_i [hidden], then Σ y_i x_j [hidden, channels], as they are in fixed point.
-  private func targets(_ moments: TargetMoments) -> (sums: [Int64], products: [Int64]) {
-    moments.withTargets { sums, products in
-      func numbers(_ bytes: UnsafeRawBufferPointer) -> [Int64] {
-        stride(from: 0, to: bytes.count, by: 8).map {
-          bytes.loadUnaligned(fromByteOffset: $0, as: Int64.self)
-        }
-      }
-      return (numbers(sums), numbers(products))
-    }
+  private func moments(_ sum: MeasuredSum, _ exponents: [Int8]) -> TargetMoments {
+    TargetMoments(
+      bytes: sum.bytes, channelCount: exponents.count, outputCount: small.shape.hiddenSize)
   }
 
   @Test("sums are those of the streams, in f64", arguments: ComputeType.allCases)
@@ -144,7 +138,7 @@ struct TargetMeasurementTests {
       let moments = try measure(measurement, place, exponents)
       #expect(moments.inputs.count == tokens.x.count && tokens.x.count == 7 * 63)
       expect(moments.inputs, exponents, of: tokens.x)
-      let (sums, products) = targets(moments)
+      let (sums, products) = moments.targets
       let squares = exponents.indices.map { j in tokens.x.reduce(0) { $0 + $1[j] * $1[j] } }
       for output in 0..<small.shape.hiddenSize {
         let y = tokens.y.map { $0[output] }
@@ -200,7 +194,9 @@ struct TargetMeasurementTests {
       // Some nodes come for the first time, and one comes twice.
       let nodes = tree.nodes(atLevel: 1).shuffled(using: &generator)
       let parts = try nodes.map { try measure(inParts, place, exponents[place.step], of: $0) }
-      #expect(parts.dropFirst().reduce(parts[0]) { TargetMoments.merge($0, $1) } == moments)
+      let layout = TargetMoments.layout(
+        channelCount: moments.channelCount, outputCount: moments.outputCount)
+      #expect(layout.sum(parts.map(\.bytes)) == moments.bytes)
       #expect(try measure(inParts, place, exponents[place.step], of: nodes[0]) == parts[0])
       threaded.releaseScratch()
     }
@@ -246,9 +242,11 @@ struct TargetMeasurementTests {
     for place in places {
       let tokens = try tokens(model, place, whole)
       let exponents = exponents(tokens)
-      let moments = try measurement.run(
-        place, leaves, of: tree.root, pruning: whole, exponents: exponents, onStep: {})
-      let (sums, products) = targets(moments)
+      let moments = moments(
+        try measurement.run(
+          place, leaves, of: tree.root, pruning: whole, exponents: exponents, onStep: {}),
+        exponents)
+      let (sums, products) = moments.targets
       let (channels, name) = (exponents.count, place.tap.moduleName(layer: place.layer))
       let weight = try small.checkpoint.tensor(
         "\(name).weight", shape: [shape.hiddenSize, channels]

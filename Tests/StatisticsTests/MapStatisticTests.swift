@@ -155,7 +155,7 @@ struct MapStatisticTests {
         "removal-curve/0/self_attn.o_proj", "module-losses/0/self_attn.o_proj",
       ])
     for key in keys { #expect(StatisticKey(text: key.description) == key) }
-    for kind in [ChannelMoments.kind, WeightNorms.kind, LossSum.kind, SecondMoments.kind] {
+    for kind in [ChannelMoments.kind, WeightNorms.kind, LossSum.kind] {
       #expect(throws: StatisticsError.unknownKind(kind)) {
         try catalog.keys(of: [RemovalCurve.kind, kind], at: attention)
       }

@@ -111,7 +111,7 @@ import Wire
       .invalid(field: "layer", reason: "\(Limits.layerCount)")),
     Case(
       "a map without its file", map([], moments: ""),
-      .invalid(field: "file of second moments", reason: "empty")),
+      .invalid(field: "folder of second moments", reason: "empty")),
     Case(
       "a map of no kind",
       [Bytes.data(4, Bytes.attempt() + Bytes.data(6, Bytes.text(4, "/sums")))],

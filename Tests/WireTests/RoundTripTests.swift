@@ -33,6 +33,29 @@ import Wire
     #expect(try WireCodec.decodePeerReply(frames) == reply)
   }
 
+  @Test func reportsOnSumsComeBack() throws {
+    let digest = Samples.digest
+    let all = (0..<80).flatMap { layer in
+      Tap.allCases.map { HeldSum(TapPlace(layer: layer, $0), .heldOut, digest) }
+    }
+    for sums in [[], [HeldSum(TapPlace(layer: 0, .mlpDown), .targets, digest)], all] {
+      #expect(try WireCodec.decodeHeldSums(WireCodec.encode(sums)) == sums)
+    }
+    for outcome in [
+      MergeOutcome.merged(tokenCount: 1 << 40, heldOutTokenCount: 0),
+      .lost([digest, Digest(bytes: [UInt8](repeating: 0, count: 32))!]),
+    ] {
+      #expect(try WireCodec.decodeMergeOutcome(WireCodec.encode(outcome)) == outcome)
+    }
+    #expect(throws: WireError.self) {
+      try WireCodec.decodeMergeOutcome(
+        WireCodec.encode(.merged(tokenCount: 0, heldOutTokenCount: 0)))
+    }
+    for garbage in [[0xFF], [0x0A, 0x02, 0x18, 0x07]] as [[UInt8]] {
+      #expect(throws: WireError.self) { try WireCodec.decodeHeldSums(garbage) }
+    }
+  }
+
   @Test func tokensAreLittleEndianAfterTheHeader() {
     let frames = WireCodec.encode(
       .assign(

@@ -31,6 +31,9 @@ enum Samples {
     .reportBegin(ReportBegin(attempt: attempt, byteCount: 1 << 31, digest: digest)),
     .reportBegin(
       ReportBegin(attempt: attempt, byteCount: 1, digest: digest, checksums: checksums)),
+    .reportBegin(
+      ReportBegin(
+        attempt: attempt, byteCount: 1, digest: digest, endpoint: "tcp://[fe80::1%eth0]:4711")),
     .reportChunk(ReportChunk(attempt: attempt, offset: 1 << 20, bytes: [1, 0, 255])),
     .reportChunk(
       ReportChunk(
@@ -57,10 +60,13 @@ enum Samples {
       Welcome(
         runID: "run", compute: .bfloat16, tokensPerSample: 2048, samplesPerLeaf: 1,
         leavesPerUnit: 16, heartbeatInterval: .milliseconds(1500), lease: .seconds(10))),
+    .welcome(
+      Welcome(
+        runID: "run", compute: .float32, tokensPerSample: 1, samplesPerLeaf: 1, leavesPerUnit: 1,
+        heartbeatInterval: .seconds(1), lease: .seconds(10), peerSecret: Array(0..<32))),
     .reject(Rejection(reason: "another model", isFinal: true)),
     .leaseRenewed,
     assign(.measureSamples([ChannelMoments.kind], smallUnit)),
-    assign(.measureSamples([SecondMoments.kind], scaledUnit)),
     assign(.measureSamples([LossSum.kind, StatisticKind("unheard-of")], largeUnit)),
     assign(.measureSamples([LossSum.kind], largeUnit, plan: digest)),
     assign(.measureWeights([WeightNorms.kind], layer: 0)),
@@ -75,7 +81,27 @@ enum Samples {
         MapWork(
           kinds: [RemovalCurve.kind, ModuleLosses.kind], place: TapPlace(layer: 79, .mlpDown),
           secondMoments: "/out/flap/sums", levels: [1, 7, 11_007], samples: smallUnit))),
-    assign(.measureTarget(TapPlace(layer: 1, .mlpDown), scaledUnit, plan: digest)),
+    assign(.sum(SumWork(.dense(layers: 3..<5), scaledUnit, round: 7, folder: nil))),
+    assign(
+      .sum(
+        SumWork(
+          .pruned(TapPlace(layer: 1, .mlpDown), plan: digest), scaledUnit, round: 0,
+          folder: "/out/Größe/sums"))),
+    assign(
+      .merge(
+        SumMerge(
+          TapPlace(layer: 1, .mlpDown), of: .pruned(plan: digest), exponents: [], [], tokenCount: 1,
+          heldOutTokenCount: 0, to: "/out/a"))),
+    assign(
+      .merge(
+        SumMerge(
+          TapPlace(layer: 0, .attentionOutput), of: .dense(data: digest), exponents: [-60, 0, 60],
+          [
+            SumMerge.Source(.kept, digest, at: .worker(endpoint: "tcp://10.0.0.1:4711")),
+            SumMerge.Source(.heldOut, digest, at: .file("/out/Größe/0-0-1-2-3")),
+            SumMerge.Source(.targets, digest, at: .worker(endpoint: "")),
+            SumMerge.Source(.kept, digest, at: .worker(endpoint: "tcp://10.0.0.1:4711")),
+          ], tokenCount: 1 << 40, heldOutTokenCount: 7, to: "/out/b"))),
     assign(.writeShard(index: 0)),
     .credit(attempt, chunks: 8),
     .reportAcknowledged(attempt),

@@ -20,7 +20,7 @@ OTHER = ROOT / ".venv-transformers-5"
 ROTARY = {
     "theta": dict(rope_theta=50.0),
     "linear": dict(rope_theta=200.0, rope_scaling=dict(rope_type="linear", factor=4.0)),
-    "llama3": dict(rope_theta=500.0, rope_scaling=VARIANTS["llama3"]["rope_scaling"]),
+    "llama3": dict(rope_theta=500.0, rope_scaling=dict(VARIANTS["llama3"]["rope_scaling"])),
 }
 FAMILIES = {
     "llama": dict(head_dim=16),
