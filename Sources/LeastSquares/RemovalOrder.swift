@@ -46,7 +46,7 @@ public struct RemovalOrder {
   ///   - ridge: λ > 0.
   ///   - counts: of units that are left when the map is to be seen, from 1 to all. They change
   ///     no bit of the order.
-  ///   - _: sees the most units first; all once more where λ has to be raised on the way. What it
+  ///   - visit: sees the most units first; all once more where λ has to be raised on the way. What it
   ///     throws ends the removal.
   public init(
     of weight: WeightRows, unitWidth: Int, batch: Int, from covariance: Covariance, ridge: Double,
