@@ -63,10 +63,9 @@ struct SumMerging {
       let sum = try ScratchBuffer(byteCount: layout.byteCount, inFileOf: folder)
       for source in merge.sources where source.kind == kind {
         let isThere =
-          try !held.isGone(source.location) && add(source, pieces, to: sum.bytes)
+          try add(source, pieces, to: sum.bytes)
         guard !isThere else { continue }
         lost.append(source.digest)
-        held.noteGone(source.location)
         progress.extraStep()
       }
       return sum
@@ -120,14 +119,18 @@ struct SumMerging {
         try take(piece, UnsafeRawBufferPointer(rebasing: file.bytes[piece]))
       }
     case .worker(let endpoint):
-      guard let peers, !endpoint.isEmpty else { return false }
+      guard let peers, !endpoint.isEmpty, !held.isGone(endpoint) else { return false }
       do {
         try peers.fetch(
           source.digest, byteCount: layout.byteCount, from: endpoint, ranges: pieces,
           patience: SumMerging.patience, isAbandoned: { progress.isAbandoned },
           take: { range, bytes in try bytes.withUnsafeBytes { try take(range, $0) } })
-      } catch is PeerError {
-        // Whether it is not wanted any more, the next step tells.
+      } catch let error as PeerError {
+        switch error {
+        case .abandoned: throw TaskProgress.Abandoned()
+        case .unreachable, .silent: held.noteGone(endpoint)
+        case .gone, .malformed: break
+        }
         return false
       } catch is TransportError {
         return false

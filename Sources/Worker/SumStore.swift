@@ -1,4 +1,3 @@
-internal import Coordination
 internal import FlapCore
 internal import Storage
 internal import Synchronization
@@ -13,8 +12,8 @@ final class SumStore: Sendable {
   }
 
   private let sums: Mutex<[Digest: Held]> = Mutex([:])
-  /// Where something was asked for in vain, in this round.
-  private let gone: Mutex<Set<SumLocation>> = Mutex([])
+  /// Endpoints of workers that did not answer, in this round.
+  private let gone: Mutex<Set<String>> = Mutex([])
 
   func put(_ file: SpooledFile, round: Int) {
     // The same bytes may be another round's, too.
@@ -34,13 +33,9 @@ final class SumStore: Sendable {
 
   /// Who did not answer once is not asked again before the next sum: each time may take as long as
   /// a task that hangs.
-  func isGone(_ location: SumLocation) -> Bool { gone.withLock { $0.contains(location) } }
+  func isGone(_ endpoint: String) -> Bool { gone.withLock { $0.contains(endpoint) } }
 
-  /// A file that is missing costs no time, and may be there the next time.
-  func noteGone(_ location: SumLocation) {
-    guard case .worker = location else { return }
-    gone.withLock { _ = $0.insert(location) }
-  }
+  func noteGone(_ endpoint: String) { gone.withLock { _ = $0.insert(endpoint) } }
 
   func forgetAll() { sums.withLock { $0 = [:] } }
 }
