@@ -85,14 +85,6 @@ public struct ChannelScales: Hashable, Sendable {
     exponents.flatMap { layer in Tap.allCases.map { layer[$0] } }
   }
 
-  /// Whether a model of this shape has these channels.
-  public func fits(_ shape: ModelShape) -> Bool {
-    taps.map(\.count)
-      == TapPlace.all(in: shape.layers.indices).map {
-        shape.channelCount(layer: $0.layer, tap: $0.tap)
-      }
-  }
-
   /// Beyond this they would not be scales of f32.
   public static let limit = 60
 

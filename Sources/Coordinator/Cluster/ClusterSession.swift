@@ -156,20 +156,6 @@ struct ClusterSession: ~Copyable {
     meter.finish()
   }
 
-  /// Does what may take long, such as writing a large file, on a thread of its own, while the workers
-  /// are heard and answered.
-  ///
-  /// - Throws: what it throws, the run's failure, or ``ClusterError/interrupted``.
-  mutating func aside<Result: Sendable>(
-    _ body: @escaping @Sendable () throws -> Result
-  ) throws -> Result {
-    let work = SideWork(wakeUp, body)
-    while true {
-      if let result = work.result { return try result.get() }
-      try takeTurn()
-    }
-  }
-
   /// Who did what so far.
   var account: WorkAccount { WorkAccount(tally, machine.counters, kernels: machine.kernels) }
 
