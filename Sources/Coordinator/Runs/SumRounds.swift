@@ -97,11 +97,8 @@ struct SumRounds {
     let work = merges + state.sums(units)
     for answer in try session.sum(work, meter: meter, &ledger) {
       switch answer {
-      case .held(let sums, let node, let holder):
-        guard state.collection.take(sums, of: node, at: holder) else {
-          throw ClusterError.unexpectedResult("sums of work unit \(node)")
-        }
-      case .merge: try last?.take(answer, self, console)
+      case .held: try state.take(answer, console)
+      case .merge: try last?.take(answer, console)
       }
     }
   }
@@ -146,7 +143,7 @@ struct SumRounds {
       }
     }
 
-    mutating func take(_ answer: SumAnswer, _ rounds: SumRounds, _ console: Console) throws {
+    mutating func take(_ answer: SumAnswer, _ console: Console) throws {
       switch answer {
       case .held(let sums, let node, let holder):
         guard collection.take(sums, of: node, at: holder) else {
@@ -184,7 +181,7 @@ struct SumRounds {
         if let folder { try Folder.make(folder) }
         let work = sums(rounds.units) + merges(rounds)
         for answer in try session.sum(work, meter: meter, &ledger) {
-          try take(answer, rounds, console)
+          try take(answer, console)
         }
       }
       if let folder { Folder.remove(folder) }

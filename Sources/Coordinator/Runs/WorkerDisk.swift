@@ -28,11 +28,8 @@ struct WorkerDisk {
       TargetMoments.layout(channelCount: $0, outputCount: pass.shape.hiddenSize).byteCount
     }
     let layers = SumRounds.layersPerRound(pass, cluster)
-    let layerBytes = Tap.allCases.reduce(0) { sum, tap in
-      sum
-        + 2
-        * SecondMoments.byteCount(channelCount: pass.shape.channelCount(layer: 0, tap: tap))
-    }
+    // Kept and held out, of both taps.
+    let layerBytes = 4 * dense
     sumBytes = max(
       2 * unitsPerWorker * layers * layerBytes + 2 * dense, 2 * unitsPerWorker * targets + targets)
   }

@@ -11,7 +11,7 @@ struct WorkCost {
   private let layerParameters: [Double]
 
   /// Operations of matrix products in f32 or bf16, in f64, and bytes that are read or written, a second
-  /// and core: of a usual core, as it is seen to go. Ratios of two of them vary by machine within 2.
+  /// and core: rough figures of usual cores. Where a machine's ratios differ, so does the time left.
   private static let productRate = 50e9
   private static let algebraRate = 10e9
   private static let byteRate = 500e6
