@@ -18,11 +18,23 @@ public struct StructureSearch: Hashable, Sendable {
   public var groupsRemoved: Int?
   /// The counts that layers may be left with.
   public var widths: WidthRules
+  /// Where AL-AM stops; the other structures do not look at it.
+  public var cut: Cut
+
+  /// Where the ranking of all units is cut.
+  public enum Cut: Hashable, Sendable {
+    /// As in the published code: the unit at the cut goes, and what every layer keeps in any case comes
+    /// on top, so that a model of few or large units misses the ratio by a percent.
+    case published
+    /// Within half a neuron of the ratio, while there are neurons to choose.
+    case fitted
+  }
 
   public init(
     structure: Structure, ratio: Double, groupsRemoved: Int? = nil,
-    widths: WidthRules = WidthRules()
+    widths: WidthRules = WidthRules(), cut: Cut = .published
   ) {
+    self.cut = cut
     self.structure = structure
     self.ratio = ratio
     self.groupsRemoved = groupsRemoved
@@ -67,7 +79,13 @@ public struct StructureSearch: Hashable, Sendable {
     }
     switch structure {
     case .adaptive:
-      return selectAdaptively(UnitScores(standardizing: scores, shape: shape), budget: budget)
+      let units = UnitScores(standardizing: scores, shape: shape)
+      return switch cut {
+      case .published: selectAdaptively(units, budget: budget)
+      case .fitted:
+        selectFittingly(
+          units, least: Selection(best: UnitScores(summing: scores, shape: shape)), budget: budget)
+      }
     case .uniform:
       return selectUniformly(UnitScores(summing: scores, shape: shape))
     case .adaptiveLayersManualModules:

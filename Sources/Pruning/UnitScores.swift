@@ -83,6 +83,12 @@ struct Selection {
     self.threshold = threshold
   }
 
+  /// Of every layer the best group and the best neuron.
+  init(best scores: UnitScores) {
+    self.init(of: scores, keepingGroup: { _, _ in false }, keepingNeuron: { _, _ in false })
+    _ = restoreMinimum(scores)
+  }
+
   /// Gives every layer that lost all groups or all neurons its best one back.
   ///
   /// - Returns: how many units that were.

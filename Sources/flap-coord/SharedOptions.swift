@@ -29,6 +29,13 @@ struct SearchArguments: ParsableArguments {
   var groupsRemoved: Int?
 
   @Flag(
+    help: """
+      Let AL-AM stop where the published code does, up to a unit short of the ratio or beyond, \
+      instead of within half a neuron.
+      """)
+  var publishedCut = false
+
+  @Flag(
     help: "Keep the same counts in every layer: loads as the model's own class, no remote code.")
   var uniform = false
 
@@ -41,13 +48,14 @@ struct SearchArguments: ParsableArguments {
   /// Whether all are as when none was given.
   var areDefaults: Bool {
     method == .flap && metric == nil && structure == nil && groupsRemoved == nil && !uniform
-      && roundTo == nil && tensorParallel == nil
+      && roundTo == nil && tensorParallel == nil && !publishedCut
   }
 
   func options(_ ratios: [Double]) throws -> SearchOptions {
     try SearchOptions(
       ratios: ratios, method: method, metric: metric, structure: structure,
-      groupsRemoved: groupsRemoved, isUniform: uniform, rounding: roundTo, ranks: tensorParallel)
+      groupsRemoved: groupsRemoved, isUniform: uniform, rounding: roundTo, ranks: tensorParallel,
+      cutsAsPublished: publishedCut)
   }
 }
 

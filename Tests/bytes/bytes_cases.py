@@ -11,6 +11,7 @@ from bytes_workspace import COMPUTES, REFUSED, ROOT, digests
 ANY = "any"  # the list of what no kernel has a part in
 RATIOS = (0.2, 0.5)
 METRICS = ("WIFV", "IFV", "WIFN", "magnitude")
+# The lists are of a build that knew no cut but the published one: AL-AM is told to use it.
 STRUCTURES = ("AL-AM", "AL-MM", "UL-MM", "UL-UM")
 
 
@@ -47,7 +48,8 @@ def combinations(space):
 
 def options_of(space, metric, structure):
     groups = ["--groups-removed", space.model.groups_removed] if structure.endswith("-MM") else []
-    return ["--metric", metric, "--structure", structure, *groups]
+    cut = ["--published-cut"] if structure == "AL-AM" else []
+    return ["--metric", metric, "--structure", structure, *groups, *cut]
 
 
 # What a case makes
@@ -86,7 +88,7 @@ def perplexities(space, compute):
     data = ["eval", "--model", space.model.folder, "--data", space.model.folder / "test.npy",
             "--samples", space.model.test_samples, "--compute", compute]  # fmt: skip
     ratios = ",".join(map(str, RATIOS))
-    tried = space.flap(*data, "--statistics", space.statistics(compute), "--ratio", ratios)
+    tried = space.flap(*data, "--statistics", space.statistics(compute), "--ratio", ratios, "--published-cut")
     return {
         "dense": space.flap(*data)["perplexity"],
         "dense, with others": tried["perplexity"],
@@ -145,10 +147,10 @@ def made_without_kernels(space):
 def shapes():
     """Options that decide which sizes are allowed, of the default metric and structure."""
     return {
-        "default": [],
-        "uniform": ["--uniform"],
-        "round-to 32": ["--round-to", 32],
-        "tensor-parallel 2": ["--tensor-parallel", 2],
+        "default": ["--published-cut"],
+        "uniform": ["--published-cut", "--uniform"],
+        "round-to 32": ["--published-cut", "--round-to", 32],
+        "tensor-parallel 2": ["--published-cut", "--tensor-parallel", 2],
     }
 
 
@@ -179,15 +181,15 @@ def searched_and_written(space, compute):
         for name, options in shapes().items():
             if name != "default":
                 add(name, ratio, options, name == "uniform", types=["auto"])
-        add("no-compensation", ratio, [], writing=["--compensation", "none"], types=["auto"])
-        add("uniform no-compensation", ratio, ["--uniform"], writing=["--compensation", "none"])
+        add("no-compensation", ratio, ["--published-cut"], writing=["--compensation", "none"], types=["auto"])
+        add("uniform no-compensation", ratio, ["--published-cut", "--uniform"], writing=["--compensation", "none"])
         add("too many groups", ratio, ["--structure", "AL-MM", "--groups-removed", 1000])
         add("groups not told", ratio, ["--structure", "UL-MM"])
     return found
 
 
 def calibrated(space, compute):
-    return [*space.calibration, "--compute", compute]
+    return [*space.calibration, "--compute", compute, "--published-cut"]
 
 
 def whole_runs(space, compute):

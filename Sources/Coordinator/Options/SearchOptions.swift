@@ -23,11 +23,13 @@ public struct SearchOptions: Sendable {
   ///     takes them.
   ///   - rounding: kept neurons are a multiple of it; nil: any number.
   ///   - ranks: of tensor parallelism, which share out every layer's heads and neurons; nil: one.
+  ///   - cutsAsPublished: AL-AM ends where the published code does, not at the ratio.
   /// - Throws: ``UsageError`` for a name that is none, or a ratio outside [0, 1).
   public init(
     ratios: [Double], method: PruningMethod = .flap, metric: String? = nil,
     structure: String? = nil, groupsRemoved: Int?,
-    isUniform: Bool = false, rounding: Int? = nil, ranks: Int? = nil
+    isUniform: Bool = false, rounding: Int? = nil, ranks: Int? = nil,
+    cutsAsPublished: Bool = false
   ) throws {
     let structure = try structure.map(SearchOptions.structure(named:)) ?? method.structure
     let metric =
@@ -44,6 +46,9 @@ public struct SearchOptions: Sendable {
     }
     if groupsRemoved != nil, !structure.needsGroupsRemoved {
       throw UsageError("--groups-removed goes with --structure AL-MM or UL-MM")
+    }
+    if cutsAsPublished, structure != .adaptive {
+      throw UsageError("--published-cut goes with --structure AL-AM")
     }
     if groupsRemoved == nil, structure.needsGroupsRemoved {
       throw UsageError("--structure \(structure.rawValue) needs --groups-removed")
@@ -64,7 +69,8 @@ public struct SearchOptions: Sendable {
     search = StructureSearch(
       structure: structure, ratio: first, groupsRemoved: groupsRemoved,
       widths: WidthRules(
-        isUniform: isUniform, roundingNeuronsTo: self.rounding, tensorParallelism: self.ranks))
+        isUniform: isUniform, roundingNeuronsTo: self.rounding, tensorParallelism: self.ranks),
+      cut: cutsAsPublished ? .published : .fitted)
   }
 
   private static func metric(named name: String) throws -> Metric {

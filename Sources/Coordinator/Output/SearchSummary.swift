@@ -48,12 +48,22 @@ struct SearchSummary: Encodable {
 
   func warn(_ log: Logger) {
     guard abs(ratioReached - ratioAsked) > SearchSummary.tolerance else { return }
-    let reason =
-      unitsKeptByMinimum > 0
-      ? " (\(unitsKeptByMinimum) units stay because every layer keeps a group and a neuron)" : ""
     let reached = Format.percent(ratioReached)
     log.warning(
-      "reached a ratio of \(reached), asked for \(Format.percent(ratioAsked))\(reason)")
+      "reached a ratio of \(reached), asked for \(Format.percent(ratioAsked))\(reason ?? "")")
+  }
+
+  private var reason: String? {
+    if unitsKeptByMinimum > 0 {
+      return " (\(unitsKeptByMinimum) units stay because every layer keeps a group and a neuron)"
+    }
+    guard structure == Structure.uniform.rawValue, let groups = denseGroups.min() else {
+      return nil
+    }
+    let removed = Int(ratioAsked * Double(groups))
+    return " (UL-UM removes this share of the groups and of the neurons of every layer, rounded "
+      + "down: of \(groups) groups \(removed == 0 ? "none" : "\(removed)"); AL-AM chooses among "
+      + "all layers and meets the ratio)"
   }
 
   var table: String {

@@ -32,6 +32,9 @@ extension RunIdentity {
     add("--structure", search.search.structure.rawValue)
     add("--ratio", "\(search.search.ratio)")
     add("--groups-removed", search.search.groupsRemoved.map(String.init) ?? "not set")
+    if search.search.structure == .adaptive {
+      add("--published-cut", "\(search.search.cut == .published)")
+    }
     add("--uniform", "\(search.isUniform)")
     add("--round-to", "\(search.rounding)")
     add("--tensor-parallel", "\(search.ranks)")
