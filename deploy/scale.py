@@ -9,6 +9,7 @@ Makes a checkpoint of the shape asked for (sparse files: headers and holes) and 
     swift build -c release --product flap-load
     deploy/scale.py --shape 7b --connections 1000 --reports 1000
     deploy/scale.py --shape 70b --connections 64 --security curve --scratch /mnt/scratch
+    deploy/scale.py --shape 70b --connections 16 --reports 1024 --leaves-per-unit 32 --second-moments
 
 The scratch folder needs room for the journal: what is not merged yet, at worst one report per
 connection. Everything that is made there is removed at the end.
@@ -180,7 +181,8 @@ def measure(arguments, folder, model, shape, is_insecure):
         arguments.programs / "flap-coord", "calibrate", "--model", model, "--calibration", tokens,
         "--output", output, "--launcher", "none", "--listen", f"127.0.0.1:{free_port()}",
         "--connect-file", ticket, "--tokens-per-leaf", str(arguments.tokens_per_sample),
-        "--leaves-per-unit", "1", "--compute", "f32", "--json"]
+        "--leaves-per-unit", str(arguments.leaves_per_unit), "--compute", "f32", "--json"]
+    command += ["--second-moments", folder / "sums"] if arguments.second_moments else []
     command += ["--insecure"] if is_insecure else []
     command += ["--verbose"] if arguments.verbose else ["--quiet"]
     command = arguments.prefix.split() + command
@@ -206,7 +208,7 @@ def measure(arguments, folder, model, shape, is_insecure):
     return {
         "shape": shape, "security": "plain" if is_insecure else "CURVE",
         "connections": result["connections"], "reports": result["reports"],
-        "lostWorkers": result["lostWorkers"], "reportBytes": result["reportBytes"],
+        "sumReports": result["sumReports"], "lostWorkers": result["lostWorkers"], "reportBytes": result["reportBytes"],
         "totalBytes": all_bytes, "seconds": round(result["seconds"], 2),
         "reportSeconds": round(report_seconds, 2),
         "megabytesPerSecond": round(all_bytes / 1e6 / report_seconds, 1),
@@ -216,7 +218,7 @@ def measure(arguments, folder, model, shape, is_insecure):
 
 COLUMNS = [
     ("shape", "shape", str), ("wire", "security", str), ("connections", "connections", str),
-    ("reports", "reports", str), ("lost", "lostWorkers", str),
+    ("reports", "reports", str), ("sums", "sumReports", str), ("lost", "lostWorkers", str),
     ("report MB", "reportBytes", lambda value: f"{value / 1e6:.1f}"),
     ("total GB", "totalBytes", lambda value: f"{value / 1e9:.2f}"),
     ("seconds", "seconds", str), ("of reports", "reportSeconds", str),
@@ -243,6 +245,8 @@ def parse():
     parser.add_argument("--shape", choices=SHAPES, action="append", help="may be given again")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--reports", type=int, help="at least (default: one per connection)")
+    parser.add_argument("--leaves-per-unit", type=int, default=1)
+    parser.add_argument("--second-moments", action="store_true", help="and the sums of maps, which stay with workers")
     parser.add_argument("--report-delay", type=float, default=0, help="seconds of computing")
     parser.add_argument("--security", choices=["plain", "curve", "both"], default="both")
     parser.add_argument("--tokens-per-sample", type=int, default=16)

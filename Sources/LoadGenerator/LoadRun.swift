@@ -47,6 +47,7 @@ public struct LoadRun {
     if tally.lostCount == workers.count { throw LoadError.allLost(reason: tally.lastLoss) }
     return LoadSummary(
       connections: workers.count, reports: tally.reportCount, normReports: tally.normCount,
+      sumReports: tally.sumCount,
       reportBytes: factory.momentsByteCount, sentBytes: tally.sentBytes,
       lostWorkers: tally.lostCount, seconds: (Instant.now - start).seconds,
       reportSeconds: tally.reportTime.seconds)

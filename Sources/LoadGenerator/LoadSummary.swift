@@ -5,6 +5,8 @@ public struct LoadSummary: Hashable, Sendable, Codable {
   public var reports: Int
   /// Reports of weight norms that were acknowledged.
   public var normReports: Int
+  /// Sums of maps, and maps that were added up, which were acknowledged.
+  public var sumReports: Int
   /// Bytes of one report of moments.
   public var reportBytes: Int
   /// Bytes of results, without headers and framing.
@@ -21,7 +23,7 @@ extension LoadSummary: CustomStringConvertible {
   public var description: String {
     """
     connections                \(connections)\(lostWorkers > 0 ? ", \(lostWorkers) lost" : "")
-    reports                    \(reports) of \(reportBytes) bytes, \(normReports) of norms
+    reports                    \(reports) of \(reportBytes) bytes, \(normReports) of norms, \(sumReports) of sums
     bytes sent                 \(sentBytes)
     seconds                    \(LoadSummary.rounded(seconds))
     first to last report       \(LoadSummary.rounded(reportSeconds))

@@ -1,6 +1,8 @@
 internal import Coordination
 internal import FlapCore
 internal import Statistics
+internal import Storage
+internal import Wire
 
 /// Makes reports of the right size and form for a model's shape, from random numbers. Each part is
 /// made once: what differs between two units of as many samples, nobody looks at.
@@ -28,7 +30,20 @@ struct ReportFactory {
     case .measureWeights([WeightNorms.kind], let layer):
       shape.layers.indices.contains(layer)
         ? report(try? catalog.keys(of: [WeightNorms.kind], layer: layer), tokens: 0) : nil
-    case .measureSamples, .measureWeights, .measureMap, .sum, .merge, .writeShard: nil
+    case .sum(let sum):
+      // What stays with the worker; nobody asks for it but others like this one.
+      SyntheticReport(
+        WireCodec.encode(
+          sum.expected.map { place, kind in
+            let name = SumWork.fileName(place, kind, sum.unit.node)
+            return HeldSum(place, kind, Digest(hashing: Array(name.utf8)))
+          }))
+    case .merge(let merge):
+      SyntheticReport(
+        WireCodec.encode(
+          MergeOutcome.merged(
+            tokenCount: merge.tokenCount, heldOutTokenCount: merge.heldOutTokenCount)))
+    case .measureSamples, .measureWeights, .measureMap, .writeShard: nil
     }
   }
 

@@ -5,12 +5,15 @@ internal import Host
 struct Tally {
   private(set) var reportCount = 0
   private(set) var normCount = 0
+  private(set) var sumCount = 0
   private(set) var sentBytes = 0
   private(set) var endedCount = 0
   private(set) var lostCount = 0
   private(set) var lastLoss = ""
   /// Attempts whose results are moments.
   private var momentsAttempts: Set<TaskAttempt> = []
+  /// Attempts at sums of maps, and at adding them up.
+  private var sumAttempts: Set<TaskAttempt> = []
   private var firstReport: Instant?
   private var lastReport: Instant?
 
@@ -23,10 +26,15 @@ struct Tally {
   mutating func note(_ happening: SyntheticWorker.Happening) {
     switch happening {
     case .assigned(let assignment):
-      if assignment.work.kind == .measureSamples { momentsAttempts.insert(assignment.attempt) }
+      switch assignment.work.kind {
+      case .measureSamples: momentsAttempts.insert(assignment.attempt)
+      case .sum, .merge: sumAttempts.insert(assignment.attempt)
+      case .measureWeights, .measureMap, .writeShard: break
+      }
     case .announced(let attempt):
       if firstReport == nil, momentsAttempts.contains(attempt) { firstReport = .now }
     case .sent(let byteCount): sentBytes += byteCount
+    case .acknowledged(let attempt) where sumAttempts.remove(attempt) != nil: sumCount += 1
     case .acknowledged(let attempt):
       guard momentsAttempts.remove(attempt) != nil else {
         normCount += 1

@@ -130,20 +130,20 @@ struct CoordinatorMachineTests {
     var machine = running()
     _ = deliver(result, to: &machine)
     _ = machine.handle(.stored(first.attempt), at: .start)
-    #expect(machine.phaseFraction == 1)
+    #expect(machine.phaseFraction(at: .start) == 1)
     let tasks = [1.0, 7.0].enumerated().map {
       CoordinatorMachine.Task(
         id: TaskID(UInt64(10 + $0.offset)), work: .numbered(1 + $0.offset), cost: $0.element)
     }
     let cheap = assignments(machine.handle(.submit(tasks), at: .start))[0].attempt
-    #expect(machine.phaseFraction == 0)
+    #expect(machine.phaseFraction(at: .start) == 0)
     _ = finish(cheap, by: worker, &machine, .start)
     let dear = assignments(machine.handle(.stored(cheap), at: .start))[0].attempt
-    #expect(machine.phaseFraction == 0.125)
+    #expect(machine.phaseFraction(at: .start) == 0.125)
     let beat = Heartbeat(
       attempt: dear, completedSteps: 2, totalSteps: 4, residentBytes: 0, peakResidentBytes: 0)
     _ = machine.handle(.received(.heartbeat(beat), from: worker), at: .start)
-    #expect(machine.phaseFraction == 0.5625)
+    #expect(machine.phaseFraction(at: .start) == 0.5625)
   }
 
   @Test("silence for ten seconds is death: the task goes to another worker, the dead is fenced")

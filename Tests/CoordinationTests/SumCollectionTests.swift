@@ -25,7 +25,11 @@ struct SumCollectionTests {
     return HeldSum(place, kind, VirtualWork.digest(of: bytes))
   }
 
-  private func holder(_ name: String) -> SumCollection.Holder { .worker(endpoint: "tcp://\(name)") }
+  private func holder(_ name: String) -> SumCollection.Holder {
+    .worker(worker(name), endpoint: "tcp://\(name)")
+  }
+
+  private func worker(_ name: String) -> WorkerID { WorkerID(bytes: Array(name.utf8)) }
 
   private func take(_ unit: Int, at name: String, in collection: inout SumCollection) {
     let isTaken = collection.take(sums(unit), of: units[unit].node, at: holder(name))
@@ -132,7 +136,7 @@ struct SumCollectionTests {
     var collection = collection()
     take(0, at: "a", in: &collection)
     let second = collection.take(sums(1), of: units[1].node, at: .folder("/shared/7"))
-    let third = collection.take(sums(2), of: units[2].node, at: .worker(endpoint: ""))
+    let third = collection.take(sums(2), of: units[2].node, at: .worker(worker("c"), endpoint: ""))
     #expect(second && third)
     let locations = collection.sources(of: TapPlace(layer: 4, .mlpDown)).map(\.location)
     #expect(
@@ -187,6 +191,21 @@ struct SumCollectionTests {
     #expect(collection.placesToMerge == [places[0], places[2]])
     for place in [places[0], places[2]] { collection.take(merged, of: place) }
     #expect(collection.isDone && collection.unitsToSum.isEmpty)
+  }
+
+  @Test("what a worker held that has left is summed again without being asked for, and is no loss")
+  func departures() {
+    var collection = full()
+    collection.keep(of: [worker("a"), worker("c"), worker("d")])
+    #expect(collection.unitsToSum == [units[1].node] && collection.placesToMerge.isEmpty)
+    #expect(collection.lossCount == 0)
+    take(1, at: "d", in: &collection)
+    #expect(collection.placesToMerge == places)
+    // What lies in a folder stays whoever put it there.
+    let isTaken = collection.take(sums(2), of: units[2].node, at: .folder("/shared/7"))
+    #expect(isTaken)
+    collection.keep(of: [])
+    #expect(collection.unitsToSum == [units[0].node, units[1].node])
   }
 
   @Test("what one worker takes with it is one loss, of however many maps")
@@ -256,7 +275,7 @@ struct SumCollectionTests {
           }
         }.shuffled(using: &generator)
         held[name]!.formUnion(sums.map(\.digest))
-        let isTaken = collection.take(sums, of: node, at: .worker(endpoint: name))
+        let isTaken = collection.take(sums, of: node, at: .worker(worker(name), endpoint: name))
         #expect(isTaken)
       }
       // The sources are those of the time at which they are asked for.

@@ -126,8 +126,18 @@ struct BestMethodTests {
       var outcome: Programs.Outcome
       repeat {
         lives += 1
-        let cluster = BestMethodTests.cluster(&generator) + (lives > 1 ? ["--resume"] : [])
-        outcome = try BestMethodTests.start(output, cluster) { process in
+        // Every other run has workers that join, whose sums go from one to the next.
+        let joining = seed % 2 == 0 ? nil : JoiningWorkers(ticket: output + "-ticket")
+        let workerCount = Int.random(in: 1...4, using: &generator)
+        let threadCount = Int.random(in: 1...3, using: &generator)
+        let leaves = [1, 2, 3, 8, 32].randomElement(using: &generator)!
+        let cluster =
+          joining?.options ?? ["--local-workers", "\(workerCount)", "--threads", "\(threadCount)"]
+        outcome = try BestMethodTests.start(
+          output,
+          cluster + ["--leaves-per-unit", "\(leaves)"] + (lives > 1 ? ["--resume"] : [])
+        ) { process in
+          try joining?.join(workerCount, threads: threadCount, process)
           guard lives <= 4 else { return }
           let events = Events(output)
           // The further the run, the more there is to lose.
@@ -139,11 +149,14 @@ struct BestMethodTests {
             killedCount += 1
             if generator.chance(0.3) {
               kill(process.processIdentifier, SIGKILL)
+            } else if let joining {
+              _ = try joining.replace(at: Int.random(in: 0..<workerCount, using: &generator))
             } else {
               killWorker(of: process, &generator)
             }
           }
         }
+        joining?.end()
       } while outcome.exitCode != 0 && lives < 6
       #expect(outcome.exitCode == 0, "seed \(seed): \(outcome.standardError)")
       #expect(try Programs.digests(below: output) == expected, "seed \(seed)")
@@ -153,14 +166,6 @@ struct BestMethodTests {
   }
 
   // MARK: Helpers
-
-  private static func cluster(_ generator: inout SeededGenerator) -> [String] {
-    [
-      "--local-workers", "\(Int.random(in: 1...4, using: &generator))", "--threads",
-      "\(Int.random(in: 1...3, using: &generator))", "--leaves-per-unit",
-      "\([1, 2, 3, 8, 32].randomElement(using: &generator)!)",
-    ]
-  }
 
   private static func start(
     _ output: String, _ arguments: [String], whileRunning: (Process) throws -> Void = { _ in }

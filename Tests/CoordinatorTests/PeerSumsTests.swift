@@ -23,7 +23,7 @@ struct PeerSumsTests {
   @Test("from worker to worker, encrypted or not: the same bits", arguments: [false, true])
   func sameBits(isEncrypted: Bool) throws {
     let output = folder.path("peers")
-    let (outcome, _) = try start(output, isEncrypted ? [] : ["--insecure"]) { _, _ in }
+    let outcome = try start(output, isEncrypted ? [] : ["--insecure"]) { _, _ in }
     #expect(outcome.exitCode == 0, "\(outcome.standardError)")
     #expect(try Programs.digests(below: output) == expected)
     #expect(!outcome.standardError.contains("do not get each other's sums"))
@@ -35,15 +35,11 @@ struct PeerSumsTests {
     let output = folder.path("killed")
     let events = Events(output)
     var deathCount = 0
-    let (outcome, _) = try start(output, []) { process, workers in
+    let outcome = try start(output, []) { process, workers in
       for (work, count) in [("second moments", 3), ("refitting", 8)] {
         events.wait(for: "task_stored", of: work, count: count, while: process)
         // Two of three: whoever has stored these has hardly been the third alone.
-        for worker in workers.prefix(2) {
-          deathCount += kill(worker.processIdentifier, SIGKILL) == 0 ? 1 : 0
-        }
-        workers.replaceSubrange(
-          ..<2, with: try (0..<2).map { _ in try join(folder.path("ticket")) })
+        for index in 0..<2 { deathCount += try workers.replace(at: index) ? 1 : 0 }
       }
     }
     #expect(outcome.exitCode == 0, "\(outcome.standardError)")
@@ -62,29 +58,20 @@ struct PeerSumsTests {
     ]
   }
 
-  private func join(_ ticket: String) throws -> Process {
-    try Programs.worker(["--connect-file", ticket, "--threads", "1"])
-  }
-
   /// With three workers that join.
   private func start(
     _ output: String, _ options: [String],
-    whileRunning: (Process, inout [Process]) throws -> Void
-  ) throws -> (Programs.Outcome, [Process]) {
-    let ticket = folder.path("ticket")
-    try? FileManager.default.removeItem(atPath: ticket)
-    var workers: [Process] = []
+    whileRunning: (Process, JoiningWorkers) throws -> Void
+  ) throws -> Programs.Outcome {
+    let workers = JoiningWorkers(ticket: folder.path("ticket"))
     let outcome = try Programs.coordinator(
-      PeerSumsTests.run(output) + options + [
-        "--launcher", "none", "--listen", "127.0.0.1", "--connect-file", ticket,
-      ]
+      PeerSumsTests.run(output) + options + workers.options
     ) { process in
-      while process.isRunning, !FileManager.default.fileExists(atPath: ticket) { usleep(5000) }
-      workers = try (0..<3).map { _ in try join(ticket) }
-      try whileRunning(process, &workers)
+      try workers.join(3, process)
+      try whileRunning(process, workers)
     }
-    for worker in workers { worker.waitUntilExit() }
-    return (outcome, workers)
+    workers.waitUntilExit()
+    return outcome
   }
 
   private func expectNoLeftovers(_ output: String) throws {

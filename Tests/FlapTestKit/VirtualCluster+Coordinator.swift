@@ -106,7 +106,9 @@ extension VirtualCluster {
         .map { .measureWeights([VirtualWeights.kind], layer: $0) }
     }
     // What is measured of maps needs all that was measured and summed of samples.
-    if work.isEmpty, !coordinator!.isWritingShards { work = coordinator!.dense.nextWork() }
+    if work.isEmpty, !coordinator!.isWritingShards {
+      work = coordinator!.dense.nextWork(coordinator!.machine.presentWorkers)
+    }
     if work.isEmpty, !coordinator!.isWritingShards {
       work = TapPlace.all(in: 0..<job.layerCount).filter { !ledger.has(VirtualMap.kind, at: $0) }
         .map(VirtualWork.map)
@@ -115,7 +117,7 @@ extension VirtualCluster {
     // Map by map: each needs what is before it.
     if work.isEmpty, !coordinator!.isWritingShards {
       tell(.plan(plan))
-      work = coordinator!.targets.nextWork()
+      work = coordinator!.targets.nextWork(coordinator!.machine.presentWorkers)
     }
     if work.isEmpty {
       coordinator!.isWritingShards = true
@@ -297,7 +299,7 @@ extension VirtualCluster {
         case .measureSamples, .measureWeights, .measureMap: break
         }
         switch work {
-        case .sum(let work): take(bytes, of: work, from: endpoint)
+        case .sum(let work): take(bytes, of: work, at: .worker(claim.worker, endpoint: endpoint))
         case .merge(let merge): if !take(bytes, of: merge) { promises = [] }
         case .writeShard(let index):
           shards[index] = bytes
@@ -324,12 +326,13 @@ extension VirtualCluster {
     }
   }
 
-  private mutating func take(_ bytes: [UInt8], of work: SumWork, from endpoint: String) {
+  private mutating func take(
+    _ bytes: [UInt8], of work: SumWork, at worker: SumCollection.Holder
+  ) {
     guard let sums = VirtualWork.decodeHeldSums(bytes) else {
       return violations.append("a report on sums that cannot be read")
     }
-    let holder: SumCollection.Holder =
-      work.folder.map { .folder($0) } ?? .worker(endpoint: endpoint)
+    let holder: SumCollection.Holder = work.folder.map { .folder($0) } ?? worker
     let wrong =
       work.inputs.isDense
       ? coordinator!.dense.take(sums, of: work, at: holder)

@@ -77,7 +77,10 @@ struct VirtualSumRounds {
   }
 
   /// What is to be done when all that was asked for is; nothing when all maps stand in their files.
-  mutating func nextWork() -> [Work] {
+  ///
+  /// - Parameter workers: those that are left.
+  mutating func nextWork(_ workers: Set<WorkerID>) -> [Work] {
+    for index in open.indices { open[index].collection.keep(of: workers) }
     if open.first?.collection.isDone == true { open.removeFirst() }
     if open.count < (overlaps ? 2 : 1), !waiting.isEmpty {
       let merges = open.first?.merges ?? []

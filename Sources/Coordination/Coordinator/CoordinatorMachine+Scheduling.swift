@@ -105,7 +105,7 @@ extension CoordinatorMachine {
   /// When nearly all is done, waiting for the last few is all that is left.
   private var isAtPhaseEnd: Bool {
     tasks.waitingCount == 0
-      && tasks.unfinishedCount <= max(1, phaseTaskCount / settings.phaseEndDivisor)
+      && tasks.unfinishedCount <= max(1, phase.taskCount / settings.phaseEndDivisor)
   }
 
   /// What the worker has, and from when on it counts as a straggler; nil for what never will.

@@ -10,20 +10,37 @@ extension CoordinatorMachine {
     return (min(done + working, Double(tasks.count)), tasks.count)
   }
 
-  /// How far the tasks are that were submitted last, by what they cost, 0…1.
+  /// How far the tasks are that were submitted last, 0…1: the share of the time that they take, as
+  /// far as that can be told from those that are done; before, of what they cost.
   ///
   /// - Precondition: all others are done.
-  public var phaseFraction: Double {
-    let total = tasks.cost - earlierCost
+  public func phaseFraction(at now: Instant) -> Double {
+    let total = tasks.cost - phase.earlierCost
     guard total > 0 else { return 1 }
-    let working = workers.all.reduce(0.0) { sum, worker in
-      guard let job = worker.job, case .running = tasks[job.attempt.task].state else { return sum }
-      return sum + job.fraction * tasks[job.attempt.task].cost
+    var working = 0.0
+    var forecast = PhaseForecast(workerCount: workers.count)
+    for (kind, done) in phase.done {
+      forecast.addDone(.init(kind, done.cost), seconds: done.seconds)
     }
-    return min(1, (tasks.doneCost - earlierCost + working) / total)
+    for worker in workers.all {
+      guard let job = worker.job, case .running = tasks[job.attempt.task].state else { continue }
+      let cost = tasks[job.attempt.task].cost
+      working += job.fraction * cost
+      forecast.addRunning(.init(job.kind, (1 - job.fraction) * cost))
+      guard job.completedSteps > 0 else { continue }
+      forecast.addDone(
+        .init(job.kind, job.fraction * cost), seconds: (now - job.assignedAt).seconds)
+    }
+    for task in tasks.waiting { forecast.addWaiting(.init(task.work.kind, task.cost)) }
+    let share = min(1, (tasks.doneCost - phase.earlierCost + working) / total)
+    let elapsed = (now - phase.began).seconds
+    guard share < 1, elapsed > 0, let left = forecast.secondsLeft, left > 0 else { return share }
+    return elapsed / (elapsed + left)
   }
 
   public var workerCount: Int { workers.count }
+
+  public var presentWorkers: Set<WorkerID> { Set(workers.all.map(\.id)) }
 
   /// The most anonymous memory that any present worker was seen to hold.
   public var peakResidentBytes: Int { workers.all.map(\.peakResidentBytes).max() ?? 0 }

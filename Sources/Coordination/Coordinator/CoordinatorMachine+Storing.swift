@@ -35,7 +35,9 @@ extension CoordinatorMachine {
     for holder in holders {
       let job = takeJob(holder.attempt, from: holder.worker)
       if holder.attempt == attempt {
+        let task = tasks[attempt.task]
         paces[job.kind].task.add(now - job.assignedAt)
+        phase.note(task.work, cost: task.cost, now - job.assignedAt)
         dropReport(of: job, &effects)
         effects.append(.send(.reportAcknowledged(attempt), to: holder.worker))
       } else if let digest = job.resultDigest {

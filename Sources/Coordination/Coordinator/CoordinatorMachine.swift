@@ -85,10 +85,7 @@ public struct CoordinatorMachine: Sendable {
   var workers = WorkerTable()
   var hosts = HostTable()
   var tasks = TaskTable()
-  /// Tasks that were submitted last, together.
-  var phaseTaskCount = 0
-  /// Of all tasks that were submitted before.
-  var earlierCost = 0.0
+  var phase = PhaseAccount(taskCount: 0, earlierCost: 0, began: Instant(nanoseconds: 0))
   var paces = PaceBook()
   var budget: ReceiveBudget
   var plan: PlanBroadcast?
@@ -116,7 +113,7 @@ public struct CoordinatorMachine: Sendable {
     var effects: [Effect] = []
     clock = now
     switch event {
-    case .submit(let tasks): submit(tasks, &effects)
+    case .submit(let tasks): submit(tasks, now, &effects)
     case .plan(let plan): adopt(plan, &effects)
     case .received(let message, let worker): receive(message, from: worker, now, &effects)
     case .receivedGarbage(let worker, let reason):
@@ -141,10 +138,11 @@ public struct CoordinatorMachine: Sendable {
 
   // MARK: Run
 
-  private mutating func submit(_ submitted: [Task], _ effects: inout [Effect]) {
-    earlierCost = tasks.cost
+  private mutating func submit(
+    _ submitted: [Task], _ now: Instant, _ effects: inout [Effect]
+  ) {
+    phase = PhaseAccount(taskCount: submitted.count, earlierCost: tasks.cost, began: now)
     for task in submitted { tasks.submit(task) }
-    phaseTaskCount = submitted.count
     if submitted.isEmpty && tasks.unfinishedCount == 0 { effects.append(.completed) }
   }
 

@@ -10,7 +10,7 @@ public struct SumCollection: Sendable {
   /// Who has the sums of a unit.
   public enum Holder: Hashable, Sendable {
     /// A worker, which is asked for them there; empty: it gives them to nobody else.
-    case worker(endpoint: String)
+    case worker(WorkerID, endpoint: String)
     /// A folder that all see.
     case folder(String)
   }
@@ -25,7 +25,8 @@ public struct SumCollection: Sendable {
   private let units: [(node: TreeNode, kinds: [SumKind])]
   private var held: [TreeNode: Held] = [:]
   private var merged: Set<TapPlace> = []
-  /// How often sums were not where they should have been.
+  /// How often sums were not where they should have been, though whoever held them was thought to be
+  /// there.
   public private(set) var lossCount = 0
 
   /// - Parameters:
@@ -59,7 +60,7 @@ public struct SumCollection: Sendable {
       return held.sums.filter { $0.place == place }.map { sum in
         let location: SumLocation =
           switch held.holder {
-          case .worker(let endpoint): .worker(endpoint: endpoint)
+          case .worker(_, let endpoint): .worker(endpoint: endpoint)
           case .folder(let folder):
             .file("\(folder)/\(SumWork.fileName(sum.place, sum.kind, unit.node))")
           }
@@ -80,6 +81,16 @@ public struct SumCollection: Sendable {
     guard Set(found).count == found.count, expected == Set(found) else { return false }
     held[node] = Held(sums: sums, holder: holder)
     return true
+  }
+
+  /// Only these workers are left: what others held is gone with them, and nobody need ask for it.
+  public mutating func keep(of workers: Set<WorkerID>) {
+    held = held.filter { _, held in
+      switch held.holder {
+      case .worker(let worker, _): workers.contains(worker)
+      case .folder: true
+      }
+    }
   }
 
   /// What came of adding up a map's sums.

@@ -11,6 +11,10 @@ enum SumAnswer: Sendable {
 }
 
 extension ClusterSession {
+  /// For how many workers work is split that is split once and for all: those that are here, and as
+  /// many as were to come.
+  func workerCount(expected: Int) -> Int { max(expected, presentWorkers.count) }
+
   /// Has the workers sum, and add up what was summed.
   ///
   /// - Parameter work: of these two kinds alone.
@@ -58,7 +62,9 @@ private final class SumAnswers: Sendable {
         else { return .failure(Refusal(reason: "its sums are others than were asked for")) }
         return .success(
           .held(
-            sums, work.unit.node, work.folder.map { .folder($0) } ?? .worker(endpoint: endpoint)))
+            sums, work.unit.node,
+            work.folder.map { .folder($0) }
+              ?? .worker(delivery.claim.worker, endpoint: endpoint)))
       case .merge(let merge):
         let outcome = try WireCodec.decodeMergeOutcome(bytes)
         let isWhole =

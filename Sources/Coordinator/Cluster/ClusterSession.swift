@@ -147,13 +147,32 @@ struct ClusterSession: ~Copyable {
     try handle(.submit(submitted))
     while !isCompleted {
       try takeTurn()
-      let fraction = meter.whole(machine.phaseFraction)
-      watch.update(machine, phase: meter.label, fraction: fraction)
-      meter.show(fraction: fraction, workers: machine.views(at: .now), machine.counters)
+      watch.update(
+        machine, phase: meter.label, fraction: meter.whole(machine.phaseFraction(at: .now)))
+      meter.show(
+        fraction: machine.phaseFraction(at: .now), workers: machine.views(at: .now),
+        machine.counters)
     }
-    if meter.isLast { watch.end(meter, seconds: (.now - start) / .seconds(1)) }
+    if meter.isLast { watch.end(meter, seconds: meter.elapsedSeconds) }
     tally.notePhase(meter.label, taskCount: work.count, from: start, to: .now)
     meter.finish()
+  }
+
+  /// Workers that take part now.
+  var presentWorkers: Set<WorkerID> { machine.presentWorkers }
+
+  /// Reads what of the model was not read yet, and answers workers meanwhile: that may take minutes,
+  /// and they are not to think that the run is gone.
+  ///
+  /// - Returns: the model's full digest.
+  /// - Throws: ``ModelError`` when the model is not the one that the run began with, or
+  ///   ``ClusterError/interrupted``.
+  mutating func finishReference() throws -> Digest {
+    let reading = reference.finish(wakeUp)
+    while true {
+      if let result = reading.result { return try result.get() }
+      try takeTurn()
+    }
   }
 
   /// Who did what so far.

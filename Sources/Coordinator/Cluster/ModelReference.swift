@@ -4,6 +4,7 @@ internal import FlapCore
 internal import Foundation
 internal import Synchronization
 internal import SystemPackage
+internal import Transport
 
 /// The coordinator's own copy of the model, which every worker's is compared with.
 ///
@@ -59,13 +60,30 @@ final class ModelReference: Sendable {
     return nil
   }
 
-  /// Reads what was not read yet.
+  /// The model's full digest, or that it is not the one that the run began with (``ModelError``).
+  final class Reading: Sendable {
+    fileprivate let outcome: Mutex<Result<Digest, any Error>?> = Mutex(nil)
+
+    /// nil until all is read.
+    var result: Result<Digest, any Error>? { outcome.withLock { $0 } }
+  }
+
+  /// Reads what was not read yet, on a thread of its own.
   ///
-  /// - Returns: the model's full digest.
-  /// - Throws: ``ModelError`` when the model is not the one that the run began with.
-  func finish() throws -> Digest {
-    for name in checkpoint.tensorNamesInFileOrder { _ = try checksum(name) }
-    return checkpoint.fullDigest
+  /// - Parameter wakeUp: signalled when all is read.
+  func finish(_ wakeUp: WakeUp) -> Reading {
+    let reading = Reading()
+    let thread = Thread { [self] in
+      let result = Result {
+        for name in checkpoint.tensorNamesInFileOrder { _ = try checksum(name) }
+        return checkpoint.fullDigest
+      }
+      reading.outcome.withLock { $0 = result }
+      wakeUp.signal()
+    }
+    thread.name = "digest"
+    thread.start()
+    return reading
   }
 
   private func checksum(_ name: String) throws -> Checksum? {

@@ -85,7 +85,7 @@ public struct CalibrationRun: Sendable {
           try MapsPass(pass: pass, kinds: method.mapKinds).run(
             &statistics, from: secondMoments, &session, &workspace.ledger, console)
         }
-        _ = try session.reference.finish()
+        _ = try session.finishReference()
         return statistics
       }
       try session.end()

@@ -74,7 +74,7 @@ public struct EvaluationRun: Sendable {
         losses.append(
           try session.evaluate(pass, by: candidate.broadcast, shape: inputs.shape, console))
       }
-      let fullDigest = try session.reference.finish()
+      let fullDigest = try session.finishReference()
       for (path, recorded) in try pruning.fullDigests() {
         try inputs.check(full: recorded, fullDigest, of: path)
       }

@@ -114,7 +114,7 @@ public struct PruneRun: Sendable {
         }
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
-        _ = try session.reference.finish()
+        _ = try session.finishReference()
         try writeRecords(statistics, result, search, inputs, pass)
         try writing.finish(output, console.log)
         return Done(statistics: statistics, result: result, shards: shards)

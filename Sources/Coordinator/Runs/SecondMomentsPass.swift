@@ -44,19 +44,21 @@ struct SecondMomentsPass {
     console.log.info(
       "second moments take \(Format.bytes(SecondMomentsFolder.byteCount(pass.shape))) in \(folder)")
     try Folder.make(folder)
-    let rounds = rounds(ChannelScales(moments), folder)
+    let workerCount = session.workerCount(expected: cluster.workerCount)
+    let rounds = rounds(ChannelScales(moments), folder, workerCount)
     let meter = console.meter("second moments", unit: "tokens", total: Double(pass.tokenCount))
-    var sums = SumRounds(pass, cluster, refuge: refuge)
-    try sums.run(
-      rounds, meter: meter, &session, &ledger, console)
+    var sums = SumRounds(pass, cluster, workerCount: workerCount, refuge: refuge)
+    try sums.run(rounds, meter: meter, &session, &ledger, console)
     Folder.removeLeftovers(in: folder)
   }
 
-  private func rounds(_ scales: ChannelScales, _ folder: FilePath) -> [SumRounds.Round] {
+  private func rounds(
+    _ scales: ChannelScales, _ folder: FilePath, _ workerCount: Int
+  ) -> [SumRounds.Round] {
     let layerCount = pass.shape.layers.count
     let model = inputs.checkpoint.digest
     let data = pass.tokens.digest
-    let stride = SumRounds.layersPerRound(pass, cluster)
+    let stride = SumRounds.layersPerRound(pass, cluster, workerCount: workerCount)
     return Swift.stride(from: 0, to: layerCount, by: stride).map { first in
       let layers = first..<min(first + stride, layerCount)
       return SumRounds.Round(

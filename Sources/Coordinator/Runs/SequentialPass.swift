@@ -31,7 +31,9 @@ struct SequentialPass {
       .drop { isThere($0) }
     try session.broadcast(broadcast)
     let meter = console.meter("refitting", unit: "maps", total: Double(missing.count))
-    var rounds = SumRounds(pass, cluster, refuge: FilePath(folder.string + ".sums"))
+    var rounds = SumRounds(
+      pass, cluster, workerCount: session.workerCount(expected: cluster.workerCount),
+      refuge: FilePath(folder.string + ".sums"))
     let count = Double(missing.count)
     // Each map needs those before it.
     for (number, place) in missing.enumerated() {

@@ -38,12 +38,14 @@ struct SumRounds {
   /// Rounds do not go on for ever.
   private static let attemptLimit = 20
 
-  /// - Parameter refuge: a folder that all workers see, and that need not exist; it goes at the end.
-  init(_ pass: SampledPass, _ cluster: ClusterPlan, refuge: FilePath) {
+  /// - Parameters:
+  ///   - workerCount: for how many workers the samples are split.
+  ///   - refuge: a folder that all workers see, and that need not exist; it goes at the end.
+  init(_ pass: SampledPass, _ cluster: ClusterPlan, workerCount: Int, refuge: FilePath) {
     self.pass = pass
     self.refuge = refuge.absolute
     folder = cluster.isLocal ? refuge.absolute : nil
-    units = pass.sumUnits(cluster.workerCount)
+    units = pass.sumUnits(workerCount)
     let leaves = 0..<pass.layout.leafCount
     func count(_ isCounted: (Int) -> Bool) -> Int {
       leaves.filter(isCounted).reduce(0) { $0 + pass.layout.samples(ofLeaf: $1).count }
@@ -54,11 +56,12 @@ struct SumRounds {
 
   /// Of a pass over the dense model: as many layers as leave the sums that wait small. Of two rounds,
   /// those of all units of a worker, or of all that are in one folder, wait for being added up.
-  static func layersPerRound(_ pass: SampledPass, _ cluster: ClusterPlan) -> Int {
+  static func layersPerRound(
+    _ pass: SampledPass, _ cluster: ClusterPlan, workerCount: Int
+  ) -> Int {
     let bytes = SecondMomentsFolder.byteCount(pass.shape) / pass.shape.layers.count
-    let units = pass.sumUnits(cluster.workerCount).count
-    let onOneDisk =
-      cluster.isLocal ? units : (units + cluster.workerCount - 1) / cluster.workerCount
+    let units = pass.sumUnits(workerCount).count
+    let onOneDisk = cluster.isLocal ? units : (units + workerCount - 1) / workerCount
     return max(1, min(pass.shape.layers.count, waitingBytes / (2 * bytes * onOneDisk)))
   }
 
@@ -93,6 +96,8 @@ struct SumRounds {
     _ session: inout ClusterSession, _ ledger: inout RunLedger, _ console: Console
   ) throws {
     if let folder = state.folder { try Folder.make(folder) }
+    // Who has left since is not asked for what it held.
+    last?.collection.keep(of: session.presentWorkers)
     let merges = last?.merges(self) ?? []
     let work = merges + state.sums(units)
     for answer in try session.sum(work, meter: meter, &ledger) {
@@ -179,6 +184,7 @@ struct SumRounds {
           folder = rounds.refuge.appending("\(number)")
         }
         if let folder { try Folder.make(folder) }
+        collection.keep(of: session.presentWorkers)
         let work = sums(rounds.units) + merges(rounds)
         for answer in try session.sum(work, meter: meter, &ledger) {
           try take(answer, console)

@@ -27,7 +27,7 @@ struct WorkerDisk {
     let targets = largest {
       TargetMoments.layout(channelCount: $0, outputCount: pass.shape.hiddenSize).byteCount
     }
-    let layers = SumRounds.layersPerRound(pass, cluster)
+    let layers = SumRounds.layersPerRound(pass, cluster, workerCount: cluster.workerCount)
     // Kept and held out, of both taps.
     let layerBytes = 4 * dense
     sumBytes = max(

@@ -75,7 +75,7 @@ public struct WriteRun: Sendable {
           secondMoments: momentsPath, options: write, isUniform: planFile.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
-        let fullDigest = try session.reference.finish()
+        let fullDigest = try session.finishReference()
         try inputs.check(full: planFile.fullDigest, fullDigest, of: plan)
         if let statistics {
           try inputs.check(full: statisticsFile?.fullDigest, fullDigest, of: statistics)

@@ -51,16 +51,16 @@ struct ProgressMeter {
   func whole(_ fraction: Double) -> Double { span.start + fraction * (span.end - span.start) }
 
   /// - Parameters:
-  ///   - fraction: of the phase, 0…1.
-  ///   - workers: asked for only when something is shown.
+  ///   - fraction: of the part that is measured, 0…1.
   mutating func show(
-    fraction: Double, workers: @autoclosure () -> [WorkerView], _ counters: RunCounters
+    fraction: @autoclosure () -> Double, workers: @autoclosure () -> [WorkerView],
+    _ counters: RunCounters
   ) {
     let interval = screen.isTerminal ? ProgressMeter.terminalInterval : ProgressMeter.plainInterval
     guard !isSilent, .now - lastShown >= interval else { return }
     lastShown = .now
     let workers = workers()
-    var line = self.line(fraction: fraction) + ", workers \(workers.count)"
+    var line = self.line(fraction: whole(fraction())) + ", workers \(workers.count)"
     if counters.retries > 0 { line += ", retries \(counters.retries)" }
     if counters.losses > 0 { line += ", lost workers \(counters.losses)" }
     guard screen.isTerminal else { return log.info("\(line)") }
@@ -77,7 +77,7 @@ struct ProgressMeter {
     )
   }
 
-  private var elapsedSeconds: Double { (ContinuousClock.now - start) / .seconds(1) }
+  var elapsedSeconds: Double { (ContinuousClock.now - start) / .seconds(1) }
 
   private func line(fraction: Double) -> String {
     let progress = PhaseProgress(

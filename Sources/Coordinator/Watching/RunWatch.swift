@@ -71,9 +71,13 @@ struct RunWatch {
     chronicle.note(event)
   }
 
-  mutating func update(_ machine: CoordinatorMachine, phase: String, fraction: Double) {
+  /// - Parameter fraction: asked for only when it is told.
+  mutating func update(
+    _ machine: CoordinatorMachine, phase: String, fraction: @autoclosure () -> Double
+  ) {
     guard nextUpdate <= .now else { return }
     nextUpdate = .now + RunWatch.interval
+    let fraction = fraction()
     let views = machine.views(at: .now)
     var event = RunEvent(.progress, at: .now)
     (event.phase, event.fraction, event.done) = (phase, fraction, chronicle.story.phase?.done)

@@ -1,11 +1,11 @@
-internal import Coordination
-internal import FlapCore
+package import Coordination
+package import FlapCore
 internal import Pruning
 internal import Statistics
 
 /// About how long work takes on some worker: so that a phase whose tasks differ tells truly how far it
 /// is. Only ratios matter.
-struct WorkCost {
+package struct WorkCost {
   private let shape: ModelShape
   /// Of each layer.
   private let layerParameters: [Double]
@@ -16,12 +16,12 @@ struct WorkCost {
   private static let algebraRate = 10e9
   private static let byteRate = 500e6
 
-  init(_ shape: ModelShape) {
+  package init(_ shape: ModelShape) {
     self.shape = shape
     layerParameters = shape.layers.indices.map { Double(shape.linearParameterCount(layer: $0)) }
   }
 
-  func seconds(_ work: Work) -> Double {
+  package func seconds(_ work: Work) -> Double {
     switch work {
     case .measureSamples(_, let unit, _):
       products(unit.tokens.count, steps: 0..<stepCount)

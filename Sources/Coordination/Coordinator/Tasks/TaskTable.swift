@@ -20,6 +20,9 @@ struct TaskTable: Sendable {
 
   var all: some Collection<TaskRecord> { records.values }
 
+  /// Tasks that no worker has, in the order in which they are given out.
+  var waiting: some Collection<TaskRecord> { queue.lazy.map { self[$0] } }
+
   /// The next waiting task that may be assigned.
   func next(where isFit: (TaskRecord) -> Bool) -> TaskID? { queue.first { isFit(self[$0]) } }
 
