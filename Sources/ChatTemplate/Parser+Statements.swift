@@ -54,7 +54,7 @@ extension Parser {
     case "filter": kind = try filterBlock(line: line)
     case "with": kind = try withBlock()
     case "generation":
-      kind = .generation(try closedBody(until: "endgeneration"))
+      kind = .generation(try functionBody(until: "endgeneration"))
     case "break", "continue":
       guard loopCount > 0 else { throw failure("\(name) outside a loop") }
       kind = name == "break" ? .breakLoop : .continueLoop

@@ -106,7 +106,7 @@ extension Renderer {
       try charge(max(0, width) / 16, line)
       margin = Array(repeating: UInt8(ascii: " "), count: max(0, width))
     }
-    let lines = PythonText.lines(try text(of: value, line) + [UInt8(ascii: "\n")])
+    let lines = PythonText.lines(try string(value, line) + [UInt8(ascii: "\n")])
     var result: [UInt8] = []
     for (index, text) in lines.enumerated() {
       if index > 0 { result.append(UInt8(ascii: "\n")) }
@@ -156,6 +156,7 @@ extension Renderer {
     _ value: Value, _ filter: FilterName.Known, _ arguments: Arguments, _ line: Int
   ) throws(ChatTemplateError) -> Value {
     let name = filter.rawValue
+    if case .undefined(let undefined) = value { throw failed("\(undefined)", line) }
     switch filter {
     case .abs:
       _ = try arguments.bound(to: [], of: name, line)
@@ -170,8 +171,9 @@ extension Renderer {
       if let number = value.integer { return .int(number) }
       let number = value.number ?? PythonNumber.parsed(value)
       if case .string = value, let exact = PythonNumber.parsedInteger(value) { return .int(exact) }
-      guard let number, let whole = Int(exactly: number.rounded(.towardZero)) else {
-        return values[0] ?? .int(0)
+      guard let number, number.isFinite else { return values[0] ?? .int(0) }
+      guard let whole = Int(exactly: number.rounded(.towardZero)) else {
+        throw unsupported("a number beyond 64 bits", line)
       }
       return .int(whole)
     case .float:
@@ -190,7 +192,8 @@ extension Renderer {
         try string(value, line)
       } ?? Array("common".utf8)
       switch String(decoding: method, as: UTF8.self) {
-      case "common": return .double(number.rounded(.toNearestOrEven))
+      case "common":
+        return value.integer.map(Value.int) ?? .double(number.rounded(.toNearestOrEven))
       case "ceil": return .double(number.rounded(.up))
       case "floor": return .double(number.rounded(.down))
       default: throw failed("round knows common, ceil and floor", line)

@@ -50,12 +50,17 @@ extension Renderer {
     let line = statement.line
     switch statement.kind {
     case .blockAssignment(let target, let filter, let body):
-      var value = Value.string(try rendered(body))
-      if let filter { value = try apply(filter, to: value) }
+      let (text, flow) = try rendered(body)
+      guard flow == .onward else { return flow }
+      let value = try filter.map { filter throws(ChatTemplateError) in
+        try apply(filter, to: .string(text))
+      } ?? .string(text)
       try assign(value, to: target, line)
     case .filtered(let filter, let body):
-      let value = try apply(filter, to: .string(try rendered(body)))
-      try write(try text(of: value, line), line)
+      let (text, flow) = try rendered(body)
+      guard flow == .onward else { return flow }
+      let value = try apply(filter, to: .string(text))
+      try write(try self.text(of: value, line), line)
     case .call(let block, let call):
       let caller = define(block)
       let value = try evaluate(call, caller: caller)
@@ -67,17 +72,23 @@ extension Renderer {
         for (target, value) in values { try renderer.assign(value, to: target, line) }
         return try renderer.execute(body)
       }
-    case .generation(let body): try write(try rendered(body), line)
+    case .generation(let body): try write(try rendered(body).text, line)
     default: break
     }
     return .onward
   }
 
-  /// A body as text, in a scope of its own.
-  private mutating func rendered(_ body: [Statement]) throws(ChatTemplateError) -> [UInt8] {
-    try captured { renderer throws(ChatTemplateError) in
-      _ = try renderer.scoped { renderer throws(ChatTemplateError) in try renderer.execute(body) }
+  /// A body as text, in a scope of its own; the text of one that leaves its loop is lost.
+  private mutating func rendered(
+    _ body: [Statement]
+  ) throws(ChatTemplateError) -> (text: [UInt8], flow: Flow) {
+    var flow = Flow.onward
+    let text = try captured { renderer throws(ChatTemplateError) in
+      flow = try renderer.scoped { renderer throws(ChatTemplateError) in
+        try renderer.execute(body)
+      }
     }
+    return (text, flow)
   }
 
   mutating func assign(
@@ -122,6 +133,8 @@ extension Renderer {
     let name = template.names.existingID(of: "loop")
     loops.append(state)
     defer { loops.removeLast() }
+    // As in Jinja, whose else also follows where every round was cut short.
+    var hasFinished = false
     iteration: for (index, item) in items.enumerated() {
       try charge(1, line)
       loops[loops.count - 1].index = index
@@ -131,8 +144,9 @@ extension Renderer {
         return try renderer.execute(loop.body)
       }
       if flow == .breakLoop { break iteration }
+      if flow == .onward { hasFinished = true }
     }
-    guard items.isEmpty else { return .onward }
+    guard !hasFinished else { return .onward }
     return try scoped { renderer throws(ChatTemplateError) in
       try renderer.execute(loop.otherwise)
     }

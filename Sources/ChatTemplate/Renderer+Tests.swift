@@ -28,7 +28,7 @@ extension Renderer {
     }
   }
 
-  private func test(
+  private mutating func test(
     _ value: Value, _ known: TestName.Known, _ line: Int
   ) throws(ChatTemplateError) -> Bool {
     switch known {
@@ -47,17 +47,14 @@ extension Renderer {
     case .iterable: return value.isIterable
     case .callable:
       switch value {
-      case .function, .macro, .method, .loop: return true
+      case .undefined, .function, .macro, .method, .loop: return true
       default: return false
       }
     case .even, .odd:
       guard let number = value.integer else { throw noNumber(value, line) }
       return (number % 2 == 0) == (known == .even)
     case .lower, .upper:
-      guard case .string(let text) = value else {
-        throw unsupported("the test \(known.rawValue) of a \(value.typeName)", line)
-      }
-      return PythonText.isCased(text, upper: known == .upper)
+      return PythonText.isCased(try text(of: value, line), upper: known == .upper)
     case .filter, .test:
       guard case .string(let text) = value else { return false }
       let name = String(decoding: text, as: UTF8.self)
