@@ -20,10 +20,6 @@ public enum TemplateValue: Hashable, Sendable {
 
     public init() {}
 
-    public init(_ members: KeyValuePairs<String, TemplateValue>) {
-      for (key, value) in members { set(value, for: Array(key.utf8)) }
-    }
-
     public mutating func set(_ value: TemplateValue, for key: [UInt8]) {
       if let place = place(of: key) {
         values[place] = value
@@ -49,4 +45,10 @@ public enum TemplateValue: Hashable, Sendable {
   }
 
   public static func text(_ text: String) -> TemplateValue { .text(Array(text.utf8)) }
+}
+
+extension TemplateValue.Members: ExpressibleByDictionaryLiteral {
+  public init(dictionaryLiteral members: (String, TemplateValue)...) {
+    for (key, value) in members { set(value, for: Array(key.utf8)) }
+  }
 }
