@@ -114,8 +114,8 @@ extension Renderer {
     guard step != 0 else { throw failed("a range with step 0", line) }
     guard step < 0 ? start > end : start < end else { return .list(List([], .range)) }
     let (distance, overflows) = end.subtractingReportingOverflow(start)
-    guard !overflows, step.magnitude > 0,
-      distance.magnitude / step.magnitude < UInt(TemplateLimits.rangeCount)
+    guard !overflows,
+      (distance.magnitude - 1) / step.magnitude < UInt(TemplateLimits.rangeCount)
     else { throw failed("a range of more than \(TemplateLimits.rangeCount) numbers", line) }
     let values = stride(from: start, to: end, by: step).map(Value.int)
     return try made(.list(List(values, .range)), line)

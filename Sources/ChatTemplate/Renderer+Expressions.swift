@@ -205,7 +205,7 @@ extension Renderer {
       try charge(text.count / 16, line)
       let characters = PythonText.characters(text)
       return .string(Renderer.places(characters.count, bounds).flatMap { characters[$0] })
-    default: throw failed("a slice of a \(value.typeName)", line)
+    default: throw unsupported("a slice of a \(value.typeName)", line)
     }
   }
 

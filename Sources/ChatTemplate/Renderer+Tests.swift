@@ -14,6 +14,7 @@ extension Renderer {
     switch known {
     case .divisibleby:
       let divisor = try arguments.bound(to: ["num"], required: 1, of: known.rawValue, line)[0]!
+      if case .string = value { throw unsupported("% behind a text", line) }
       guard let number = value.integer, let divisor = divisor.integer else {
         throw noNumber(value.integer == nil ? value : divisor, line)
       }

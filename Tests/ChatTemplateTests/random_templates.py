@@ -25,8 +25,10 @@ TEXTS = [
     "ß", "Σ", "abcabc", "1", "2.5", "None",
 ]
 NUMBERS = ["0", "1", "2", "3", "-1", "-2", "10", "7", "1.0", "2.5", "0.1", "1e20", "1e-5", "3.14", "100000.0", "1e16"]
-FILTERS = """trim length upper lower title capitalize first last list string int float items tojson safe reverse
-    abs sort unique min max sum dictsort count round d default join select reject indent""".split()
+# Lazy ones always with a list behind: Jinja refuses what they are given when they are gone through.
+FILTERS = """trim length upper lower title capitalize first last list string int float items|list tojson safe
+    reverse abs sort unique|list min max sum dictsort count round d default join select|list reject|list
+    indent""".split()
 CALLS = """join(",") join("-",attribute="role") default("q") default("q",true) replace("a","b") replace("a","b",1)
     map("upper")|list map(attribute="role")|list map(attribute="role",default="?")|join("/")
     selectattr("role","equalto","user")|list selectattr("content")|list|length
