@@ -131,7 +131,8 @@ let package = Package(
       "Measurement", ["Transformer", "Kernels", "Checkpoint", "Statistics", "FlapCore"]),
     library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
     library("Kernels", ["FlapCore", "CKernels"]),
-    library("TextData", ["Tokenizer", "Storage", "FlapCore", "CZlib", system]),
+    library("TextData", ["ChatTemplate", "Tokenizer", "Storage", "FlapCore", "CZlib", system]),
+    library("ChatTemplate"),
     library("Tokenizer"),
     library("Checkpoint", ["Storage", "FlapCore", system]),
     library("Storage", ["FlapCore", "CXXHash", crypto, system]),
@@ -172,7 +173,10 @@ let package = Package(
       of: "Tokenizer", resources: [.copy("Golden")],
       exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
     tests(
-      of: "TextData", ["Tokenizer", "Storage", "FlapCore", system], exclude: ["make_golden.py"]),
+      of: "ChatTemplate", ["TextData", "Tokenizer"], resources: [.copy("Golden"), .copy("Templates")],
+      exclude: ["make_golden.py", "random_templates.py"]),
+    tests(
+      of: "TextData", ["ChatTemplate", "Tokenizer", "Storage", "FlapCore", system], exclude: ["make_golden.py"]),
     tests(of: "Kernels", ["Statistics", "FlapCore", "CKernels"]),
     tests(
       of: "Transformer",

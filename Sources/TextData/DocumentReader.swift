@@ -6,6 +6,7 @@ struct DocumentReader: ~Copyable {
   private let file: TextFile
   private let field: [UInt8]
   private let fieldName: String
+  private let chatFormat: ChatFormat?
   private var stream: ByteStream
   private var bytes: [UInt8]
   /// What of `bytes` was handed out already, and where they begin in the text.
@@ -16,9 +17,11 @@ struct DocumentReader: ~Copyable {
   private let keepsLineEnds: Bool
   private var changedLineEndCount = 0
 
-  /// - Parameter sampling: tells the key of the text in a line of JSON, and what becomes of line ends.
+  /// - Parameters:
+  ///   - sampling: tells the key of the text in a line of JSON, and what becomes of line ends.
+  ///   - chatFormat: writes conversations as text; nil: they are refused.
   /// - Throws: ``TextDataError`` or a `StorageError`.
-  init(_ file: TextFile, _ sampling: TextSampling) throws {
+  init(_ file: TextFile, _ sampling: TextSampling, _ chatFormat: ChatFormat? = nil) throws {
     var stream = try ByteStream(file)
     var bytes: [UInt8] = []
     while bytes.count < TextLimits.binaryProbeBytes, try stream.read(into: &bytes) {}
@@ -30,6 +33,7 @@ struct DocumentReader: ~Copyable {
       throw TextDataError.binary(path: file.path.string, offset: zero)
     }
     self.file = file
+    self.chatFormat = chatFormat
     field = Array(sampling.textField.utf8)
     fieldName = sampling.textField
     keepsLineEnds = sampling.keepsLineEnds
@@ -43,13 +47,13 @@ struct DocumentReader: ~Copyable {
 
   /// - Returns: nil at the end.
   /// - Throws: ``TextDataError`` or a `StorageError`.
-  mutating func next() throws -> [UInt8]? {
+  mutating func next() throws -> TextDocument? {
     switch file.form {
-    case .plain: return try nextPlain()
+    case .plain: return try nextPlain().map { TextDocument(bytes: $0) }
     case .jsonLines:
       while let range = try nextLine() {
         line += 1
-        if let text = try text(ofLine: range) { return text }
+        if let document = try document(ofLine: range) { return document }
       }
       return nil
     }
@@ -118,7 +122,7 @@ struct DocumentReader: ~Copyable {
   }
 
   /// - Returns: nil for a blank line and an empty text.
-  private func text(ofLine range: Range<Int>) throws(TextDataError) -> [UInt8]? {
+  private func document(ofLine range: Range<Int>) throws -> TextDocument? {
     try validate(range)
     guard bytes[range].contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) else {
       return nil
@@ -134,10 +138,16 @@ struct DocumentReader: ~Copyable {
     case .failure(let error):
       var position = 0
       if case .malformedJSON(_, let offset) = error { position = offset }
-      throw .notJSON(path: path, line: line, offset: position)
+      throw TextDataError.notJSON(path: path, line: line, offset: position)
     }
-    guard let text else { throw .missingField(path: path, line: line, field: fieldName) }
-    return text.isEmpty ? nil : text
+    if let text { return text.isEmpty ? nil : TextDocument(bytes: text) }
+    let record = bytes.withUnsafeBytes {
+      ConversationRecord(UnsafeRawBufferPointer(rebasing: $0[range]), place: "\(path), line \(line)")
+    }
+    guard let text = try record.text(field: fieldName, chatFormat) else {
+      throw TextDataError.missingField(path: path, line: line, field: fieldName)
+    }
+    return text.isEmpty ? nil : TextDocument(bytes: text, isConversation: true)
   }
 
   /// - Returns: nil where the object lacks the field, or it holds neither a string nor null.

@@ -19,6 +19,15 @@ public enum TextDataError: Error, Hashable, Sendable {
   case tooFewWindows(path: String, asked: Int, found: Int, tokensPerWindow: Int, isRandom: Bool)
   case tokenOutsideVocabulary(token: Int32, size: Int)
   case noTokenizer(folder: String)
+  /// A place is a file with the line in it.
+  case noChatTemplate(place: String, folder: String)
+  case noDefaultChatTemplate(folder: String, names: [String])
+  case unreadableChatTemplate(path: String, reason: String)
+  /// By the template's own words.
+  case refusedConversation(place: String, message: String)
+  case failedTemplate(path: String, place: String, reason: String)
+  case brokenConversation(place: String, reason: String)
+  case conversationWithoutTokenizerJSON(place: String)
 }
 
 extension TextDataError: CustomStringConvertible {
@@ -53,6 +62,24 @@ extension TextDataError: CustomStringConvertible {
         + "use the model's own tokenizer"
     case .noTokenizer(let folder):
       "\(folder) holds neither tokenizer.json nor tokenizer.model: copy the model's tokenizer there"
+    case .noChatTemplate(let place, let folder):
+      "\(place) is a conversation, and \(folder) has no chat template: put the model's "
+        + "chat_template.jinja there, name one with --chat-template, or a field of text with --text-field"
+    case .noDefaultChatTemplate(let folder, let names):
+      "\(folder) has the chat templates \(names.joined(separator: ", ")) and none called default: name "
+        + "a file with --chat-template"
+    case .unreadableChatTemplate(let path, let reason):
+      "\(path): its chat template cannot be read: \(reason): name another with --chat-template"
+    case .refusedConversation(let place, let message):
+      "\(place): the chat template refuses the conversation: \(message)"
+    case .failedTemplate(let path, let place, let reason):
+      "\(place): the chat template of \(path) fails: \(reason): correct the conversation, or name "
+        + "another template with --chat-template"
+    case .brokenConversation(let place, let reason):
+      "\(place) is a conversation, but \(reason)"
+    case .conversationWithoutTokenizerJSON(let place):
+      "\(place) is a conversation, whose special tokens only a tokenizer.json knows: write one, by "
+        + "save_pretrained of transformers' AutoTokenizer"
     }
   }
 }

@@ -17,6 +17,8 @@ public struct TextWindows: Sendable {
     /// Texts and their bytes, unpacked, as far as they were read.
     public var documentCount = 0
     public var textByteCount = 0
+    /// Texts that a chat template wrote.
+    public var conversationCount = 0
     /// Line ends that were read as another kind.
     public var changedLineEndCount = 0
     /// As far as it was tokenized.
@@ -28,13 +30,16 @@ public struct TextWindows: Sendable {
   /// - Parameters:
   ///   - path: `.txt` (one text), `.jsonl` (one text a line), either as `.gz`, or a folder of them.
   ///   - vocabularySize: rows of the model's embedding.
+  ///   - chatFormat: the model's; nil: records of conversations are refused.
   /// - Throws: ``TextDataError`` or a `StorageError`.
   public init(
-    path: FilePath, tokenizer: Tokenizer, sampling: TextSampling, vocabularySize: Int
+    path: FilePath, tokenizer: Tokenizer, sampling: TextSampling, vocabularySize: Int,
+    chatFormat: ChatFormat? = nil
   ) throws {
     let files = try TextFile.files(at: path)
     var sampler = WindowSampler(
-      files: files, path: path, encoder: TokenEncoder(tokenizer), sampling: sampling)
+      files: files, path: path, encoder: TokenEncoder(tokenizer), sampling: sampling,
+      chatFormat: tokenizer.readsSpecialTokens ? chatFormat : .withoutTokenizerJSON)
     tokens = try sampler.tokens()
     summary = sampler.summary
     tokensPerSample = sampling.tokensPerSample
@@ -56,6 +61,8 @@ public struct TextWindows: Sendable {
 extension TextWindows.Summary: CustomStringConvertible {
   public var description: String {
     "\(fileCount) file\(fileCount == 1 ? "" : "s"), \(documentCount) "
-      + "text\(documentCount == 1 ? "" : "s"), \(textByteCount) bytes; \(tokenCount) tokens made"
+      + "text\(documentCount == 1 ? "" : "s")"
+      + (conversationCount > 0 ? " (\(conversationCount) by the chat template)" : "")
+      + ", \(textByteCount) bytes; \(tokenCount) tokens made"
   }
 }

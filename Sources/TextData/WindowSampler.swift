@@ -8,9 +8,14 @@ struct WindowSampler {
   private let path: FilePath
   private var encoder: TokenEncoder
   private let sampling: TextSampling
+  private let chatFormat: ChatFormat?
   private(set) var summary = TextWindows.Summary()
 
-  init(files: [TextFile], path: FilePath, encoder: TokenEncoder, sampling: TextSampling) {
+  init(
+    files: [TextFile], path: FilePath, encoder: TokenEncoder, sampling: TextSampling,
+    chatFormat: ChatFormat?
+  ) {
+    self.chatFormat = chatFormat
     self.files = files
     self.path = path
     self.encoder = encoder
@@ -35,7 +40,7 @@ struct WindowSampler {
     var tokens: [Int32] = []
     reading: for file in files {
       summary.fileCount += 1
-      var reader = try DocumentReader(file, sampling)
+      var reader = try DocumentReader(file, sampling, chatFormat)
       while let text = try reader.next() {
         count(text)
         summary.changedLineEndCount += reader.takeChangedLineEndCount()
@@ -94,11 +99,11 @@ struct WindowSampler {
     }
   }
 
-  private mutating func allTexts() throws -> [[UInt8]] {
-    var texts: [[UInt8]] = []
+  private mutating func allTexts() throws -> [TextDocument] {
+    var texts: [TextDocument] = []
     for file in files {
       summary.fileCount += 1
-      var reader = try DocumentReader(file, sampling)
+      var reader = try DocumentReader(file, sampling, chatFormat)
       while let text = try reader.next() {
         count(text)
         summary.changedLineEndCount += reader.takeChangedLineEndCount()
@@ -114,7 +119,7 @@ struct WindowSampler {
   /// Tokenizes texts until they hold as many windows that do not overlap as are asked for: so
   /// there are enough to draw, and a text too short is refused however its windows would overlap.
   private mutating func documents(
-    of texts: [[UInt8]], for sampleCount: Int
+    of texts: [TextDocument], for sampleCount: Int
   ) throws -> [Int: Document] {
     var documents: [Int: Document] = [:]
     var windowCount = 0
@@ -135,13 +140,16 @@ struct WindowSampler {
       tokensPerWindow: sampling.tokensPerSample, isRandom: sampling.isRandom)
   }
 
-  private mutating func count(_ text: [UInt8]) {
+  private mutating func count(_ text: TextDocument) {
     summary.documentCount += 1
-    summary.textByteCount += text.count
+    summary.conversationCount += text.isConversation ? 1 : 0
+    summary.textByteCount += text.bytes.count
   }
 
-  private mutating func encode(_ text: [UInt8]) -> [Int32] {
-    let tokens = text.withUnsafeBufferPointer { encoder.encode($0) }
+  private mutating func encode(_ text: TextDocument) -> [Int32] {
+    let tokens = text.bytes.withUnsafeBufferPointer {
+      encoder.encode($0, addingSpecialTokens: !text.isConversation)
+    }
     summary.tokenCount += tokens.count
     return tokens
   }

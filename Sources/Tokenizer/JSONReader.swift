@@ -24,7 +24,7 @@ package struct JSONReader {
     self.path = path
   }
 
-  var failure: TokenizerError { .malformedJSON(path: path, offset: position) }
+  package var failure: TokenizerError { .malformedJSON(path: path, offset: position) }
 
   package func atEnd() throws(TokenizerError) {
     var rest = self
@@ -94,7 +94,7 @@ package struct JSONReader {
     }
   }
 
-  private func follows(_ text: StaticString) -> Bool {
+  package func follows(_ text: StaticString) -> Bool {
     let end = position + text.utf8CodeUnitCount
     guard end <= bytes.count else { return false }
     return UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
@@ -108,14 +108,17 @@ package struct JSONReader {
   }
 
   private mutating func number() throws(TokenizerError) -> Double {
+    guard let number = Double(try numberText()), number.isFinite else { throw failure }
+    return number
+  }
+
+  /// Reads a number as it is written, for those who tell 1 from 1.0.
+  package mutating func numberText() throws(TokenizerError) -> String {
     skipWhitespace()
     let start = position
     while position < bytes.count, JSONReader.isNumberByte(bytes[position]) { position += 1 }
-    guard position > start, position - start < 64,
-      let number = Double(String(decoding: bytes[start..<position], as: UTF8.self)),
-      number.isFinite
-    else { throw failure }
-    return number
+    guard position > start, position - start < 64 else { throw failure }
+    return String(decoding: bytes[start..<position], as: UTF8.self)
   }
 
   private static func isNumberByte(_ byte: UInt8) -> Bool {

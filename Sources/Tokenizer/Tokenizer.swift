@@ -20,6 +20,10 @@ public struct Tokenizer: Sendable {
 
   let pipeline: Pipeline
   let postProcessor: PostProcessor
+  /// Whether the text of a special token, such as `<s>`, becomes that token.
+  public var readsSpecialTokens: Bool {
+    if case .stages = pipeline { true } else { false }
+  }
   /// One more than the largest token id.
   public let vocabularySize: Int
 

@@ -19,6 +19,12 @@ public struct TextOptions: ParsableArguments, Sendable {
     help: "The key of the text in a line of .jsonl (default: text).")
   var field: String?
 
+  @Option(
+    name: .customLong("chat-template"),
+    help: "A file with the chat template that writes conversations (default: the model's).",
+    completion: .file(extensions: ["jinja"]))
+  var chatTemplate: String?
+
   @Flag(
     name: .customLong("keep-line-ends"),
     help: "Text with its line ends as they are; else CR LF and CR of a .txt are read as LF.")

@@ -30,7 +30,8 @@ struct SampleSource {
     let textual: [(name: String, isGiven: Bool)] = [
       ("--sequence-length", text.sequenceLength != nil), ("--seed", text.seed != nil),
       ("--sampling", text.order != nil), ("--text-field", text.field != nil),
-      ("--keep-line-ends", text.keepsLineEnds), ("--stride", stride != nil),
+      ("--chat-template", text.chatTemplate != nil), ("--keep-line-ends", text.keepsLineEnds),
+      ("--stride", stride != nil),
     ]
     if let option = textual.first(where: \.isGiven) {
       throw UsageError("\(option.name) is for text: \(path) holds token ids")
@@ -54,7 +55,8 @@ struct SampleSource {
           + "\(shape.vocabularySize): they do not belong together")
     }
     let windows = try TextWindows(
-      path: path, tokenizer: tokenizer, sampling: sampling(), vocabularySize: shape.vocabularySize)
+      path: path, tokenizer: tokenizer, sampling: sampling(), vocabularySize: shape.vocabularySize,
+      chatFormat: ChatFormat(folder: model, template: text.chatTemplate.map { FilePath($0) }))
     if windows.summary.changedLineEndCount > 0 {
       log.notice(
         """
