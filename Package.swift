@@ -131,8 +131,12 @@ let package = Package(
       "Measurement", ["Transformer", "Kernels", "Checkpoint", "Statistics", "FlapCore"]),
     library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
     library("Kernels", ["FlapCore", "CKernels"]),
-    library("TextData", ["ChatTemplate", "Tokenizer", "Storage", "FlapCore", "CZlib", system]),
+    library(
+      "TextData",
+      ["ChatTemplate", "Columns", "Compression", "Tokenizer", "Storage", "FlapCore", system]),
     library("ChatTemplate"),
+    library("Columns", ["Compression", "FlapCore"]),
+    library("Compression", ["CZlib", "CZstd", "CLzma", "CLZ4", "CSnappy"]),
     library("Tokenizer"),
     library("Checkpoint", ["Storage", "FlapCore", system]),
     library("Storage", ["FlapCore", "CXXHash", crypto, system]),
@@ -148,6 +152,10 @@ let package = Package(
     // What the system's C library has and its headers hide.
     .systemLibrary(name: "CSpawn"),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CLzma", providers: [.apt(["liblzma-dev"])]),
+    .systemLibrary(name: "CLZ4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CSnappy", providers: [.apt(["libsnappy-dev"])]),
     .target(name: "CBinding"),
     .target(name: "CFlapMessages", dependencies: ["CProtobufC"]),
     // Checksums are as quick as memory in the debug build, too.
@@ -173,10 +181,13 @@ let package = Package(
       of: "Tokenizer", resources: [.copy("Golden")],
       exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
     tests(
-      of: "ChatTemplate", ["TextData", "Tokenizer"], resources: [.copy("Golden"), .copy("Templates")],
+      of: "ChatTemplate", ["TextData", "Tokenizer"],
+      resources: [.copy("Golden"), .copy("Templates")],
       exclude: ["make_golden.py", "random_templates.py"]),
     tests(
-      of: "TextData", ["ChatTemplate", "Tokenizer", "Storage", "FlapCore", system], exclude: ["make_golden.py"]),
+      of: "TextData", ["ChatTemplate", "Tokenizer", "Storage", "FlapCore", system],
+      resources: [.copy("Golden")], exclude: ["make_golden.py", "make_golden_files.py"]),
+    tests(of: "Columns", resources: [.copy("Golden")], exclude: ["make_golden.py"]),
     tests(of: "Kernels", ["Statistics", "FlapCore", "CKernels"]),
     tests(
       of: "Transformer",

@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-packages=(libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libsqlite3-dev zlib1g-dev libxxhash-dev)
+packages=(libzmq3-dev libprotobuf-c-dev protobuf-c-compiler libsqlite3-dev zlib1g-dev libxxhash-dev
+  libzstd-dev liblzma-dev liblz4-dev libsnappy-dev)
 packages+=("$@")
 
 command -v swift >/dev/null || {

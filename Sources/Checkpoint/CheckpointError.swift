@@ -42,7 +42,7 @@ extension CheckpointError: CustomStringConvertible {
         : "\(tensor) in \(path) has the type \(type), which is that of quantized weights: they cannot "
           + "be pruned, take the model in BF16, F16 or F32"
     case .notTokenIDs(let path, let reason):
-      "\(path) is no .npy of int32 token ids [samples, tokens]: \(reason)"
+      "\(path) is no .npy of token ids [samples, tokens]: \(reason)"
     case .tokenOutsideVocabulary(let path, let sample, let position, let token, let size):
       "\(path): token id \(token) (sample \(sample), position \(position)) is outside the "
         + "vocabulary of \(size): tokenize with this model's tokenizer"

@@ -1,20 +1,54 @@
-internal import CZlib
+internal import Compression
 internal import Storage
 internal import SystemPackage
 
-/// The bytes of a file from its beginning, unpacked if it is a `.gz` (gzip of zlib, RFC 1952).
+/// The bytes of a file or of standard input from the beginning, unpacked if they are packed: what
+/// they begin with tells.
 struct ByteStream: ~Copyable {
-  private let file: RegularFile
-  private let path: FilePath
-  private let inflater: Inflater?
+  /// Holds the descriptor open; nil: standard input.
+  private let file: RegularFile?
+  private let descriptor: FileDescriptor
+  private let textFile: TextFile
+  private let unpacker: StreamUnpacker?
+  private let format: StreamFormat?
+  /// Read to see what it is, not handed out yet.
+  private var firstChunk: [UInt8]
   private var producedByteCount = 0
 
-  /// - Throws: a `StorageError`.
+  /// - Throws: ``TextDataError`` or a `StorageError`.
   init(_ textFile: TextFile) throws {
-    path = textFile.path
-    file = try RegularFile(path)
-    inflater = textFile.isCompressed ? Inflater() : nil
+    if textFile.isStandardInput {
+      try self.init(textFile, nil, .standardInput)
+    } else {
+      let file = try RegularFile(textFile.path)
+      let descriptor = file.descriptor
+      try self.init(textFile, consume file, descriptor)
+    }
   }
+
+  private init(
+    _ textFile: TextFile, _ file: consuming RegularFile?, _ descriptor: FileDescriptor
+  ) throws {
+    var chunk: [UInt8] = []
+    // A pipe gives as little as it likes.
+    while chunk.count < TextLimits.probeBytes {
+      let more = try ByteStream.readChunk(descriptor, textFile)
+      if more.isEmpty { break }
+      chunk += more
+    }
+    let found = StreamFormat.allCases.first { chunk.starts(with: $0.magic) }
+    if let packing = textFile.packing, found != packing, !chunk.isEmpty {
+      throw TextDataError.notPacked(path: textFile.name, format: packing.rawValue)
+    }
+    self.file = file
+    self.descriptor = descriptor
+    self.textFile = textFile
+    firstChunk = chunk
+    format = found
+    unpacker = found.map { StreamUnpacker($0) }
+  }
+
+  var isPacked: Bool { format != nil }
 
   /// Appends some of the next bytes.
   ///
@@ -22,101 +56,54 @@ struct ByteStream: ~Copyable {
   /// - Throws: ``TextDataError`` or a `StorageError`.
   mutating func read(into bytes: inout [UInt8]) throws -> Bool {
     let count = bytes.count
-    if let inflater {
+    if let unpacker {
       while bytes.count == count {
-        guard try unpack(inflater, into: &bytes) else { return false }
+        guard try unpack(unpacker, into: &bytes) else { return false }
       }
     } else {
-      let chunk = try readChunk()
+      let chunk = try nextChunk()
       bytes.append(contentsOf: chunk)
     }
     producedByteCount += bytes.count - count
     return bytes.count > count
   }
 
-  private func readChunk() throws -> [UInt8] {
+  private mutating func nextChunk() throws -> [UInt8] {
+    guard firstChunk.isEmpty else {
+      defer { firstChunk = [] }
+      return firstChunk
+    }
+    return try ByteStream.readChunk(descriptor, textFile)
+  }
+
+  private static func readChunk(_ descriptor: FileDescriptor, _ file: TextFile) throws -> [UInt8] {
     do {
       return try [UInt8](unsafeUninitializedCapacity: TextLimits.chunkBytes) { buffer, count in
-        count = try file.descriptor.read(into: UnsafeMutableRawBufferPointer(buffer))
+        count = try descriptor.read(into: UnsafeMutableRawBufferPointer(buffer))
       }
     } catch {
-      throw StorageError(.readFailed, path, error as? Errno)
+      throw StorageError(.readFailed, FilePath(file.name), error as? Errno)
     }
   }
 
   /// - Returns: false at the end of the file.
-  private func unpack(_ inflater: Inflater, into bytes: inout [UInt8]) throws -> Bool {
-    if inflater.needsInput {
-      let chunk = try readChunk()
+  private mutating func unpack(
+    _ unpacker: StreamUnpacker, into bytes: inout [UInt8]
+  ) throws -> Bool {
+    if unpacker.needsInput {
+      let chunk = try nextChunk()
       guard !chunk.isEmpty else {
-        guard inflater.isBetweenMembers else {
-          throw TextDataError.damagedGzip(path: path.string, offset: producedByteCount)
-        }
+        guard unpacker.isBetweenMembers else { throw damage }
         return false
       }
-      inflater.setInput(chunk)
+      unpacker.setInput(chunk)
     }
-    guard inflater.inflate(into: &bytes) else {
-      throw inflater.isAtStart
-        ? TextDataError.notGzip(path: path.string)
-        : TextDataError.damagedGzip(path: path.string, offset: producedByteCount)
-    }
+    guard unpacker.unpack(into: &bytes, chunkBytes: TextLimits.chunkBytes) else { throw damage }
     return true
   }
-}
 
-/// A `z_stream` with its input.
-private final class Inflater {
-  private let stream: UnsafeMutablePointer<z_stream>
-  private let input: UnsafeMutablePointer<UInt8>
-  /// Whether the last member is whole; a file may hold several.
-  private(set) var isBetweenMembers = false
-  private(set) var isAtStart = true
-
-  init() {
-    stream = .allocate(capacity: 1)
-    stream.initialize(to: z_stream())
-    input = .allocate(capacity: TextLimits.chunkBytes)
-    let code = flap_inflate_init_gzip(stream)
-    // It fails for want of memory only, as an allocation in Swift would.
-    precondition(code == Z_OK, "inflateInit2: \(code)")
-  }
-
-  deinit {
-    inflateEnd(stream)
-    stream.deallocate()
-    input.deallocate()
-  }
-
-  var needsInput: Bool { stream.pointee.avail_in == 0 }
-
-  /// - Precondition: at most a chunk.
-  func setInput(_ bytes: [UInt8]) {
-    precondition(bytes.count <= TextLimits.chunkBytes)
-    input.update(from: bytes, count: bytes.count)
-    stream.pointee.next_in = input
-    stream.pointee.avail_in = UInt32(bytes.count)
-  }
-
-  /// Unpacks up to a chunk (zlib's `inflate`).
-  ///
-  /// - Returns: false when the input is not gzip's format.
-  func inflate(into bytes: inout [UInt8]) -> Bool {
-    if isBetweenMembers {
-      inflateReset(stream)
-      isBetweenMembers = false
-    }
-    var code = Z_OK
-    let chunk = [UInt8](unsafeUninitializedCapacity: TextLimits.chunkBytes) { buffer, count in
-      stream.pointee.next_out = buffer.baseAddress
-      stream.pointee.avail_out = UInt32(buffer.count)
-      code = CZlib.inflate(stream, Z_NO_FLUSH)
-      count = buffer.count - Int(stream.pointee.avail_out)
-    }
-    bytes.append(contentsOf: chunk)
-    guard code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR else { return false }
-    isAtStart = isAtStart && chunk.isEmpty && code != Z_STREAM_END
-    isBetweenMembers = code == Z_STREAM_END
-    return true
+  private var damage: TextDataError {
+    .damagedPacking(
+      path: textFile.name, format: format?.rawValue ?? "", offset: producedByteCount)
   }
 }

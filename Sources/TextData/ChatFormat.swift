@@ -53,7 +53,7 @@ public struct ChatFormat: Sendable {
       ]
     do {
       return try template.render(variables)
-    } catch where error.isRaised {
+    } catch  where error.isRaised {
       throw TextDataError.refusedConversation(place: place, message: error.oneLine)
     } catch {
       throw TextDataError.failedTemplate(path: contents.path, place: place, reason: error.oneLine)

@@ -25,6 +25,10 @@ struct Conversation {
   init?(_ record: TemplateValue.Members, field: String) throws(Fault) {
     for name in [field] + Conversation.fields {
       guard case .list(let turns)? = record[name] else { continue }
+      // A field of the user's choice may hold anything.
+      guard Conversation.fields.contains(name) || turns.allSatisfy({ $0.members != nil }) else {
+        continue
+      }
       messages = try Conversation.messages(turns, beside: record)
       tools = try Conversation.tools(record)
       return

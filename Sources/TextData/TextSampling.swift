@@ -16,7 +16,7 @@ public struct TextSampling: Hashable, Sendable {
   public var tokensPerSample: Int
   /// Tokens from the beginning of a consecutive window to that of the next.
   public var stride: Int
-  /// The key of the text in a line of JSON.
+  /// The key of the text in a JSON object, or the column of it in a table.
   public var textField: String
   /// Whether CR LF and CR of plain text stay what they are; else they are read as LF.
   public var keepsLineEnds: Bool

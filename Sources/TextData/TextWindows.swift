@@ -23,12 +23,18 @@ public struct TextWindows: Sendable {
     public var changedLineEndCount = 0
     /// As far as it was tokenized.
     public var tokenCount = 0
+    /// Of those, tokens of texts that are too short for a random window.
+    public var shortTextTokenCount = 0
+
+    /// Whether random windows leave out more of the texts than they draw from.
+    public var dropsMostText: Bool { 2 * shortTextTokenCount > tokenCount }
   }
 
   /// Reads, tokenizes and samples a file or a folder.
   ///
   /// - Parameters:
-  ///   - path: `.txt` (one text), `.jsonl` (one text a line), either as `.gz`, or a folder of them.
+  ///   - path: a file of text or of records with a text in each, packed or not; a folder of such
+  ///     files, or a split of it; ``TextFile/standardInput``.
   ///   - vocabularySize: rows of the model's embedding.
   ///   - chatFormat: the model's; nil: records of conversations are refused.
   /// - Throws: ``TextDataError`` or a `StorageError`.
@@ -36,7 +42,7 @@ public struct TextWindows: Sendable {
     path: FilePath, tokenizer: Tokenizer, sampling: TextSampling, vocabularySize: Int,
     chatFormat: ChatFormat? = nil
   ) throws {
-    let files = try TextFile.files(at: path)
+    let files = try TextFolder.files(at: path)
     var sampler = WindowSampler(
       files: files, path: path, encoder: TokenEncoder(tokenizer), sampling: sampling,
       chatFormat: tokenizer.readsSpecialTokens ? chatFormat : .withoutTokenizerJSON)

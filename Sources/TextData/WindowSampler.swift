@@ -49,7 +49,7 @@ struct WindowSampler {
       }
     }
     let found = tokens.count < length ? 0 : (tokens.count - length) / stride + 1
-    try check(found, asked: sampling.sampleCount ?? 1)
+    try check(found, asked: sampling.sampleCount ?? 1, inARow: found)
     let windows = min(found, sampling.sampleCount ?? found)
     guard stride < length else {
       tokens.removeLast(tokens.count - windows * length)
@@ -122,22 +122,26 @@ struct WindowSampler {
     of texts: [TextDocument], for sampleCount: Int
   ) throws -> [Int: Document] {
     var documents: [Int: Document] = [:]
-    var windowCount = 0
+    var (windowCount, tokenCount) = (0, 0)
     for (index, text) in texts.enumerated() {
       let document = Document(tokens: encode(text), length: sampling.tokensPerSample)
       windowCount += document.tokens.count / sampling.tokensPerSample
+      tokenCount += document.tokens.count
+      if document.startCount == 0 { summary.shortTextTokenCount += document.tokens.count }
       documents[index] = document
       if windowCount >= sampleCount { return documents }
     }
-    try check(windowCount, asked: sampleCount)
+    try check(
+      windowCount, asked: sampleCount, inARow: tokenCount / sampling.tokensPerSample)
     return documents
   }
 
-  private func check(_ windowCount: Int, asked: Int) throws(TextDataError) {
+  /// - Parameter inARow: how many windows there would be over all texts in a row.
+  private func check(_ windowCount: Int, asked: Int, inARow: Int) throws(TextDataError) {
     guard windowCount < asked else { return }
     throw .tooFewWindows(
       path: path.string, asked: asked, found: windowCount,
-      tokensPerWindow: sampling.tokensPerSample, isRandom: sampling.isRandom)
+      tokensPerWindow: sampling.tokensPerSample, isRandom: sampling.isRandom, inARow: inARow)
   }
 
   private mutating func count(_ text: TextDocument) {

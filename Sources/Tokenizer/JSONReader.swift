@@ -94,6 +94,11 @@ package struct JSONReader {
     }
   }
 
+  /// Goes over a value, as ``value(depth:)`` would read it.
+  package mutating func skipValue() throws(TokenizerError) {
+    if try next() == UInt8(ascii: "\"") { try readString() } else { _ = try value() }
+  }
+
   package func follows(_ text: StaticString) -> Bool {
     let end = position + text.utf8CodeUnitCount
     guard end <= bytes.count else { return false }
@@ -161,7 +166,12 @@ package struct JSONReader {
     try take(UInt8(ascii: "\""))
     text.removeAll(keepingCapacity: true)
     let start = position
-    while position < bytes.count {
+    while true {
+      // Most of a string stands for itself.
+      let run = position
+      while position < bytes.count, !JSONReader.isSpecial(bytes[position]) { position += 1 }
+      text.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[run..<position]))
+      guard position < bytes.count else { throw failure }
       let byte = bytes[position]
       position += 1
       switch byte {
@@ -174,13 +184,16 @@ package struct JSONReader {
         }
         return
       case UInt8(ascii: "\\"): try escape()
-      case 0..<0x20:
+      default:
         position -= 1
         throw failure
-      default: text.append(byte)
       }
     }
-    throw failure
+  }
+
+  /// Whether a byte in a string is its end, an escape, or wrong.
+  private static func isSpecial(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte < 0x20
   }
 
   private mutating func escape() throws(TokenizerError) {

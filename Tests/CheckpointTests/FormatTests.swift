@@ -46,7 +46,13 @@ struct FormatTests {
     #expect(committed.digest == Digest(hashing: bytes))
   }
 
-  @Test("token ids", arguments: ["int32.npy", "int64.npy", "version2.npy"])
+  @Test(
+    "token ids",
+    arguments: [
+      "int32.npy", "int64.npy", "version2.npy", "uint16.npy", "uint32.npy", "uint64.npy",
+      "int16.npy",
+      "uint8.npy", "int8.npy",
+    ])
   func tokens(name: String) throws {
     let tokens = try TokenMatrix(path: FormatTests.golden(name))
     #expect(tokens.sampleCount == 3)
@@ -63,15 +69,40 @@ struct FormatTests {
   @Test(
     "other arrays are refused",
     arguments: [
-      ("float.npy", "little-endian int32"), ("fortran.npy", "C order"),
+      ("float.npy", "not little-endian integers: python3"), ("fortran.npy", "C order"),
       ("vector.npy", "not a matrix"),
-      ("empty.npy", "empty"), ("wide.npy", "1099511627776 is no token id"),
+      ("empty.npy", "empty"), ("wide.npy", "1099511627776 (sample 0, position 0) is no token id"),
     ])
   func otherArrays(name: String, reason: String) {
     let error = #expect(throws: CheckpointError.self) {
       try TokenMatrix(path: FormatTests.golden(name))
     }
     #expect(error.map { "\($0)".contains(reason) } == true, "\(String(describing: error))")
+  }
+
+  @Test("pads at the ends of rows are left out, those within are tokens")
+  func pads() throws {
+    let rows: [[Int32]] = [
+      [9, 9, 1, 2], [3, 9, 4, 9], [9, 9, 9, 9], [5, 6, 7, 9], [8, 0, 0, 0],
+    ]
+    let matrix = TokenMatrix(
+      sampleCount: 5, tokensPerSample: 4, tokens: rows.flatMap { $0 }, path: "ids.npy")
+    let packed = try #require(
+      try matrix.packed(withoutPad: 9, tokensPerSample: 3, vocabularySize: 10))
+    #expect(packed.tokens == [1, 2, 3, 9, 4, 5, 6, 7, 8, 0, 0, 0])
+    #expect(packed.sampleCount == 4)
+    #expect(try matrix.packed(withoutPad: 9, tokensPerSample: 13, vocabularySize: 10) == nil)
+    // The place in the file; a pad itself may be outside.
+    #expect(
+      throws: CheckpointError.tokenOutsideVocabulary(
+        path: "ids.npy", sample: 1, position: 1, token: 9, size: 9)
+    ) { try matrix.packed(withoutPad: 9, tokensPerSample: 3, vocabularySize: 9) }
+    #expect(
+      try matrix.packed(withoutPad: 0, tokensPerSample: 4, vocabularySize: 10)?.sampleCount == 4)
+    #expect(matrix.likelyPad == nil)
+    let padded = TokenMatrix(
+      sampleCount: 2, tokensPerSample: 6, tokens: [1, 2, 9, 9, 9, 9, 3, 9, 9, 9, 9, 9], path: "")
+    #expect(padded.likelyPad == 9)
   }
 
   @Test("a .npy file cut or changed at random is read or refused")

@@ -26,6 +26,8 @@ save_file(
 tokens = np.arange(12).reshape(3, 4)
 np.save(GOLDEN / "int32.npy", tokens.astype(np.int32))
 np.save(GOLDEN / "int64.npy", tokens.astype(np.int64))
+for name in ["int8", "int16", "uint8", "uint16", "uint32", "uint64"]:
+    np.save(GOLDEN / f"{name}.npy", tokens.astype(name))
 np.save(GOLDEN / "float.npy", tokens.astype(np.float32))
 np.save(GOLDEN / "fortran.npy", np.asfortranarray(tokens.astype(np.int32)))
 np.save(GOLDEN / "vector.npy", tokens.astype(np.int32).ravel())

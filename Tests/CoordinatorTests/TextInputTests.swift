@@ -114,7 +114,7 @@ struct TextInputTests {
     ("empty.txt", [], [], "is empty"),
     ("binary.txt", [0x41, 0, 0x42], [], "zero byte at offset 1"),
     ("latin.txt", [0x41, 0xE9, 0x42], [], "not UTF-8 at byte 1"),
-    ("story.pdf", [0x41], [], "no text that can be read"),
+    ("story.pdf", Array("%PDF-1.7".utf8), [], "pdftotext"),
     ("story.jsonl", Array("{\"words\": \"a\"}".utf8), [], "no text in the field \"text\""),
     (
       "story.txt", Array(story.utf8), ["--sampling", "consecutive", "--seed", "3"], "--seed is for"

@@ -140,7 +140,7 @@ import Tokenizer
     arguments: [
       ("a.txt", [], "a.txt is empty"),
       ("a.jsonl", [], "a.jsonl is empty"),
-      ("a.txt", [0x50, 0x4B, 3, 4, 0, 0], "no text: it has a zero byte at offset 4"),
+      ("a.txt", [0x50, 0x4B, 5, 4, 0, 0], "no text: it has a zero byte at offset 4"),
       ("a.txt", [0xFF, 0xFE, 0x61, 0], "is UTF-16: convert it"),
       ("a.txt", [0x61, 0xC3, 0xA4, 0xC3], "not UTF-8 at byte 3"),
       ("a.txt", [0x61, 0xED, 0xA0, 0x80], "not UTF-8 at byte 1"),
@@ -159,8 +159,39 @@ import Tokenizer
         "a.jsonl", Array("{\"text\": \"a\"}\n{\"t\": \"b\"}".utf8),
         "line 2 has no text in the field \"text\""
       ),
-      ("a.jsonl", Array("{\"text\": 5}".utf8), "line 1 has no text"),
-      ("a.pdf", [0x61], "a.pdf is no text that can be read"),
+      ("a.jsonl", Array("{\"text\": 5}".utf8), "line 1 has a number in \"text\", no text"),
+      ("a.json", Array("[{\"text\": \"a\"}, 5]".utf8), "record 2 is not a JSON object"),
+      ("a.json", Array("[{\"text\": \"a\"}, {\"text\"".utf8), "ends within a.json, record 2"),
+      ("a.json", Array("[{\"text\": \"a\"}] 5".utf8), "not one JSON array at byte 16"),
+      ("a.json", Array("[{\"text\": \"a\"}".utf8), "not one JSON array at byte 15"),
+      ("a.json", Array("[\"a\" \"b\"]".utf8), "record 1 is not a JSON object at its byte 4"),
+      ("a.jsonl", Array("{\"text\": [1]}".utf8), "line 1 has a list of other things"),
+      ("a.jsonl", Array("{\"text\": {}}".utf8), "line 1 has an object in \"text\", no text"),
+      ("a.jsonl", Array("{\"a\": 1, \"b\": 2}".utf8), "--text-field (there are a, b)"),
+      ("a.jsonl", Array("{\"messages\": []}".utf8), "a.jsonl has no text in \"text\""),
+      ("a.csv", Array("id,body\n1,a\n".utf8), "no column \"text\""),
+      ("a.csv", Array("id,text\n1,a,b\n".utf8), "line 2 has 3 fields, the header 2"),
+      ("a.csv", Array("id,text\n1,\"a\nb\"\n2\n".utf8), "line 4 has 1 field, the header 2"),
+      ("a.csv", Array("id,text\n1,\"a\nb".utf8), "line 2 opens a quote that is never closed"),
+      ("a.csv", Array("id,text\n1,".utf8) + [0xFF, 0x0A], "line 2: its text is not UTF-8"),
+      ("a.pdf", Array("%PDF-1.4".utf8), "is PDF, which is not read: pdftotext"),
+      ("a.txt", Array("BZh91AY&SY".utf8), "packed with bzip2, which is not read: bunzip2 -k"),
+      (
+        "a.pkl", [0x80, 0x04, 0x95],
+        "a pickle of Python, which is not read: python3 -c \"import pandas"
+      ),
+      ("a.feather", Array("FEA1".utf8) + [0, 0], "Feather of version 1, which is not read"),
+      ("a.7z", [0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C, 0], "a 7z archive, which is not read: 7z x"),
+      ("a.docx", [0x50, 0x4B, 3, 4], "word processor, which is not read: pandoc"),
+      (
+        "a.parquet", Array("version https://git-lfs.github.com/spec/v1\n".utf8),
+        "a pointer of Git LFS, not the file itself, which is not read: git lfs pull"
+      ),
+      ("a.parquet", Array("{\"text\": \"a\"}".utf8), "it is not Parquet"),
+      ("a.arrow", Array("{\"text\": \"a\"}".utf8), "it is not Arrow"),
+      ("a.jsonl.zst", Array("{}".utf8), "not in zstd's format"),
+      ("a.jsonl.xz", Array("{}".utf8), "not in xz's format"),
+      ("b.csv", [0x1F, 0x8B, 8, 0], "damaged or cut off after 0 unpacked bytes (gzip)"),
     ] as [(String, [UInt8], String)])
   func badFilesAreRefused(name: String, bytes: [UInt8], reason: String) throws {
     let line = try #require(refusal(try folder.write(bytes, to: name)))
@@ -170,7 +201,7 @@ import Tokenizer
 
   @Test func missingFilesAndEmptyFoldersAreRefused() throws {
     #expect(try #require(refusal(folder.path("none.txt"))).contains("cannot open"))
-    #expect(try #require(refusal(folder.path)).contains("holds no .txt or .jsonl"))
+    #expect(try #require(refusal(folder.path)).contains("holds no file of text"))
   }
 
   @Test func tokenizersAreFoundInAFolder() throws {

@@ -414,6 +414,10 @@ def test_container_has_the_libraries_that_the_programs_need():
         "libprotobuf-c-dev": "libprotobuf-c1",
         "libsqlite3-dev": "libsqlite3-0",
         "zlib1g-dev": "zlib1g",
+        "libzstd-dev": "libzstd1",
+        "liblzma-dev": "liblzma5",
+        "liblz4-dev": "liblz4-1",
+        "libsnappy-dev": "libsnappy1v5",
     }
     # Of xxHash the programs take in the header alone.
     headers = {"libxxhash-dev"}

@@ -16,7 +16,7 @@ public struct TextOptions: ParsableArguments, Sendable {
 
   @Option(
     name: .customLong("text-field"),
-    help: "The key of the text in a line of .jsonl (default: text).")
+    help: "The field of a JSON object, or the column of a table, that is the text (default: text).")
   var field: String?
 
   @Option(
@@ -29,6 +29,13 @@ public struct TextOptions: ParsableArguments, Sendable {
     name: .customLong("keep-line-ends"),
     help: "Text with its line ends as they are; else CR LF and CR of a .txt are read as LF.")
   var keepsLineEnds = false
+
+  @Option(
+    name: .customLong("pad-id"),
+    help:
+      "The id that fills up rows of token ids: left out, rows come one after another, cut to samples of --sequence-length (default: a row's)."
+  )
+  var padID: Int32?
 
   public init() {}
 

@@ -22,6 +22,9 @@ struct ComparedEvaluation {
     _ data: FilePath, _ dense: RunInputs, _ calibration: ForwardOptions, _ cluster: ClusterOptions,
     _ console: Console
   ) throws {
+    guard data != "-" else {
+      throw UsageError("the dense and the pruned model read the same data: give --eval a file")
+    }
     self.data = data
     // All else as without any option.
     var options = try ClusterOptions.parse([])
@@ -37,6 +40,9 @@ struct ComparedEvaluation {
       forward.text.sequenceLength = calibration.text.sequenceLength
       forward.text.field = calibration.text.field
       forward.text.keepsLineEnds = calibration.text.keepsLineEnds
+    } else if calibration.text.padID != nil {
+      forward.text.padID = calibration.text.padID
+      forward.text.sequenceLength = calibration.text.sequenceLength
     }
     self.forward = forward
     pass = try dense.evaluationPass(over: data, forward, self.cluster, console)

@@ -21,14 +21,15 @@ struct SampleSource {
 
   /// - Parameter model: the folder whose tokenizer reads text.
   func tokens(for shape: ModelShape, model: FilePath, _ log: Logger) throws -> TokenMatrix {
-    let tokens = try path.extension == "npy" ? tokenIDs() : textWindows(shape, model, log)
+    let tokens = try path.extension == "npy" ? tokenIDs(shape, log) : textWindows(shape, model, log)
     try tokens.validate(vocabularySize: shape.vocabularySize)
     return tokens
   }
 
-  private func tokenIDs() throws -> TokenMatrix {
+  private func tokenIDs(_ shape: ModelShape, _ log: Logger) throws -> TokenMatrix {
     let textual: [(name: String, isGiven: Bool)] = [
-      ("--sequence-length", text.sequenceLength != nil), ("--seed", text.seed != nil),
+      ("--sequence-length", text.sequenceLength != nil && text.padID == nil),
+      ("--seed", text.seed != nil),
       ("--sampling", text.order != nil), ("--text-field", text.field != nil),
       ("--chat-template", text.chatTemplate != nil), ("--keep-line-ends", text.keepsLineEnds),
       ("--stride", stride != nil),
@@ -36,7 +37,7 @@ struct SampleSource {
     if let option = textual.first(where: \.isGiven) {
       throw UsageError("\(option.name) is for text: \(path) holds token ids")
     }
-    let tokens = try TokenMatrix(path: path)
+    let tokens = try withoutPads(try TokenMatrix(path: path), shape, log)
     guard let sampleLimit else { return tokens }
     guard sampleLimit <= tokens.sampleCount else {
       throw UsageError(
@@ -45,9 +46,38 @@ struct SampleSource {
     return tokens.prefix(sampleCount: sampleLimit)
   }
 
+  private func withoutPads(
+    _ rows: TokenMatrix, _ shape: ModelShape, _ log: Logger
+  ) throws -> TokenMatrix {
+    guard let pad = text.padID else {
+      if let pad = rows.likelyPad {
+        log.notice(
+          """
+          rows of \(path) begin or end with the id \(pad) several times: if it fills them up, \
+          --pad-id \(pad) leaves it out
+          """)
+      }
+      return rows
+    }
+    let length = text.sequenceLength ?? rows.tokensPerSample
+    guard
+      let packed = try rows.packed(
+        withoutPad: pad, tokensPerSample: length, vocabularySize: shape.vocabularySize)
+    else {
+      throw UsageError(
+        "\(path) has less than one sample of \(length) tokens without the id \(pad): give a smaller "
+          + "--sequence-length, or another --pad-id")
+    }
+    log.info("\(rows.sampleCount) rows of \(path) without \(pad): \(packed.sampleCount) samples")
+    return packed
+  }
+
   private func textWindows(_ shape: ModelShape, _ model: FilePath, _ log: Logger) throws
     -> TokenMatrix
   {
+    guard text.padID == nil else {
+      throw UsageError("--pad-id is for token ids: \(path) is text, whose samples are whole")
+    }
     let tokenizer = try TokenizerFolder.load(model)
     guard tokenizer.vocabularySize <= shape.vocabularySize else {
       throw UsageError(
@@ -62,6 +92,13 @@ struct SampleSource {
         """
         \(windows.summary.changedLineEndCount) line ends of \(path) that are CR LF or CR are read as LF; \
         --keep-line-ends takes them as they are
+        """)
+    }
+    if windows.summary.dropsMostText {
+      log.notice(
+        """
+        most of \(path) is in texts shorter than a sample of \(windows.tokensPerSample) tokens, which \
+        random samples leave out; --sampling consecutive takes them in a row
         """)
     }
     log.info("\(windows.sampleCount) samples of \(path): \(windows.summary)")
