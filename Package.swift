@@ -173,10 +173,12 @@ let package = Package(
       of: "Tokenizer", resources: [.copy("Golden")],
       exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
     tests(
-      of: "ChatTemplate", ["TextData", "Tokenizer"], resources: [.copy("Golden"), .copy("Templates")],
+      of: "ChatTemplate", ["TextData", "Tokenizer"],
+      resources: [.copy("Golden"), .copy("Templates")],
       exclude: ["make_golden.py", "random_templates.py"]),
     tests(
-      of: "TextData", ["ChatTemplate", "Tokenizer", "Storage", "FlapCore", system], exclude: ["make_golden.py"]),
+      of: "TextData", ["Tokenizer", "Storage", "FlapCore", system],
+      resources: [.copy("Golden")], exclude: ["make_chat_golden.py", "make_golden.py"]),
     tests(of: "Kernels", ["Statistics", "FlapCore", "CKernels"]),
     tests(
       of: "Transformer",

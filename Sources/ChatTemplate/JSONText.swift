@@ -78,7 +78,9 @@ struct JSONText {
   }
 
   private static func text(_ number: Double) -> String {
-    guard number.isFinite else { return number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity" }
+    guard number.isFinite else {
+      return number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity"
+    }
     return PythonNumber.text(number)
   }
 

@@ -59,7 +59,8 @@ extension Lexer {
       return index
     }
     if source[position] == UInt8(ascii: "0"), position + 1 < source.count,
-      [UInt8(ascii: "x"), UInt8(ascii: "o"), UInt8(ascii: "b")].contains(source[position + 1] | 0x20)
+      [UInt8(ascii: "x"), UInt8(ascii: "o"), UInt8(ascii: "b")].contains(
+        source[position + 1] | 0x20)
     {
       throw ChatTemplateError(.unsupported("a number that is not decimal"), line: line)
     }
@@ -77,7 +78,9 @@ extension Lexer {
       var exponent = end + 1
       if exponent < source.count,
         source[exponent] == UInt8(ascii: "+") || source[exponent] == UInt8(ascii: "-")
-      { exponent += 1 }
+      {
+        exponent += 1
+      }
       if exponent < source.count, Lexer.isDigit(source[exponent]) {
         end = digits(exponent)
         isFloat = true

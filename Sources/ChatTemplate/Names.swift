@@ -6,7 +6,8 @@ enum FilterName: Hashable, Sendable {
   init(_ name: String) { self = Known(rawValue: name).map(FilterName.known) ?? .unknown(name) }
 
   enum Known: String, Sendable, CaseIterable {
-    case abs, attr, capitalize, count, d, `default`, dictsort, first, float, indent, int, items, join
+    case abs, attr, capitalize, count, d, `default`, dictsort, first, float, indent, int, items,
+      join
     case last, length, list, lower, map, max, min, reject, rejectattr, replace, reverse, round, safe
     case select, selectattr, sort, string, sum, title, tojson, trim, unique, upper
   }

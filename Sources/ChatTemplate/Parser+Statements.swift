@@ -58,7 +58,8 @@ extension Parser {
     case "break", "continue":
       guard loopCount > 0 else { throw failure("\(name) outside a loop") }
       kind = name == "break" ? .breakLoop : .continueLoop
-    case "include", "import", "from", "extends", "block", "autoescape", "print", "do", "trans", "debug":
+    case "include", "import", "from", "extends", "block", "autoescape", "print", "do", "trans",
+      "debug":
       throw ChatTemplateError(.unsupported("{% \(name) %}"), line: line)
     default: throw ChatTemplateError(.syntax("there is no tag \(name)"), line: line)
     }
@@ -178,7 +179,9 @@ extension Parser {
   private mutating func callBlock(line: Int) throws(ChatTemplateError) -> Statement.Kind {
     let parameters = current.kind == .sign(.leftParenthesis) ? try signature() : []
     let call = try expression()
-    guard case .call = call.kind else { throw ChatTemplateError(.syntax("a call expected"), line: line) }
+    guard case .call = call.kind else {
+      throw ChatTemplateError(.syntax("a call expected"), line: line)
+    }
     _ = names.id(of: "caller")
     let body = try functionBody(until: "endcall")
     return .call(Macro(name: "caller", parameters: parameters, body: body), call)

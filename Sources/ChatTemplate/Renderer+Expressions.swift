@@ -92,9 +92,10 @@ extension Renderer {
     _ filter: Expression, to value: Value
   ) throws(ChatTemplateError) -> Value {
     guard case .filter(let name, let operand, let arguments) = filter.kind else { return value }
-    let value = try operand.map { operand throws(ChatTemplateError) in
-      try apply(operand, to: value)
-    } ?? value
+    let value =
+      try operand.map { operand throws(ChatTemplateError) in
+        try apply(operand, to: value)
+      } ?? value
     return try filtered(value, name, try evaluate(arguments, filter.line), filter.line)
   }
 

@@ -51,9 +51,10 @@ extension Renderer {
     switch filter {
     case .join:
       let values = try arguments.bound(to: ["d", "attribute"], of: name, line)
-      let separator = try values[0].map { value throws(ChatTemplateError) in
-        try text(of: value, line)
-      } ?? []
+      let separator =
+        try values[0].map { value throws(ChatTemplateError) in
+          try text(of: value, line)
+        } ?? []
       var result: [UInt8] = []
       for (index, element) in try elements(of: value, line).enumerated() {
         if index > 0 { result += separator }
@@ -188,9 +189,10 @@ extension Renderer {
       guard try integer(values[0], else: 0, line) == 0 else {
         throw unsupported("rounding to decimals", line)
       }
-      let method = try values[1].map { value throws(ChatTemplateError) in
-        try string(value, line)
-      } ?? Array("common".utf8)
+      let method =
+        try values[1].map { value throws(ChatTemplateError) in
+          try string(value, line)
+        } ?? Array("common".utf8)
       switch String(decoding: method, as: UTF8.self) {
       case "common":
         return value.integer.map(Value.int) ?? .double(number.rounded(.toNearestOrEven))

@@ -132,9 +132,10 @@ extension Renderer {
     let keepsTrue = filter == .select || filter == .selectattr
     var results: [Value] = []
     for element in try elements(of: value, line) {
-      let tested = try path.map { path throws(ChatTemplateError) in
-        try member(path, of: element, line)
-      } ?? element
+      let tested =
+        try path.map { path throws(ChatTemplateError) in
+          try member(path, of: element, line)
+        } ?? element
       let holds =
         if let testName { try test(tested, testName, arguments, line) } else { tested.isTrue }
       if holds == keepsTrue { results.append(element) }
@@ -208,7 +209,8 @@ extension Renderer {
   private mutating func distinguished(
     _ value: Value, _ filter: FilterName.Known, _ arguments: Arguments, _ line: Int
   ) throws(ChatTemplateError) -> Value {
-    let values = try arguments.bound(to: ["case_sensitive", "attribute"], of: filter.rawValue, line)
+    let values = try arguments.bound(
+      to: ["case_sensitive", "attribute"], of: filter.rawValue, line)
     let elements = try elements(of: value, line)
     var keys: [Value] = []
     for element in elements {

@@ -52,9 +52,10 @@ extension Renderer {
     case .blockAssignment(let target, let filter, let body):
       let (text, flow) = try rendered(body)
       guard flow == .onward else { return flow }
-      let value = try filter.map { filter throws(ChatTemplateError) in
-        try apply(filter, to: .string(text))
-      } ?? .string(text)
+      let value =
+        try filter.map { filter throws(ChatTemplateError) in
+          try apply(filter, to: .string(text))
+        } ?? .string(text)
       try assign(value, to: target, line)
     case .filtered(let filter, let body):
       let (text, flow) = try rendered(body)

@@ -21,7 +21,8 @@ public enum TemplateDate {
       let isShort = format[index + 1] == UInt8(ascii: "-")
       if isShort { index += 1 }
       guard index + 1 < format.count, let field = field(format[index + 1]) else { return nil }
-      text += (isShort && field.count > 1 && field.first == "0" ? String(field.dropFirst()) : field)
+      text +=
+        (isShort && field.count > 1 && field.first == "0" ? String(field.dropFirst()) : field)
         .utf8
       index += 2
     }

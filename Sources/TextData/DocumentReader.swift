@@ -142,7 +142,8 @@ struct DocumentReader: ~Copyable {
     }
     if let text { return text.isEmpty ? nil : TextDocument(bytes: text) }
     let record = bytes.withUnsafeBytes {
-      ConversationRecord(UnsafeRawBufferPointer(rebasing: $0[range]), place: "\(path), line \(line)")
+      ConversationRecord(
+        UnsafeRawBufferPointer(rebasing: $0[range]), place: "\(path), line \(line)")
     }
     guard let text = try record.text(field: fieldName, chatFormat) else {
       throw TextDataError.missingField(path: path, line: line, field: fieldName)

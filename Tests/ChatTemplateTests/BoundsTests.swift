@@ -94,7 +94,8 @@ import Testing
       ])
     }
     let text = try Golden.template("llama-3.1").render([
-      ("messages", .list(turns)), ("bos_token", .text("<s>")), ("add_generation_prompt", .bool(false)),
+      ("messages", .list(turns)), ("bos_token", .text("<s>")),
+      ("add_generation_prompt", .bool(false)),
     ])
     #expect(text.count > 40_000 * 40)
   }

@@ -41,7 +41,10 @@ import Testing
         "{{ 9223372036854775807 + 1 }}",
         "line 1 of the template: a number beyond 64 bits is not understood here"
       ),
-      ("{% if x %}", "line 1 of the template: it ends before {% elif %} or {% else %} or {% endif %}"),
+      (
+        "{% if x %}",
+        "line 1 of the template: it ends before {% elif %} or {% else %} or {% endif %}"
+      ),
       ("{{ x.y }}", "line 1 of the template: x is undefined"),
       ("{{ {}.y.z }}", "line 1 of the template: dict has no y"),
       ("{{ raise_exception('roles\\nmust') }}", "roles\nmust"),
