@@ -186,7 +186,8 @@ let package = Package(
       exclude: ["make_golden.py", "random_templates.py"]),
     tests(
       of: "TextData", ["ChatTemplate", "Tokenizer", "Storage", "FlapCore", system],
-      resources: [.copy("Golden")], exclude: ["make_golden.py", "make_golden_files.py"]),
+      resources: [.copy("Golden")],
+      exclude: ["make_chat_golden.py", "make_golden.py", "make_golden_files.py"]),
     tests(of: "Columns", resources: [.copy("Golden")], exclude: ["make_golden.py"]),
     tests(of: "Kernels", ["Statistics", "FlapCore", "CKernels"]),
     tests(

@@ -13,9 +13,9 @@ extension Renderer {
       return .string(try repeated(text, count.integer!, weight: 16, line))
     case (.multiply, let count, .string(let text)) where count.integer != nil:
       return .string(try repeated(text, count.integer!, weight: 16, line))
-    case (.multiply, .list(let list), let count) where count.integer != nil:
-      guard list.kind == .list || list.kind == .tuple else { break }
-      let elements = try repeated(list.elements, count.integer!, weight: 1, line)
+    case (.multiply, .list(let list), let count), (.multiply, let count, .list(let list)):
+      guard list.kind == .list || list.kind == .tuple, let count = count.integer else { break }
+      let elements = try repeated(list.elements, count, weight: 1, line)
       return try made(.list(List(elements, list.kind)), line)
     case (.modulo, .string, _): throw unsupported("% behind a text", line)
     default: break

@@ -14,12 +14,7 @@ extension Renderer {
     switch known {
     case .divisibleby:
       let divisor = try arguments.bound(to: ["num"], required: 1, of: known.rawValue, line)[0]!
-      if case .string = value { throw unsupported("% behind a text", line) }
-      guard let number = value.integer, let divisor = divisor.integer else {
-        throw noNumber(value.integer == nil ? value : divisor, line)
-      }
-      guard divisor != 0 else { throw failed("division by zero", line) }
-      return PythonNumber.modulo(number, divisor) == 0
+      return try isDivisible(value, divisor, line)
     case .sameas:
       let other = try arguments.bound(to: ["other"], required: 1, of: known.rawValue, line)[0]!
       return try isSame(value, other, line)
@@ -51,9 +46,9 @@ extension Renderer {
       case .undefined, .function, .macro, .method, .loop: return true
       default: return false
       }
-    case .even, .odd:
-      guard let number = value.integer else { throw noNumber(value, line) }
-      return (number % 2 == 0) == (known == .even)
+    case .even: return try isDivisible(value, .int(2), line)
+    // Other than not even, of a fraction.
+    case .odd: return try arithmetic(.modulo, value, .int(2), line) == .int(1)
     case .lower, .upper:
       return PythonText.isCased(try text(of: value, line), upper: known == .upper)
     case .filter, .test:
@@ -64,6 +59,12 @@ extension Renderer {
     default: break
     }
     return false
+  }
+
+  private mutating func isDivisible(
+    _ value: Value, _ divisor: Value, _ line: Int
+  ) throws(ChatTemplateError) -> Bool {
+    try arithmetic(.modulo, value, divisor, line) == .int(0)
   }
 
   /// Python's `is`, where it is certain.

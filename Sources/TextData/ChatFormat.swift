@@ -53,10 +53,10 @@ public struct ChatFormat: Sendable {
       ]
     do {
       return try template.render(variables)
-    } catch  where error.isRaised {
-      throw TextDataError.refusedConversation(place: place, message: error.oneLine)
     } catch {
-      throw TextDataError.failedTemplate(path: contents.path, place: place, reason: error.oneLine)
+      throw error.isRaised
+        ? TextDataError.refusedConversation(place: place, message: error.oneLine)
+        : TextDataError.failedTemplate(path: contents.path, place: place, reason: error.oneLine)
     }
   }
 }
