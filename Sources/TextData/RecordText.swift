@@ -1,3 +1,4 @@
+internal import Columns
 internal import FlapCore
 internal import Tokenizer
 
@@ -48,12 +49,31 @@ struct RecordText {
     }
   }
 
-  /// Which of a table's columns holds the text.
-  func column(among names: [String], path: String) throws(TextDataError) -> Int {
+  /// Which of a table's columns make a row's text: those that ``text(ofRow:_:)`` is given.
+  func columns(among names: [String], path: String) throws(TextDataError) -> [Int] {
     guard let index = names.firstIndex(of: field) else {
       throw missing(names, RecordPlace(path: path, unit: .table, number: 0))
     }
-    return index
+    return [index]
+  }
+
+  /// The text of a row of a table.
+  ///
+  /// - Parameter cells: of ``columns(among:path:)``, in that order.
+  /// - Returns: nil where it is empty or null.
+  func text(ofRow cells: [Cell], _ place: RecordPlace) throws(TextDataError) -> [UInt8]? {
+    let text: [UInt8]
+    switch cells[0] {
+    case .null: return nil
+    case .text(let bytes): text = bytes
+    case .texts(let lines): text = RecordText.joined(lines)
+    case .records:
+      throw .noTextInField(place: "\(place)", field: field, type: "a list of structures")
+    }
+    guard text.withUnsafeBytes({ UTF8Validation.firstInvalidOffset(in: $0) }) == nil else {
+      throw .invalidUTF8Row(place: "\(place)")
+    }
+    return text.isEmpty ? nil : text
   }
 
   /// One text of several: a list of strings are its lines.
@@ -127,7 +147,8 @@ struct RecordText {
       return .conversation(place: "\(place)", field: name)
     }
     return .missingField(
-      place: "\(place)", isTable: place.unit == .table, field: field, available: names)
+      place: "\(place)", isTable: place.unit == .table, field: field,
+      available: names.prefix(RecordText.namedFieldLimit).map { PlainText.line($0, limit: 60) })
   }
 }
 

@@ -20,7 +20,7 @@ public enum TextDataError: Error, Hashable, Sendable {
   case notJSON(place: String, isLine: Bool, offset: Int)
   case notJSONArray(path: String, offset: Int)
   /// The file ends within a record.
-  case cutOff(path: String, place: String)
+  case cutOff(place: String)
   case missingField(place: String, isTable: Bool, field: String, available: [String])
   case noTextInField(place: String, field: String, type: String)
   /// Every text of the file is empty.
@@ -73,7 +73,7 @@ extension TextDataError: CustomStringConvertible {
         + (isLine ? ": each line of a .jsonl is one" : ": each element is one, or a text itself")
     case .notJSONArray(let path, let offset):
       "\(path) is not one JSON array at byte \(offset): write it again, or one object a line"
-    case .cutOff(let path, let place): "\(path) ends within \(place): copy or download it again"
+    case .cutOff(let place): "\(place) is cut off: copy or download the file again"
     case .missingField(let place, let isTable, let field, let available):
       "\(place) has no \(isTable ? "column" : "text in the field") \"\(field)\": name another with "
         + "--text-field" + TextDataError.listed(available)
