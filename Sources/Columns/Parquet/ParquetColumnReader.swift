@@ -72,12 +72,7 @@ struct ParquetColumnReader: ColumnReader {
 /// The rows of a column of lists of structures: a reader for each field goes from row to row.
 struct ParquetRecordReader: ColumnReader {
   let fields: [String]
-  private(set) var readers: [ParquetColumnReader]
-
-  init(fields: [String], readers: [ParquetColumnReader]) {
-    self.fields = fields
-    self.readers = readers
-  }
+  var readers: [ParquetColumnReader]
 
   mutating func next() throws(ColumnsError) -> Cell? {
     var records: [[String: [UInt8]]] = []
