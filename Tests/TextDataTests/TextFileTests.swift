@@ -174,6 +174,10 @@ import Tokenizer
       ("a.csv", Array("id,text\n1,\"a\nb\"\n2\n".utf8), "line 4 has 1 field, the header 2"),
       ("a.csv", Array("id,text\n1,\"a\nb".utf8), "line 2 opens a quote that is never closed"),
       ("a.csv", Array("id,text\n1,".utf8) + [0xFF, 0x0A], "line 2: its text is not UTF-8"),
+      (
+        "a.json", Array("{\n  \"text\": \"a\"\n}".utf8),
+        "JSON objects of several lines each, which is not read: jq -c"
+      ),
       ("a.pdf", Array("%PDF-1.4".utf8), "is PDF, which is not read: pdftotext"),
       ("a.txt", Array("BZh91AY&SY".utf8), "packed with bzip2, which is not read: bunzip2 -k"),
       (
