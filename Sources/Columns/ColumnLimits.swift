@@ -6,8 +6,10 @@ public enum ColumnLimits {
   static let columnCount = 100_000
   /// Deepest nesting of columns, and of the structures that describe them.
   static let depth = 64
-  /// Largest page, or buffer of a record batch, unpacked.
-  static let blockBytes = 2 << 30
+  /// Largest page, unpacked.
+  static let pageBytes = 1 << 30
+  /// Largest buffer of a record batch, unpacked: polars makes one batch of a whole table.
+  static let bufferBytes = 2 << 30
   /// Most values of a page: runs declare any number in a few bytes.
   static let valuesPerPage = 1 << 24
   /// Most rows of a record batch.

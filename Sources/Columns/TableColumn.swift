@@ -4,12 +4,20 @@ public struct TableColumn: Hashable, Sendable {
     case text
     /// A list of strings in each row.
     case texts
+    /// A list of structures in each row, with these fields of strings: a conversation's messages.
+    case records(fields: [String])
     /// What else it is, in words.
     case other(String)
   }
 
   public let name: String
   public let kind: Kind
+
+  /// Whether ``Table/reader(ofColumn:)`` reads it.
+  public var isRead: Bool {
+    if case .other = kind { return false }
+    return true
+  }
 }
 
 /// What a row has in a column of texts.
@@ -19,6 +27,8 @@ public enum Cell: Hashable, Sendable {
   case text([UInt8])
   /// Those that are not null.
   case texts([[UInt8]])
+  /// Their fields that are not null.
+  case records([[String: [UInt8]]])
 }
 
 /// The rows of a column, one after another.
@@ -32,6 +42,6 @@ public protocol Table {
   /// In the order of the file.
   var columns: [TableColumn] { get }
 
-  /// - Precondition: the column holds texts.
+  /// - Precondition: the column is read.
   func reader(ofColumn index: Int) throws(ColumnsError) -> any ColumnReader
 }

@@ -13,6 +13,16 @@ struct Conversation {
   /// The fields that hold conversations, besides the one that the user names.
   static let fields = ["messages", "conversations", "conversation"]
 
+  /// The columns of a table that hold conversations, or belong to them.
+  ///
+  /// - Returns: nil: there are none.
+  static func fields(among names: [String]) -> Set<String>? {
+    if let name = fields.first(where: names.contains) { return [name, "system"] }
+    let instruction = ["instruction", "output"]
+    return instruction.allSatisfy(names.contains)
+      ? Set(instruction + ["input", "system"]) : nil
+  }
+
   /// Reads
   /// - `messages` as OpenAI has them: a list of objects with `role` and `content`, taken as they are,
   ///   with `tools` beside them;

@@ -1,9 +1,14 @@
+internal import Columns
+
 /// Texts in a column of rows: `.csv` and `.tsv` (RFC 4180), read as Python's `csv` reads them. The
 /// first row names the columns.
 struct DelimitedDocuments: ~Copyable, DocumentSource {
   private var buffer: TextBuffer
   private let separator: UInt8
-  private var column = 0
+  private let record: RecordText
+  /// Those that the record wants.
+  private var columns: [Int] = []
+  private var names: [String] = []
   private var columnCount = 0
   private var row = 0
   /// Of the file, at the beginning of the next row.
@@ -13,49 +18,47 @@ struct DelimitedDocuments: ~Copyable, DocumentSource {
   init(_ buffer: consuming TextBuffer, separator: UInt8, _ record: RecordText) throws {
     self.buffer = buffer
     self.separator = separator
-    let names = try nextRow(column: nil)?.fields ?? []
-    columnCount = names.count
-    column = try record.column(
-      among: names.map { String(decoding: $0, as: UTF8.self) }, path: self.buffer.path)
+    self.record = record
+    let header = (try nextRow()?.fields ?? []).map { String(decoding: $0, as: UTF8.self) }
+    columnCount = header.count
+    columns = try record.columns(among: header, path: self.buffer.path)
+    names = columns.map { header[$0] }
   }
 
   mutating func next() throws -> TextDocument? {
     while true {
       let start = line
-      guard let found = try nextRow(column: column) else { return nil }
+      guard let found = try nextRow() else { return nil }
       row += 1
-      guard found.fieldCount == columnCount else {
+      guard found.fields.count == columnCount else {
         throw TextDataError.raggedRow(
-          place: "\(buffer.path), line \(start)", fieldCount: found.fieldCount,
+          place: "\(buffer.path), line \(start)", fieldCount: found.fields.count,
           columnCount: columnCount)
       }
-      let text = found.fields[0]
-      let invalid = text.withUnsafeBytes { UTF8Validation.firstInvalidOffset(in: $0) }
-      guard invalid == nil else {
-        throw TextDataError.invalidUTF8Row(place: "\(buffer.path), line \(start)")
-      }
-      if !text.isEmpty { return TextDocument(bytes: text) }
+      let cells = columns.map { Cell.text(found.fields[$0]) }
+      let place = RecordPlace(path: buffer.path, unit: .line, number: start)
+      if let text = try record.text(ofRow: cells, names, place) { return text }
     }
   }
 
   private struct Row {
-    /// All, or the one that was asked for.
+    /// Empty where it is not wanted.
     var fields: [[UInt8]] = []
-    var fieldCount = 0
     var byteCount = 0
     var lineCount = 0
     /// Of an empty line.
     var isBlank = false
   }
 
-  /// - Parameter column: nil: all.
   /// - Returns: nil at the end.
-  private mutating func nextRow(column: Int?) throws -> Row? {
+  private mutating func nextRow() throws -> Row? {
+    // Of the header all.
+    let wanted = columnCount == 0 ? nil : columns
     while true {
       if buffer.count == 0, !(try buffer.readMore()) { return nil }
       let isLast = buffer.isAtEnd
       let parsed = buffer.withBytes(0..<buffer.count) { bytes in
-        Parser(bytes: bytes, separator: separator, isLast: isLast).row(column: column)
+        Parser(bytes: bytes, separator: separator, isLast: isLast).row(wanted)
       }
       switch parsed {
       case .row(let row):
@@ -83,11 +86,11 @@ struct DelimitedDocuments: ~Copyable, DocumentSource {
     /// Whether nothing comes after them.
     let isLast: Bool
 
-    func row(column: Int?) -> Parsed {
+    func row(_ wanted: [Int]?) -> Parsed {
       var row = Row()
       var position = 0
       while true {
-        let isWanted = column == nil || column == row.fieldCount
+        let isWanted = wanted?.contains(row.fields.count) ?? true
         var field: [UInt8] = []
         if position < bytes.count, bytes[position] == UInt8(ascii: "\"") {
           let openedAt = row.lineCount
@@ -109,8 +112,7 @@ struct DelimitedDocuments: ~Copyable, DocumentSource {
         while position < bytes.count, !isEnd(bytes[position]) { position += 1 }
         if isWanted { field.append(contentsOf: bytes[start..<position]) }
         guard position < bytes.count || isLast else { return .needsMore }
-        row.fieldCount += 1
-        if isWanted { row.fields.append(field) }
+        row.fields.append(field)
         if position < bytes.count, bytes[position] == separator {
           position += 1
           continue

@@ -32,6 +32,9 @@ struct DocumentReader: ~Copyable {
     switch form {
     case .plain: return PlainDocument(buffer, keepsLineEnds: sampling.keepsLineEnds)
     case .json:
+      guard !contents.beginsAsSettings else {
+        throw TextDataError.foreign(path: file.name, format: .spreadJSON)
+      }
       // A line cannot begin so, unless all is one array.
       if contents.firstByte == UInt8(ascii: "["), file.path.extension != "jsonl" {
         return JSONArrayDocuments(buffer, record)

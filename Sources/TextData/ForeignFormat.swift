@@ -4,6 +4,7 @@ enum ForeignFormat: Hashable, CaseIterable {
   case featherV1, pickle, orc, avro, hdf5, sqlite, npz
   case pdf, word, excel
   case gitLFSPointer
+  case spreadJSON
 
   /// By what a file begins with.
   init?(firstBytes bytes: ArraySlice<UInt8>) {
@@ -61,6 +62,7 @@ enum ForeignFormat: Hashable, CaseIterable {
     case .word: "a document of a word processor"
     case .excel: "a spreadsheet"
     case .gitLFSPointer: "a pointer of Git LFS, not the file itself"
+    case .spreadJSON: "JSON objects of several lines each"
     }
   }
 
@@ -98,6 +100,8 @@ enum ForeignFormat: Hashable, CaseIterable {
     case .pdf: "pdftotext \(file) \(text)"
     case .word: "pandoc -t plain \(file) -o \(text)"
     case .gitLFSPointer: "git lfs pull"
+    case .spreadJSON:
+      "jq -c . \(file) > " + ForeignFormat.quoted(ForeignFormat.stem(path) + ".jsonl")
     }
   }
 

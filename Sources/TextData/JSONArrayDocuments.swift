@@ -101,7 +101,7 @@ struct JSONArrayDocuments: ~Copyable, DocumentSource {
       }
       if let end { return end }
       guard try buffer.readMore() else {
-        throw TextDataError.cutOff(path: buffer.path, place: place.description)
+        throw TextDataError.cutOff(place: place.description)
       }
     }
   }

@@ -1,3 +1,4 @@
+internal import Columns
 internal import FlapCore
 internal import Tokenizer
 
@@ -64,12 +65,40 @@ struct RecordText {
     return text.isEmpty ? nil : TextDocument(bytes: text)
   }
 
-  /// Which of a table's columns holds the text.
-  func column(among names: [String], path: String) throws(TextDataError) -> Int {
-    guard let index = names.firstIndex(of: field) else {
+  /// Which of a table's columns make a row's text: those that ``text(ofRow:_:)`` is given.
+  func columns(among names: [String], path: String) throws(TextDataError) -> [Int] {
+    if let index = names.firstIndex(of: field) { return [index] }
+    guard let wanted = Conversation.fields(among: names) else {
       throw missing(names, RecordPlace(path: path, unit: .table, number: 0))
     }
-    return index
+    return names.indices.filter { wanted.contains(names[$0]) }
+  }
+
+  /// The text of a row of a table.
+  ///
+  /// - Parameter cells: of ``columns(among:path:)``, in that order, and the names of those.
+  /// - Returns: nil where it is empty or null.
+  /// - Throws: ``TextDataError`` or a `StorageError`.
+  func text(
+    ofRow cells: [Cell], _ names: [String], _ place: RecordPlace
+  ) throws -> TextDocument? {
+    guard cells.allSatisfy(\.isUTF8) else { throw TextDataError.invalidUTF8Row(place: "\(place)") }
+    if names == [field] {
+      switch cells[0] {
+      case .null: return nil
+      case .text(let text): return text.isEmpty ? nil : TextDocument(bytes: text)
+      case .texts(let lines):
+        let text = RecordText.joined(lines)
+        return text.isEmpty ? nil : TextDocument(bytes: text)
+      case .records: break
+      }
+    }
+    let record = ConversationRecord(cells, names, place: "\(place)")
+    guard let text = try record.text(field: field, chatFormat) else {
+      throw TextDataError.noTextInField(
+        place: "\(place)", field: names[0], type: "a list of structures that is no conversation")
+    }
+    return text.isEmpty ? nil : TextDocument(bytes: text, isConversation: true)
   }
 
   /// One text of several: a list of strings are its lines.
@@ -128,15 +157,10 @@ struct RecordText {
     }
   }
 
-  /// The columns of conversations, which no table's reader takes apart.
-  private static let conversations = ["messages", "conversations", "conversation"]
-
   private func missing(_ names: [String], _ place: RecordPlace) -> TextDataError {
-    if let name = names.first(where: { RecordText.conversations.contains($0) }) {
-      return .conversation(place: "\(place)", field: name)
-    }
     return .missingField(
-      place: "\(place)", isTable: place.unit == .table, field: field, available: names)
+      place: "\(place)", isTable: place.unit == .table, field: field,
+      available: names.prefix(RecordText.namedFieldLimit).map { PlainText.line($0, limit: 60) })
   }
 }
 

@@ -2,12 +2,14 @@ internal import Columns
 internal import Storage
 internal import SystemPackage
 
-/// Texts in a column of a Parquet or Arrow file.
+/// Texts in columns of a Parquet or Arrow file.
 struct TableDocuments: ~Copyable, DocumentSource {
   private let path: String
   /// The reader reads where it lies.
   private let file: MappedFile
-  private var reader: any ColumnReader
+  private var readers: [any ColumnReader] = []
+  private let record: RecordText
+  private var names: [String] = []
   private var row = 0
 
   /// - Throws: ``TextDataError`` or a `StorageError`.
@@ -16,39 +18,45 @@ struct TableDocuments: ~Copyable, DocumentSource {
     do {
       let table: any Table =
         form == .parquet ? try ParquetTable(mapped.bytes) : try ArrowTable(mapped.bytes)
-      let index = try record.column(among: table.columns.map(\.name), path: file.name)
-      if case .other(let type) = table.columns[index].kind {
-        throw TextDataError.noTextInField(place: file.name, field: record.field, type: type)
+      for index in try record.columns(among: table.columns.map(\.name), path: file.name) {
+        if case .other(let type) = table.columns[index].kind {
+          throw TextDataError.noTextInField(
+            place: file.name, field: table.columns[index].name, type: type)
+        }
+        readers.append(try table.reader(ofColumn: index))
+        names.append(table.columns[index].name)
       }
-      reader = try table.reader(ofColumn: index)
     } catch let error as ColumnsError {
       throw TextDataError.damagedTable(path: file.name, reason: "\(error)")
     }
     path = file.name
     self.file = mapped
+    self.record = record
   }
 
   mutating func next() throws -> TextDocument? {
-    while true {
-      let cell: Cell?
-      do {
-        cell = try reader.next()
-      } catch {
-        throw TextDataError.damagedTable(path: path, reason: "row \(row + 1): \(error)")
-      }
-      guard let cell else { return nil }
+    while let cells = try nextRow() {
       row += 1
-      let text: [UInt8]
-      switch cell {
-      case .null: continue
-      case .text(let bytes): text = bytes
-      case .texts(let lines): text = RecordText.joined(lines)
+      if let text = try record.text(
+        ofRow: cells, names, RecordPlace(path: path, unit: .row, number: row))
+      {
+        return text
       }
-      if text.isEmpty { continue }
-      guard text.withUnsafeBytes({ UTF8Validation.firstInvalidOffset(in: $0) }) == nil else {
-        throw TextDataError.invalidUTF8Row(place: "\(path), row \(row)")
-      }
-      return TextDocument(bytes: text)
     }
+    return nil
+  }
+
+  /// - Returns: nil at the end.
+  private mutating func nextRow() throws(TextDataError) -> [Cell]? {
+    var cells: [Cell] = []
+    do {
+      for index in readers.indices {
+        guard let cell = try readers[index].next() else { return nil }
+        cells.append(cell)
+      }
+    } catch {
+      throw .damagedTable(path: path, reason: "row \(row + 1): \(error)")
+    }
+    return cells
   }
 }

@@ -20,13 +20,11 @@ public enum TextDataError: Error, Hashable, Sendable {
   case notJSON(place: String, isLine: Bool, offset: Int)
   case notJSONArray(path: String, offset: Int)
   /// The file ends within a record.
-  case cutOff(path: String, place: String)
+  case cutOff(place: String)
   case missingField(place: String, isTable: Bool, field: String, available: [String])
   case noTextInField(place: String, field: String, type: String)
   /// Every text of the file is empty.
   case onlyEmptyTexts(path: String, field: String)
-  /// A record of a conversation.
-  case conversation(place: String, field: String)
   case raggedRow(place: String, fieldCount: Int, columnCount: Int)
   case openQuote(place: String)
   /// A file of columns that cannot be read from its beginning to its end alone.
@@ -82,7 +80,7 @@ extension TextDataError: CustomStringConvertible {
         + (isLine ? ": each line of a .jsonl is one" : ": each element is one, or a text itself")
     case .notJSONArray(let path, let offset):
       "\(path) is not one JSON array at byte \(offset): write it again, or one object a line"
-    case .cutOff(let path, let place): "\(path) ends within \(place): copy or download it again"
+    case .cutOff(let place): "\(place) is cut off: copy or download the file again"
     case .missingField(let place, let isTable, let field, let available):
       "\(place) has no \(isTable ? "column" : "text in the field") \"\(field)\": name another with "
         + "--text-field" + TextDataError.listed(available)
@@ -90,10 +88,6 @@ extension TextDataError: CustomStringConvertible {
       "\(place) has \(type) in \"\(field)\", no text: name another with --text-field"
     case .onlyEmptyTexts(let path, let field):
       "\(path) has no text in \"\(field)\", in no record: name another with --text-field"
-    case .conversation(let place, let field):
-      "\(place) holds conversations (\"\(field)\"), which are read from JSON alone: python -c \"import "
-        + "pandas; pandas.read_parquet('\(place)').to_json('conversations.jsonl', orient='records', "
-        + "lines=True)\""
     case .raggedRow(let place, let fieldCount, let columnCount):
       "\(place) has \(fieldCount) field\(fieldCount == 1 ? "" : "s"), the header \(columnCount): quote "
         + "what holds separators, quotes or line ends"

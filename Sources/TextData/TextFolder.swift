@@ -39,16 +39,18 @@ struct TextFolder {
   private static func files(in folder: FilePath) throws -> [TextFile] {
     if let files = try SavedDataset.files(in: folder) { return files }
     var found: [TextFile] = []
-    try collect(folder, depth: 0, into: &found)
+    var refusal: TextDataError?
+    try collect(folder, depth: 0, into: &found, &refusal)
     let tables = found.filter { $0.form?.isTable == true }
     // What lies beside tables describes them.
     let files = tables.isEmpty ? found : found.filter { $0.form != nil }
-    guard !files.isEmpty else { throw TextDataError.noText(folder: folder.string) }
+    guard !files.isEmpty else { throw refusal ?? .noText(folder: folder.string) }
     return files
   }
 
+  /// - Parameter refusal: gets what to do with the first file of a format that is known and not read.
   private static func collect(
-    _ folder: FilePath, depth: Int, into files: inout [TextFile]
+    _ folder: FilePath, depth: Int, into files: inout [TextFile], _ refusal: inout TextDataError?
   ) throws {
     // Links may lead back.
     guard depth < TextLimits.folderDepth else {
@@ -59,26 +61,24 @@ struct TextFolder {
     for name in names where !isDescription(name) {
       let path = folder.appending(name)
       if isFolder(path) {
-        try collect(path, depth: depth + 1, into: &files)
+        try collect(path, depth: depth + 1, into: &files, &refusal)
       } else {
         let file = TextFile(path: path)
-        if try isData(file) { files.append(file) }
+        if isData(file, &refusal) { files.append(file) }
       }
     }
   }
 
   /// Whether a file in a folder is one of its texts: by its name, or else by its contents.
-  private static func isData(_ file: TextFile) throws -> Bool {
-    switch file.form {
-    case .json:
-      // Settings lie beside texts, as .json of one object on several lines.
-      guard let contents = try? FileContents(file) else { return true }
-      return !contents.beginsAsSettings
-    case .some: return true
-    case nil:
-      guard let contents = try? FileContents(file) else { return false }
-      return contents.kind == .text
+  private static func isData(_ file: TextFile, _ refusal: inout TextDataError?) -> Bool {
+    if let form = file.form, form != .json { return true }
+    // What cannot be opened says so when it is read, if it is one by its name.
+    guard let contents = try? FileContents(file) else { return file.form != nil }
+    if case .foreign(let format) = contents.kind, refusal == nil {
+      refusal = .foreign(path: file.path.string, format: format)
     }
+    // Settings lie beside texts, as .json of one object on several lines.
+    return file.form == .json ? !contents.beginsAsSettings : contents.kind == .text
   }
 
   private static func isDescription(_ name: String) -> Bool {

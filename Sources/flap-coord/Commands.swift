@@ -10,7 +10,8 @@ struct Prune: ParsableCommand {
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
   @Option(
-    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    help:
+      "Text, tables of text, a folder, - (see the README), or token ids (.npy [samples, tokens]).",
     completion: .file(), transform: path)
   var calibration: FilePath?
   @Option(
@@ -53,7 +54,8 @@ struct Calibrate: ParsableCommand {
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
   @Option(
-    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    help:
+      "Text, tables of text, a folder, - (see the README), or token ids (.npy [samples, tokens]).",
     completion: .file(), transform: path)
   var calibration: FilePath
   @Option(help: "The statistics file to write.", completion: .file(), transform: path) var output:
@@ -146,7 +148,8 @@ struct Eval: ParsableCommand {
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
   @Option(
-    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    help:
+      "Text, tables of text, a folder, - (see the README), or token ids (.npy [samples, tokens]).",
     completion: .file(), transform: path)
   var data: FilePath
   @Option(
@@ -207,7 +210,8 @@ struct Compare: ParsableCommand {
   @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
     FilePath
   @Option(
-    help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
+    help:
+      "Text, tables of text, a folder, - (see the README), or token ids (.npy [samples, tokens]).",
     completion: .file(), transform: path)
   var calibration: FilePath
   @Option(

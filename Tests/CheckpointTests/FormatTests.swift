@@ -71,7 +71,7 @@ struct FormatTests {
     arguments: [
       ("float.npy", "not little-endian integers: python3"), ("fortran.npy", "C order"),
       ("vector.npy", "not a matrix"),
-      ("empty.npy", "empty"), ("wide.npy", "1099511627776 (sample 0, position 0) is no token id"),
+      ("empty.npy", "empty"), ("wide.npy", "1099511627776 (sample 0, position 1) is no token id"),
     ])
   func otherArrays(name: String, reason: String) {
     let error = #expect(throws: CheckpointError.self) {

@@ -42,17 +42,40 @@ struct DamageTests {
     #expect(refusal(encrypted)?.contains("encrypted") == true)
   }
 
-  /// A page that unpacks to more than it declares, or less, is refused; so is one that declares more
-  /// than is read.
+  /// What declares more than is read, before any memory is taken for it.
   @Test("bombs are refused by name") func bombs() throws {
-    let bytes = try GoldenTests.bytes("zstd-v1.parquet")
-    // The size of the footer, in its last bytes.
-    var footer = bytes
-    footer.replaceSubrange(bytes.count - 8..<bytes.count - 4, with: [0xFF, 0xFF, 0xFF, 0x7F])
+    var footer = try GoldenTests.bytes("zstd-v1.parquet")
+    footer.replaceSubrange(footer.count - 8..<footer.count - 4, with: [0xFF, 0xFF, 0xFF, 0x7F])
     #expect(try #require(refusal(footer)).contains("its footer"))
+
     var message = try GoldenTests.bytes("stream-none.arrow")
     message.replaceSubrange(4..<8, with: [0xFF, 0xFF, 0xFF, 0x7F])
-    #expect(refusal(message) != nil)
+    #expect(try #require(refusal(message)).contains("it is not Arrow"))
+
+    // The header of the first page: field 1, a dictionary; field 2, its size unpacked; field 3.
+    var page = try GoldenTests.bytes("required.parquet")
+    #expect(page[4...].starts(with: [0x15, 0x04, 0x15]))
+    let end = try #require(page[7...].firstIndex { $0 < 0x80 })
+    // 1 500 000 000 in zigzag and LEB128.
+    page.replaceSubrange(7...end, with: [0x80, 0xBC, 0xC1, 0x96, 0x0B])
+    let line = try #require(refusal(page))
+    #expect(
+      line.contains("a page at byte 4 declares 1500000000, and at most 1073741824"), "\(line)")
+
+    // The size of a packed buffer, before its magic: more than is read, and another than it has.
+    let packed = try GoldenTests.bytes("file-zstd.arrow")
+    let magic: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD]
+    let places = packed.indices.dropFirst(8).filter { packed[$0...].starts(with: magic) }
+    #expect(!places.isEmpty)
+    for (size, reason) in [(1 << 40, "declares 1099511627776"), (1 << 30, "packed buffer")] {
+      var bytes = packed
+      for place in places {
+        withUnsafeBytes(of: Int64(size).littleEndian) { size in
+          bytes.replaceSubrange(place - 8..<place, with: Array(size))
+        }
+      }
+      #expect(try #require(refusal(bytes)).contains(reason))
+    }
   }
 
   @Test("mutated files are read or refused") func fuzz() throws {

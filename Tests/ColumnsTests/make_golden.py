@@ -34,6 +34,14 @@ TEXTS = [
 ]
 LISTS = [None if n % 7 == 5 else [TEXTS[(n * 3 + k) % len(TEXTS)] for k in range(n % 4)] for n in range(30)]
 
+# Conversations, with a field that is no string.
+MESSAGES = [
+    None if n % 9 == 8
+    else [{"role": ["user", "assistant"][k % 2], "n": k, "content": TEXTS[(n + k) % len(TEXTS)]} for k in range(n % 5)]
+    for n in range(30)
+]
+MESSAGE = pyarrow.struct([("role", pyarrow.string()), ("n", pyarrow.int64()), ("content", pyarrow.string())])
+
 
 def arrow(type=pyarrow.string()):
     return pyarrow.table({
@@ -71,11 +79,15 @@ def write_parquet():
     lists = pyarrow.table({"text": pyarrow.array(LISTS, pyarrow.list_(pyarrow.string()))})
     for version in ["1.0", "2.0"]:
         parquet(f"lists-v{version[0]}", lists, data_page_version=version, data_page_size=64, write_batch_size=4, row_group_size=16)
+        messages = pyarrow.table({"id": range(len(MESSAGES)), "text": pyarrow.array(MESSAGES, pyarrow.list_(MESSAGE))})
+        parquet(f"messages-v{version[0]}", messages, data_page_version=version, data_page_size=64, write_batch_size=4, row_group_size=16)
     parquet("brotli", table, compression="brotli")
     pandas.DataFrame({"id": range(len(TEXTS)), "text": TEXTS}).to_parquet(GOLDEN / "pandas.parquet")
     polars.DataFrame({"id": range(len(TEXTS)), "text": TEXTS}).write_parquet(GOLDEN / "polars.parquet")
     polars.DataFrame({"id": range(len(TEXTS)), "text": TEXTS}).write_parquet(GOLDEN / "polars-snappy.parquet", compression="snappy", row_group_size=16)
     polars.DataFrame({"text": LISTS}).write_parquet(GOLDEN / "lists-polars.parquet")
+    polars.DataFrame({"text": MESSAGES}).write_parquet(GOLDEN / "messages-polars.parquet")
+    datasets.Dataset.from_dict({"text": MESSAGES}).to_parquet(GOLDEN / "messages-datasets.parquet")
     datasets.Dataset.from_dict({"text": TEXTS}).to_parquet(GOLDEN / "datasets.parquet")
 
 
@@ -98,6 +110,9 @@ def write_arrow():
     ipc("lists", pyarrow.table({"n": range(len(LISTS)), "text": pyarrow.array(LISTS, pyarrow.list_(pyarrow.string()))}))
     ipc("lists-large", pyarrow.table({"text": pyarrow.array(LISTS, pyarrow.large_list(pyarrow.large_string()))}), stream=True)
     ipc("lists-view", pyarrow.table({"text": pyarrow.array(LISTS, pyarrow.list_(pyarrow.string_view()))}))
+    ipc("messages", pyarrow.table({"id": range(len(MESSAGES)), "text": pyarrow.array(MESSAGES, pyarrow.list_(MESSAGE))}), compression="zstd")
+    ipc("messages-large", pyarrow.table({"text": pyarrow.array(MESSAGES, pyarrow.large_list(MESSAGE))}), stream=True)
+    polars.DataFrame({"text": MESSAGES}).write_ipc(GOLDEN / "messages-polars.arrow")
     ipc("no-rows", arrow().slice(0, 0))
     # A dictionary that grows from batch to batch.
     with pyarrow.ipc.new_stream(GOLDEN / "deltas.arrow", pyarrow.schema([("text", pyarrow.dictionary(pyarrow.int8(), pyarrow.string()))]),
@@ -125,7 +140,12 @@ def main():
     write_parquet()
     write_arrow()
     joined = [None if row is None else "\n".join(text for text in row if text is not None) for row in LISTS]
-    (GOLDEN / "texts.json").write_text(json.dumps({"texts": TEXTS, "lists": joined}, indent=1))
+    said = [
+        "\n".join(f"{message['role']}: {'-' if message['content'] is None else message['content']}" for message in row or [])
+        for row in MESSAGES
+    ]
+    expected = {"texts": TEXTS, "lists": joined, "messages": said}
+    (GOLDEN / "texts.json").write_text(json.dumps(expected, indent=1))
 
 
 main()

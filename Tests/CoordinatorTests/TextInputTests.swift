@@ -40,9 +40,71 @@ struct TextInputTests {
     let lines = try folder.write(Array(line), to: "story.jsonl")
     let expected = try statistics(text)
     #expect(try statistics(lines, "--text-field", "story") == expected)
+    let rows = "id,story\n1,\"" + Self.story + "\"\n"
+    let table = try folder.write(Array(rows.utf8), to: "story.csv")
+    #expect(try statistics(table, "--text-field", "story") == expected)
+    let array = try folder.write(Array(JSONEncoder().encode([Self.story])), to: "story.json")
+    #expect(try statistics(array) == expected)
     #expect(try statistics(text, "--seed", "0", "--sampling", "random") == expected)
     #expect(try statistics(text, "--seed", "1") != expected)
     #expect(try statistics(text, "--sampling", "consecutive") != expected)
+  }
+
+  @Test("standard input is read as a file is; what is read twice wants a file")
+  func standardInput() throws {
+    let text = try folder.write(Array(Self.story.utf8), to: "story.txt")
+    let expected = try statistics(text)
+    let process = Process()
+    process.executableURL = Programs.folder.appending(path: "flap-coord")
+    process.arguments = [
+      "calibrate", "--model", Programs.model, "--calibration", "-", "--output",
+      folder.path("statistics.safetensors"), "--local-workers", "1", "--threads", "1",
+      "--samples", "20", "--sequence-length", "32", "--quiet",
+    ]
+    process.standardInput = try FileHandle(forReadingFrom: URL(filePath: text))
+    let outcome = try Programs.outcome(of: process)
+    try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    #expect(try SmallFile.digest(FilePath(folder.path("statistics.safetensors"))) == expected)
+    let twice = try Programs.coordinator([
+      "--model", Programs.model, "--calibration", text, "--eval", "-", "--ratio", "0.2",
+      "--output", folder.path("out"),
+    ])
+    #expect(twice.exitCode != 0)
+    #expect(twice.standardError.contains("give --eval a file"), "\(twice.standardError)")
+  }
+
+  @Test("pads are no input: rows of any length give the samples of their tokens in a row")
+  func pads() throws {
+    /// A `.npy` of int64.
+    func ids(_ rows: [[Int64]], _ name: String) throws -> String {
+      let header =
+        "{'descr': '<i8', 'fortran_order': False, 'shape': (\(rows.count), \(rows[0].count)), }"
+      let padding = String(repeating: " ", count: 117 - header.utf8.count) + "\n"
+      var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0]
+      bytes += Array((header + padding).utf8)
+      for id in rows.joined() { withUnsafeBytes(of: id.littleEndian) { bytes += $0 } }
+      return try folder.write(bytes, to: name)
+    }
+    func measured(_ data: String, _ more: String...) throws -> Digest {
+      let outcome = try calibrate(data, ["--quiet"] + more)
+      try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+      return try SmallFile.digest(FilePath(folder.path("statistics.safetensors")))
+    }
+    let tokens = (0..<8 * 16).map { Int64(5 + $0 * 7 % 90) }
+    let whole = try ids((0..<8).map { Array(tokens[$0 * 16..<($0 + 1) * 16]) }, "whole.npy")
+    var rows: [[Int64]] = []
+    var start = 0
+    while start < tokens.count {
+      let row = tokens[start..<min(start + 3 + rows.count % 18, tokens.count)]
+      let pads = [Int64](repeating: -1, count: 24 - row.count)
+      rows.append(rows.count % 2 == 0 ? row + pads : pads + row)
+      start += row.count
+    }
+    let padded = try ids(rows, "padded.npy")
+    #expect(try measured(padded, "--pad-id", "-1", "--sequence-length", "16") == measured(whole))
+    let without = try calibrate(padded, [])
+    #expect(without.standardError.contains("--pad-id -1 leaves it out"), "\(without.standardError)")
+    #expect(without.exitCode != 0)
   }
 
   @Test("eval takes the windows of a text one after another, all of them")
@@ -119,6 +181,7 @@ struct TextInputTests {
     (
       "story.txt", Array(story.utf8), ["--sampling", "consecutive", "--seed", "3"], "--seed is for"
     ),
+    ("story.txt", Array(story.utf8), ["--pad-id", "0"], "--pad-id is for token ids"),
   ]
 
   @Test("what is no text, or too little of it", arguments: refusals)

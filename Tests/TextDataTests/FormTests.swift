@@ -102,6 +102,13 @@ struct FormTests {
     #expect(try #require(refusal(folder.path)).contains("a link leads back"))
   }
 
+  @Test("a folder of nothing but another format says how to convert it")
+  func foreignFolder() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(Array("BZh91AY&SY".utf8), to: "a.jsonl.bz2")
+    #expect(try #require(refusal(folder.path)).contains("bunzip2 -k"))
+  }
+
   @Test("rows of CSV as Python's csv reads them")
   func delimited() throws {
     let folder = try TemporaryFolder()

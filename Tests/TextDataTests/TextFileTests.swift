@@ -161,9 +161,9 @@ import Tokenizer
       ),
       ("a.jsonl", Array("{\"text\": 5}".utf8), "line 1 has a number in \"text\", no text"),
       ("a.json", Array("[{\"text\": \"a\"}, 5]".utf8), "record 2 is not a JSON object"),
-      ("a.json", Array("[{\"text\": \"a\"}, {\"text\"".utf8), "ends within a.json, record 2"),
+      ("a.json", Array("[{\"text\": \"a\"}, {\"text\"".utf8), "a.json, record 2 is cut off"),
       ("a.json", Array("[{\"text\": \"a\"}] 5".utf8), "not one JSON array at byte 16"),
-      ("a.json", Array("[{\"text\": \"a\"}".utf8), "not one JSON array at byte 15"),
+      ("a.json", Array("[{\"text\": \"a\"}".utf8), "a.json, record 1 is cut off"),
       ("a.json", Array("[\"a\" \"b\"]".utf8), "record 1 is not a JSON object at its byte 4"),
       ("a.jsonl", Array("{\"text\": [1]}".utf8), "line 1 has a list of other things"),
       ("a.jsonl", Array("{\"text\": {}}".utf8), "line 1 has an object in \"text\", no text"),
@@ -174,6 +174,10 @@ import Tokenizer
       ("a.csv", Array("id,text\n1,\"a\nb\"\n2\n".utf8), "line 4 has 1 field, the header 2"),
       ("a.csv", Array("id,text\n1,\"a\nb".utf8), "line 2 opens a quote that is never closed"),
       ("a.csv", Array("id,text\n1,".utf8) + [0xFF, 0x0A], "line 2: its text is not UTF-8"),
+      (
+        "a.json", Array("{\n  \"text\": \"a\"\n}".utf8),
+        "JSON objects of several lines each, which is not read: jq -c"
+      ),
       ("a.pdf", Array("%PDF-1.4".utf8), "is PDF, which is not read: pdftotext"),
       ("a.txt", Array("BZh91AY&SY".utf8), "packed with bzip2, which is not read: bunzip2 -k"),
       (

@@ -81,10 +81,10 @@ struct ArrowBatch {
     let byteCount = bytes.number(at: 0, as: Int64.self)
     if byteCount == -1 { return Block(packed) }
     guard byteCount >= 0 else { throw damaged }
-    guard byteCount <= ColumnLimits.blockBytes else {
+    guard byteCount <= ColumnLimits.bufferBytes else {
       throw .tooLarge(
         part: "a buffer of a record batch", declared: Int(byteCount),
-        limit: ColumnLimits.blockBytes, offset: offset)
+        limit: ColumnLimits.bufferBytes, offset: offset)
     }
     guard let block = Block(packed, packing, byteCount: Int(byteCount)) else {
       throw .damaged(part: "a packed buffer of a record batch", offset: offset)

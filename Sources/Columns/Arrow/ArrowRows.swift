@@ -7,6 +7,7 @@ struct ArrowRows {
     case strings(ArrowStrings)
     case indices(Block, ArrowField.Dictionary, validity: Validity, [[UInt8]?])
     case lists(ArrowOffsets, validity: Validity, ArrowStrings)
+    case records(ArrowOffsets, validity: Validity, [(name: String, strings: ArrowStrings)])
   }
 
   private let damaged: ColumnsError
@@ -30,11 +31,25 @@ struct ArrowRows {
     } else if case .list(let offsetBytes) = field.layout, let child = field.children.first {
       let offsets = try ArrowOffsets(
         try batch.buffer(place.buffer + 1), offsetBytes, count: count, batch)
-      var inner = ArrowBatch.Place()
-      inner.node = place.node + 1
-      inner.buffer = place.buffer + 2
-      inner.view = place.view
-      values = .lists(offsets, validity: validity, try ArrowStrings(child, inner, batch))
+      // The list has a node and two buffers.
+      var inner = place
+      inner.node += 1
+      inner.buffer += 2
+      if child.isText {
+        values = .lists(offsets, validity: validity, try ArrowStrings(child, inner, batch))
+      } else {
+        // A structure has a node and a buffer.
+        inner.node += 1
+        inner.buffer += 1
+        var fields: [(name: String, strings: ArrowStrings)] = []
+        for field in child.children {
+          if field.isText, field.dictionary == nil {
+            fields.append((field.name, try ArrowStrings(field, inner, batch)))
+          }
+          try batch.skip(field, from: &inner)
+        }
+        values = .records(offsets, validity: validity, fields)
+      }
     } else {
       values = .strings(try ArrowStrings(field, place, batch))
     }
@@ -52,22 +67,37 @@ struct ArrowRows {
       return dictionary[index].map { .text($0) } ?? .null
     case .lists(let offsets, let validity, let strings):
       guard validity.isThere(row) else { return .null }
-      let range = try offsets.range(row, limit: strings.count)
-      guard range.count <= ColumnLimits.valuesPerRow else {
-        throw strings.tooLarge("a row", range.count, ColumnLimits.valuesPerRow)
-      }
       var texts: [[UInt8]] = []
       var byteCount = 0
-      for index in range {
-        guard let text = try strings.string(index) else { continue }
-        byteCount += text.count
-        guard byteCount <= ColumnLimits.rowBytes else {
-          throw strings.tooLarge("the bytes of a row", byteCount, ColumnLimits.rowBytes)
-        }
+      for index in try elements(offsets, row, strings) {
+        guard let text = try strings.string(index, &byteCount) else { continue }
         texts.append(text)
       }
       return .texts(texts)
+    case .records(let offsets, let validity, let fields):
+      guard validity.isThere(row) else { return .null }
+      var records: [[String: [UInt8]]] = []
+      var byteCount = 0
+      for (number, field) in fields.enumerated() {
+        let range = try elements(offsets, row, field.strings)
+        if number == 0 { records = Array(repeating: [:], count: range.count) }
+        for index in range {
+          records[index - range.lowerBound][field.name] =
+            try field.strings.string(index, &byteCount)
+        }
+      }
+      return .records(records)
     }
+  }
+
+  private func elements(
+    _ offsets: ArrowOffsets, _ row: Int, _ strings: ArrowStrings
+  ) throws(ColumnsError) -> Range<Int> {
+    let range = try offsets.range(row, limit: strings.count)
+    guard range.count <= ColumnLimits.valuesPerRow else {
+      throw strings.tooLarge("a row", range.count, ColumnLimits.valuesPerRow)
+    }
+    return range
   }
 }
 

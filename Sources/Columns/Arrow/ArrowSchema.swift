@@ -27,6 +27,7 @@ struct ArrowField {
     case views
     /// A list with offsets of 4 or 8 bytes.
     case list(byteCount: Int)
+    case structure
     /// So many buffers, besides those of its children; what it is, in words.
     case other(bufferCount: Int, String)
   }
@@ -79,7 +80,7 @@ struct ArrowField {
     case 4, 5: return .offsets(byteCount: 4)
     case 6: return .other(bufferCount: 2, "true or false")
     case 12: return .list(byteCount: 4)
-    case 13: return .other(bufferCount: 1, "structures")
+    case 13: return .structure
     case 14:
       let isDense = try details?.number(0, Int16.self) == 1
       return .other(bufferCount: isDense ? 2 : 1, "values of several types")
@@ -101,6 +102,7 @@ struct ArrowField {
     return switch layout {
     case .offsets: 3
     case .views, .list: 2
+    case .structure: 1
     case .other(let count, _): count
     }
   }
@@ -117,11 +119,17 @@ struct ArrowField {
     if isText { return .text }
     switch layout {
     case .list:
-      guard let child = children.first, child.isText, child.dictionary == nil, dictionary == nil
-      else { return .other("lists of other things than strings") }
-      return .texts
+      guard let child = children.first, dictionary == nil, child.dictionary == nil else { break }
+      if child.isText { return .texts }
+      let fields = child.textFields
+      if child.layout == .structure, !fields.isEmpty { return .records(fields: fields.map(\.name)) }
     case .other(_, let name): return .other(name)
+    case .structure: return .other("structures")
     case .offsets, .views: return .text
     }
+    return .other("lists of other things than strings")
   }
+
+  /// Of a structure: those that are strings.
+  var textFields: [ArrowField] { children.filter { $0.isText && $0.dictionary == nil } }
 }

@@ -31,7 +31,7 @@ struct ArrowStrings {
         blocks.append(try batch.buffer(place.buffer + 2 + index))
       }
       layout = .views(views, blocks)
-    case .list, .other: preconditionFailure("a column of texts")
+    case .list, .structure, .other: preconditionFailure("a column of texts")
     }
   }
 
@@ -54,6 +54,16 @@ struct ArrowStrings {
       else { throw damaged }
       return Array(text)
     }
+  }
+
+  /// Adds what it is long to the bytes of its row, which are bounded.
+  func string(_ index: Int, _ byteCount: inout Int) throws(ColumnsError) -> [UInt8]? {
+    let text = try string(index)
+    byteCount += text?.count ?? 0
+    guard byteCount <= ColumnLimits.rowBytes else {
+      throw tooLarge("the bytes of a row", byteCount, ColumnLimits.rowBytes)
+    }
+    return text
   }
 
   func tooLarge(_ part: String, _ declared: Int, _ limit: Int) -> ColumnsError {

@@ -14,7 +14,7 @@ public struct ArrowTable: Table {
   }
 
   public func reader(ofColumn index: Int) -> any ColumnReader {
-    precondition(columns[index].kind == .text || columns[index].kind == .texts)
+    precondition(columns[index].isRead)
     return ArrowColumnReader(fields: fields, column: index, messages: messages)
   }
 }

@@ -14,13 +14,24 @@ struct ParquetColumnReader: ColumnReader {
   }
 
   mutating func next() throws(ColumnsError) -> Cell? {
+    if leaf.isList { return try nextList().map { .texts($0.compactMap(\.self)) } }
+    guard try fillChunk() else { return nil }
+    return try page!.next().text.map { .text($0) } ?? .null
+  }
+
+  /// The list of the next row, with its nulls; nil at the end.
+  mutating func nextList() throws(ColumnsError) -> [[UInt8]?]? {
+    try fillChunk() ? try list() : nil
+  }
+
+  /// - Returns: whether there is another value.
+  private mutating func fillChunk() throws(ColumnsError) -> Bool {
     while true {
-      if try fillPage() { break }
-      guard nextChunk < chunks.count else { return nil }
+      if try fillPage() { return true }
+      guard nextChunk < chunks.count else { return false }
       pages = try ParquetPages(chunks[nextChunk], leaf, bytes)
       nextChunk += 1
     }
-    return leaf.isList ? try list() : try page!.next().map { .text($0) } ?? .null
   }
 
   /// - Returns: whether the chunk has another value.
@@ -35,15 +46,17 @@ struct ParquetColumnReader: ColumnReader {
   }
 
   /// A row's values: up to the next that begins another row; a row ends with its chunk.
-  private mutating func list() throws(ColumnsError) -> Cell {
-    var texts: [[UInt8]] = []
+  private mutating func list() throws(ColumnsError) -> [[UInt8]?] {
+    var texts: [[UInt8]?] = []
     var byteCount = 0
     var isFirst = true
     while try fillPage() {
       if !isFirst, try page!.beginsRow() { break }
       isFirst = false
-      guard let text = try page!.next() else { continue }
-      byteCount += text.count
+      let (text, definition) = try page!.next()
+      // Of an empty list, and of one that is null, there is a value without an element.
+      guard definition >= leaf.elementDefinition else { continue }
+      byteCount += text?.count ?? 0
       guard byteCount <= ColumnLimits.rowBytes else {
         throw page!.tooLarge("the bytes of a row", byteCount, ColumnLimits.rowBytes)
       }
@@ -52,6 +65,28 @@ struct ParquetColumnReader: ColumnReader {
       }
       texts.append(text)
     }
-    return .texts(texts)
+    return texts
+  }
+}
+
+/// The rows of a column of lists of structures: a reader for each field goes from row to row.
+struct ParquetRecordReader: ColumnReader {
+  let fields: [String]
+  var readers: [ParquetColumnReader]
+
+  mutating func next() throws(ColumnsError) -> Cell? {
+    var records: [[String: [UInt8]]] = []
+    for index in fields.indices {
+      guard let texts = try readers[index].nextList() else {
+        guard index == 0 else { throw .damaged(part: "a column of structures", offset: 0) }
+        return nil
+      }
+      if index == 0 { records = Array(repeating: [:], count: texts.count) }
+      guard texts.count == records.count else {
+        throw .damaged(part: "a column of structures", offset: 0)
+      }
+      for (row, text) in texts.enumerated() { records[row][fields[index]] = text }
+    }
+    return .records(records)
   }
 }

@@ -29,15 +29,15 @@ struct ParquetPage {
     return nextRepetition == 0
   }
 
-  /// The next value; nil: null.
-  mutating func next() throws(ColumnsError) -> [UInt8]? {
+  /// The next value, nil: null, and its definition level.
+  mutating func next() throws(ColumnsError) -> (text: [UInt8]?, definition: Int) {
     remainingCount -= 1
     if repetition != nil {
       _ = try beginsRow()
       nextRepetition = nil
     }
-    let level = try definition?.next() ?? 0
-    return Int(level) == maxDefinition ? try strings.next() : nil
+    let level = Int(try definition?.next() ?? 0)
+    return (level == maxDefinition ? try strings.next() : nil, level)
   }
 
   func tooLarge(_ part: String, _ declared: Int, _ limit: Int) -> ColumnsError {

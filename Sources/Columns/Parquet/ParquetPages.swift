@@ -52,9 +52,9 @@ struct ParquetPages {
         throw .cutOff(part: "a page", offset: start)
       }
       position += header.packedBytes
-      guard header.unpackedBytes <= ColumnLimits.blockBytes else {
+      guard header.unpackedBytes <= ColumnLimits.pageBytes else {
         throw .tooLarge(
-          part: "a page", declared: header.unpackedBytes, limit: ColumnLimits.blockBytes,
+          part: "a page", declared: header.unpackedBytes, limit: ColumnLimits.pageBytes,
           offset: start)
       }
       guard header.valueCount <= ColumnLimits.valuesPerPage else {

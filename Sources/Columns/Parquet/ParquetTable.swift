@@ -1,7 +1,7 @@
 /// A Parquet file (github.com/apache/parquet-format), of which columns of strings are read.
 public struct ParquetTable: Table {
   public let columns: [TableColumn]
-  private let leaves: [ParquetLeaf?]
+  private let leaves: [[ParquetLeaf]]
   private let rowGroups: [[ParquetFooter.ColumnChunk]]
   /// Of the file, up to the footer.
   private let bytes: UnsafeRawBufferPointer
@@ -43,7 +43,15 @@ public struct ParquetTable: Table {
   }
 
   public func reader(ofColumn index: Int) throws(ColumnsError) -> any ColumnReader {
-    guard let leaf = leaves[index] else { preconditionFailure("a column of texts") }
+    let column = columns[index]
+    precondition(column.isRead)
+    var readers: [ParquetColumnReader] = []
+    for leaf in leaves[index] { readers.append(try reader(of: leaf)) }
+    guard case .records(let fields) = column.kind else { return readers[0] }
+    return ParquetRecordReader(fields: fields, readers: readers)
+  }
+
+  private func reader(of leaf: ParquetLeaf) throws(ColumnsError) -> ParquetColumnReader {
     // A row group without rows has no pages, and says where none is.
     let chunks = rowGroups.map { $0[leaf.index] }.filter { $0.valueCount != 0 }
     for chunk in chunks {

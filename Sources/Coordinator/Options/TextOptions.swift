@@ -31,7 +31,7 @@ public struct TextOptions: ParsableArguments, Sendable {
   var keepsLineEnds = false
 
   @Option(
-    name: .customLong("pad-id"),
+    name: .customLong("pad-id"), parsing: .unconditional,
     help:
       "The id that fills up rows of token ids: left out, rows come one after another, cut to samples of --sequence-length (default: a row's)."
   )
