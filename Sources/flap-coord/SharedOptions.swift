@@ -1,6 +1,22 @@
 import ArgumentParser
+import Checkpoint
 import Coordinator
 import SystemPackage
+
+/// The model that a command works on.
+struct ModelOption: ParsableArguments {
+  @Option(
+    help: """
+      The checkpoint's folder; or OWNER/NAME, with @REVISION if not the main one, to be found in the \
+      Hugging Face cache of this machine.
+      """, completion: .directory, transform: path)
+  var model: FilePath
+
+  /// - Throws: `HubCacheError` with the command that downloads it.
+  var folder: FilePath {
+    get throws { try HubCache.ofThisUser.folder(of: model) }
+  }
+}
 
 /// What is removed.
 struct SearchArguments: ParsableArguments {
