@@ -8,7 +8,7 @@ public import Pruning
 public struct ModelCard: Sendable {
   /// What the dense model is called, for people.
   public var modelName: String
-  /// `OWNER/NAME` on the hub; nil where nobody said.
+  /// `OWNER/NAME` on the hub; nil where nobody said: then the front matter has those of ``source``.
   public var baseModel: String?
   public var source: SourceCard
   public var modelDigest: Digest
