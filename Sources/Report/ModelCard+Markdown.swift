@@ -174,6 +174,7 @@ extension ModelCard {
         + compensationText,
       "dense model: SHA-256 `\(modelDigest)`",
     ]
+    if let spared = sparing.text { rows.insert("asked for: \(spared)", at: 1) }
     if let calibration {
       rows.append(
         "calibration data: \(calibration.amount)SHA-256 `\(calibration.digest)`")

@@ -25,6 +25,8 @@ public struct ModelCard: Sendable {
   public var isSequential: Bool
   /// Of the maps that were fitted, as far as they are known.
   public var ridges: [FittedRidge] = []
+  /// What the search was told to spare.
+  public var sparing = Sparing()
   /// The sum of the modules' losses, in nats per token; nil where they were not measured.
   public var predictedLoss: Double?
   /// nil where no data were needed.
