@@ -62,9 +62,13 @@ final class ModelReference: Sendable {
   /// Reads what was not read yet.
   ///
   /// - Returns: the model's full digest.
+  /// - Parameter check: throws when nobody waits for it any more.
   /// - Throws: ``ModelError`` when the model is not the one that the run began with.
-  func finish() throws -> Digest {
-    for name in checkpoint.tensorNamesInFileOrder { _ = try checksum(name) }
+  func finish(_ check: () throws -> Void) throws -> Digest {
+    for name in checkpoint.tensorNamesInFileOrder {
+      try check()
+      _ = try checksum(name)
+    }
     return checkpoint.fullDigest
   }
 
