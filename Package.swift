@@ -17,6 +17,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let sqlite = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let sockets = Target.Dependency.product(name: "FlyingSocks", package: "FlyingFox")
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [])
@@ -67,11 +68,12 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
   ],
   targets: benchmark + [
     // Programs and shells.
-    program("flap-coord", ["Coordinator", "Pruning", argumentParser, system]),
+    program("flap-coord", ["Coordinator", "Pruning", "Checkpoint", argumentParser, system]),
     program("flap-worker", ["Worker", "Transport", argumentParser, logging, system]),
     // A tool for measuring: no product.
     program("flap-load", ["LoadGenerator", argumentParser, system]),
@@ -108,7 +110,7 @@ let package = Package(
 
     // What people read.
     library(
-      "Report", ["Pruning", "FlapCore"], resources: [.embedInCode("Style/report.css")]),
+      "Report", ["Pruning", "FlapCore", yaml], resources: [.embedInCode("Style/report.css")]),
 
     // Formats and wires.
     library(

@@ -28,7 +28,7 @@ public final class Checkpoint: Sendable {
     self.directory = directory
     self.configuration = configuration
     let index = directory.appending(Checkpoint.indexName)
-    let single = directory.appending("model.safetensors")
+    let single = directory.appending(Checkpoint.singleName)
     if SmallFile.exists(index) {
       files = try Checkpoint.files(of: index, in: directory)
     } else if SmallFile.exists(single) {
@@ -110,27 +110,38 @@ public final class Checkpoint: Sendable {
 
   // MARK: Index
 
-  private static let indexName = "model.safetensors.index.json"
+  static let indexName = "model.safetensors.index.json"
+  /// Of weights without an index.
+  static let singleName = "model.safetensors"
 
-  private static func files(of index: FilePath, in directory: FilePath) throws
-    -> [String: SafetensorsFile]
-  {
+  /// The files that an index names, sorted.
+  static func shardNames(of index: FilePath) throws -> [String] {
+    Set(try weightMap(of: index).values).sorted()
+  }
+
+  /// File names by those of tensors.
+  private static func weightMap(of index: FilePath) throws -> [String: String] {
     struct Index: Decodable {
       let weightMap: [String: String]
       enum CodingKeys: String, CodingKey {
         case weightMap = "weight_map"
       }
     }
-    let weightMap: [String: String]
     do {
       let bytes = try SmallFile.read(index, limit: Limits.jsonFileBytes)
-      weightMap = try JSONDecoder().decode(Index.self, from: Data(bytes)).weightMap
+      return try JSONDecoder().decode(Index.self, from: Data(bytes)).weightMap
     } catch let error as StorageError {
       throw error
     } catch {
       throw CheckpointError.malformedIndex(
         path: index.string, reason: "it has no weight_map of names to file names")
     }
+  }
+
+  private static func files(of index: FilePath, in directory: FilePath) throws
+    -> [String: SafetensorsFile]
+  {
+    let weightMap = try weightMap(of: index)
     var shards: [String: SafetensorsFile] = [:]
     for name in Set(weightMap.values).sorted() {
       guard !name.contains("/"), name != "..", !name.isEmpty else {

@@ -1,6 +1,6 @@
 internal import Checkpoint
 public import FlapCore
-internal import Pruning
+public import Pruning
 internal import Storage
 public import SystemPackage
 
@@ -9,7 +9,8 @@ public import SystemPackage
 /// Per layer L, U8: `model.layers.L.self_attn.kept_groups` [kv groups],
 /// `model.layers.L.mlp.kept_neurons` [intermediate]. Metadata: format "flap-plan", version, metric,
 /// structure, ratio_asked, ratio_reached, model_digest, model_full_digest, data_digest, shape (of the dense
-/// model), uniform ("true" where the checkpoint is to be one of a class of transformers itself).
+/// model), uniform ("true" where the checkpoint is to be one of a class of transformers itself); where
+/// something was spared, excluded_layers ("0,1,30-31"), attention_ratio or mlp_ratio.
 public struct PlanFile: Sendable {
   public var plan: PruningPlan
   public var metric: String
@@ -25,12 +26,15 @@ public struct PlanFile: Sendable {
   public var isUniform: Bool
   /// Of every bit of the model (`Checkpoint.fullDigest`); nil in files of earlier versions.
   public var fullDigest: Digest?
+  /// What the search was told to spare.
+  public var sparing: Sparing
 
   public init(
     plan: PruningPlan, metric: String, structure: String, ratioAsked: Double, ratioReached: Double,
     shape: ModelShape, modelDigest: Digest, dataDigest: Digest?, isUniform: Bool = false,
-    fullDigest: Digest? = nil
+    fullDigest: Digest? = nil, sparing: Sparing = Sparing()
   ) {
+    self.sparing = sparing
     self.fullDigest = fullDigest
     self.plan = plan
     self.metric = metric
@@ -57,6 +61,7 @@ public struct PlanFile: Sendable {
     dataDigest = file.has("data_digest") ? try file.digest("data_digest") : nil
     fullDigest = file.has("model_full_digest") ? try file.digest("model_full_digest") : nil
     isUniform = file.has("uniform") ? try file.flag("uniform") : false
+    sparing = try PlanFile.sparing(file)
     var layers: [PruningPlan.Layer] = []
     for (index, layer) in shape.layers.enumerated() {
       let groups = try file.flags(
@@ -90,6 +95,25 @@ public struct PlanFile: Sendable {
     _ = try writer.commit()
   }
 
+  private static func ratioName(_ tap: Tap) -> String {
+    tap == .mlpDown ? "mlp_ratio" : "attention_ratio"
+  }
+
+  private static func sparing(_ file: ResultFile) throws -> Sparing {
+    var sparing = Sparing()
+    if file.has("excluded_layers") {
+      let text = try file.text("excluded_layers")
+      guard let layers = LayerNumbers.layers(in: text) else {
+        throw file.error("excluded_layers is no list of layers")
+      }
+      sparing.layers = layers
+    }
+    if let tap = Tap.allCases.first(where: { file.has(ratioName($0)) }) {
+      sparing.moduleRatio = .init(tap: tap, ratio: try file.number(ratioName(tap)))
+    }
+    return sparing
+  }
+
   private static func groupsName(_ layer: Int) -> String {
     "model.layers.\(layer).self_attn.kept_groups"
   }
@@ -107,6 +131,10 @@ public struct PlanFile: Sendable {
     metadata["data_digest"] = dataDigest?.hexadecimal
     metadata["model_full_digest"] = fullDigest?.hexadecimal
     if isUniform { metadata["uniform"] = "true" }
+    if !sparing.layers.isEmpty { metadata["excluded_layers"] = LayerNumbers.text(sparing.layers) }
+    if let given = sparing.moduleRatio {
+      metadata[PlanFile.ratioName(given.tap)] = "\(given.ratio)"
+    }
     return metadata
   }
 }

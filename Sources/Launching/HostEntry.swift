@@ -26,7 +26,8 @@ public struct HostEntry: Hashable, Sendable {
   public var memoryBytes: Int?
   /// `flap-worker` there, an absolute path.
   public var workerProgram: String?
-  /// The checkpoint's folder there, an absolute path.
+  /// The checkpoint's folder there, an absolute path, or its name on the hub, `OWNER/NAME`, which is
+  /// looked up there.
   public var modelDirectory: String?
   /// Whether each memory node there has a worker of its own; nil for what holds for all hosts.
   public var usesMemoryNodes: Bool?
@@ -51,6 +52,9 @@ public struct HostEntry: Hashable, Sendable {
     self.environment = environment
     self.line = line
   }
+
+  /// Whether the model there is named as on the hub.
+  public var namesModelOfHub: Bool { modelDirectory?.hasPrefix("/") == false }
 
   /// The host as people read it: `node1`, `node1:2222`, `[fe80::1]:2222`. It holds no `/` and does
   /// not begin with a dot, so that it also names a log file.

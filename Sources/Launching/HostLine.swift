@@ -60,7 +60,9 @@ struct HostLine {
       }
       settings.usesMemoryNodes = value == "on"
     case "worker": settings.workerProgram = try HostLine.path(key, value)
-    case "model": settings.modelDirectory = try HostLine.path(key, value)
+    case "model":
+      settings.modelDirectory =
+        HubName(value)?.hasOwner == true ? value : try HostLine.path(key, value)
     case _ where key.hasPrefix("env."):
       let name = String(key.dropFirst("env.".count))
       guard HostLine.isVariableName(name) else {

@@ -71,6 +71,7 @@ extension HostsFileError: CustomStringConvertible {
     case .relativePath(let key, let value):
       "\(key)=\(value) is not an absolute path: write the path on that host from its root, "
         + "as in \(key)=/opt/flap/\(key)"
+        + (key == "model" ? ", or the model's name on the hub, OWNER/NAME" : "")
     case .badVariableName(let name):
       "`\(name)` is not the name of a variable: write env.NAME=VALUE with letters, digits and _"
     case .badUser(let user):

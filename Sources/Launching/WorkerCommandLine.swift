@@ -5,7 +5,7 @@
 public struct WorkerCommandLine: Hashable, Sendable {
   /// `flap-worker` on the host: an absolute path, or a name that is found through PATH there.
   public var program: String
-  /// The checkpoint's folder on the host.
+  /// The checkpoint's folder on the host, or its name on the hub.
   public var modelDirectory: String
   /// nil for the worker's own choice.
   public var threadCount: Int?

@@ -16,10 +16,15 @@ public struct MeasuredAllocation: Hashable, Sendable {
   public var ratio: Double
   /// The counts that layers may be left with.
   public var widths: WidthRules
+  /// What stays as it is, or loses a share of its own.
+  public var sparing: Sparing
 
-  public init(ratio: Double, widths: WidthRules = WidthRules()) {
+  public init(
+    ratio: Double, widths: WidthRules = WidthRules(), sparing: Sparing = Sparing()
+  ) {
     self.ratio = ratio
     self.widths = widths
+    self.sparing = sparing
   }
 
   /// - Parameter curves: per layer, for the units of the shape.
@@ -30,6 +35,9 @@ public struct MeasuredAllocation: Hashable, Sendable {
     guard ratio >= 0, ratio < 1 else { throw .ratioOutOfRange(ratio) }
     try StructureSearch.check(shape)
     try MeasuredAllocation.check(curves, for: shape)
+    guard sparing.layers.isEmpty else {
+      return try runSparingLayers(curves: curves, shape: shape)
+    }
     try widths.check(shape)
     let costs = UnitBudget(shape: shape)
     guard ratio <= costs.largestReachableRatio else {
@@ -43,10 +51,15 @@ public struct MeasuredAllocation: Hashable, Sendable {
     }
     let modules = modules(curves, costs)
     let budget = MeasuredAllocation.budget(keeping: 1 - ratio, of: costs.total)
-    let kept =
-      try widths.isUniform
-      ? sameInLayers(modules, shape: shape, costs: costs, budget: budget)
-      : differing(modules, costs: costs, budget: budget)
+    let kept: [Int]
+    if widths.isUniform {
+      guard sparing.moduleRatio == nil else { throw .moduleRatioUnused(.measured) }
+      kept = try sameInLayers(modules, shape: shape, costs: costs, budget: budget)
+    } else if let ratios = try sparing.moduleRatios(ratio, of: shape) {
+      kept = try differing(modules, ratios: ratios, shape: shape)
+    } else {
+      kept = try differing(modules, total: costs.total, budget: budget)
+    }
     return AllocatedCounts(
       counts: shape.layers.indices.map { layer in
         PerTap { kept[MeasuredAllocation.index(layer: layer, tap: $0)] }
@@ -56,16 +69,56 @@ public struct MeasuredAllocation: Hashable, Sendable {
   // MARK: Counts
 
   /// Each layer its own counts.
-  private func differing(_ modules: [AllocationModule], costs: UnitBudget, budget: Int)
+  private func differing(_ modules: [AllocationModule], total: Int, budget: Int)
     throws(PruningError) -> [Int]
   {
     let least = modules.cost(keeping: modules.map(\.multiple))
-    guard least <= budget else { throw missed(nearest: least, of: costs.total) }
+    guard least <= budget else { throw missed(nearest: least, of: total) }
     let kept = modules.keepingLeastLoss(budget: budget)
     let cost = modules.cost(keeping: kept)
     let step = modules.reduce(0) { max($0, $1.stepCost) }
-    guard budget - cost <= step else { throw missed(nearest: cost, of: costs.total) }
+    guard budget - cost <= step else { throw missed(nearest: cost, of: total) }
     return kept
+  }
+
+  /// The same, each kind of module with a budget of its own.
+  private func differing(
+    _ modules: [AllocationModule], ratios: PerTap<Double>, shape: ModelShape
+  ) throws(PruningError) -> [Int] {
+    var kept = modules.map(\.largest)
+    for tap in Tap.allCases {
+      let indices = modules.indices.filter { modules[$0].tap == tap }
+      let total = shape.unitCosts(tap: tap)
+      var allocation = self
+      allocation.ratio = ratios[tap]
+      let found = try allocation.differing(
+        indices.map { modules[$0] }, total: total,
+        budget: MeasuredAllocation.budget(keeping: 1 - ratios[tap], of: total))
+      for (index, count) in zip(indices, found) { kept[index] = count }
+    }
+    return kept
+  }
+
+  /// The same among the layers that may lose something.
+  private func runSparingLayers(curves: [PerTap<LossCurve>], shape: ModelShape)
+    throws(PruningError) -> AllocatedCounts
+  {
+    let space = try SearchSpace(sparing, of: shape, widths)
+    var allocation = self
+    allocation.sparing = space.sparing
+    allocation.ratio = try space.ratio(ratio)
+    var found = AllocatedCounts(counts: [], loss: 0)
+    if !space.layers.isEmpty {
+      do throws(PruningError) {
+        found = try allocation.run(curves: space.layers.map { curves[$0] }, shape: space.shape)
+      } catch {
+        throw space.error(error, asked: ratio)
+      }
+    }
+    found.counts = space.spread(found.counts) { layer in
+      PerTap { shape.unitCount(layer: layer, tap: $0) }
+    }
+    return found
   }
 
   /// The same counts in every layer: for each number of groups as many neurons as the budget pays

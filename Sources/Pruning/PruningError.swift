@@ -5,6 +5,18 @@ public enum PruningError: Error, Hashable, Sendable {
   case ratioOutOfRange(Double)
   /// The units that no layer may lose exceed the budget.
   case ratioUnreachable(asked: Double, largestReachable: Double)
+  /// The same where some layers stay as they are.
+  case ratioUnreachableSparing(asked: Double, largestReachable: Double)
+  /// A layer that is to stay as it is, and that the model does not have.
+  case noSuchLayer(Int, layerCount: Int)
+  /// Every layer is to keep the same, and some all of it.
+  case sparedLayersDiffer
+  /// A layer that is to stay as it is has counts that the rules do not allow.
+  case sparedUnits(layer: Int, Tap, found: Int, multiple: Int)
+  /// A kind of module cannot lose the part of its parameters that is left to it.
+  case moduleRatioUnreachable(Tap, needed: Double, largest: Double)
+  /// The structure shares the ratio among attention and MLP in a way of its own.
+  case moduleRatioUnused(Structure)
   case groupsRemovedMissing(Structure)
   case groupsRemovedUnused(Structure)
   case groupsRemovedOutOfRange(asked: Int, largest: Int)
@@ -61,6 +73,26 @@ extension PruningError: CustomStringConvertible {
     case .ratioUnreachable(let asked, let largest):
       "The ratio \(asked) cannot be reached: every layer keeps at least one group of heads and one "
         + "neuron; give at most \(roundedDown(largest))."
+    case .ratioUnreachableSparing(let asked, let largest):
+      "The ratio \(asked) cannot be reached without the layers that are to stay as they are; give at "
+        + "most \(roundedDown(largest)), or leave fewer of them out."
+    case .noSuchLayer(let layer, let count):
+      "There is no layer \(layer) that could stay as it is: the model has the layers 0 to "
+        + "\(count - 1)."
+    case .sparedLayersDiffer:
+      "Every layer is to keep the same counts, so that none can stay as it is; leave out --uniform "
+        + "or --exclude-layers."
+    case .sparedUnits(let layer, let tap, let found, let multiple):
+      "\(tap.moduleName(layer: layer)) is to stay as it is, but its \(found) "
+        + "\(tap == .mlpDown ? "neurons" : "groups of heads") are no multiple of \(multiple); give "
+        + "another one, or do not exclude the layer."
+    case .moduleRatioUnreachable(let tap, let needed, let largest):
+      "With these ratios \(tap == .mlpDown ? "the MLPs" : "attention") would have to lose "
+        + "\((needed * 10_000).rounded() / 10_000) of \(tap == .mlpDown ? "their" : "its") "
+        + "parameters, and can lose 0 to \(roundedDown(largest)); change --ratio or the module's."
+    case .moduleRatioUnused(let structure):
+      "The structure \(structure.rawValue) \(structure.needsGroupsRemoved ? "" : "with --uniform ")"
+        + "shares the ratio among attention and MLPs by itself; leave out the ratio of a module."
     case .groupsRemovedMissing(let structure):
       "The structure \(structure.rawValue) needs the number of groups to remove from the model."
     case .groupsRemovedUnused(let structure):

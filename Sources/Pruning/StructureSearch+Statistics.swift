@@ -32,7 +32,7 @@ extension StructureSearch {
     try StructureSearch.check(shape)
     let ranks = try statistics.removalRanks(of: shape)
     let curves = try statistics.lossCurves(of: shape)
-    let allocated = try MeasuredAllocation(ratio: ratio, widths: widths)
+    let allocated = try MeasuredAllocation(ratio: ratio, widths: widths, sparing: sparing)
       .run(curves: curves, shape: shape)
     let plan = PruningPlan(keeping: allocated.counts, ranks: ranks)
     return SearchResult(

@@ -2,10 +2,12 @@ import FlapCore
 
 /// Searches whose counts obey ``WidthRules``.
 extension StructureSearch {
-  /// - Parameter free: what is kept without rules; not asked for where the rules decide alone.
+  /// - Parameters:
+  ///   - ratios: of each kind of module, where they are given.
+  ///   - free: what is kept without rules; not asked for where the rules decide alone.
   /// - Throws: if no layer's counts can obey, or none that do come near the ratio.
   func selectByRules(
-    scores: [LayerScores], shape: ModelShape, budget: UnitBudget,
+    scores: [LayerScores], ratios: PerTap<Double>?, shape: ModelShape, budget: UnitBudget,
     free: () throws(PruningError) -> Selection
   ) throws(PruningError) -> Selection {
     try widths.check(shape)
@@ -19,14 +21,21 @@ extension StructureSearch {
       step = budget.neuronCost * widths.neuronMultiple * shape.layers.count
       selection = try selectSameInLayers(
         UnitScores(summing: scores, shape: shape),
-        wantedGroups: try wantedGroups(shape, free: free), shape: shape, budget: budget,
+        wantedGroups: try wantedGroups(
+          shape, ratio: ratios?.attentionOutput ?? ratio, free: free), shape: shape, budget: budget,
         target: target, step: step)
     } else {
       let largestGroup = budget.groupCosts.max() ?? 0
       step = max(
         budget.neuronCost * widths.neuronMultiple, largestGroup * widths.groupMultiple)
       let units = UnitScores(standardizing: scores, shape: shape)
-      if structure == .adaptive {
+      if structure == .adaptive, let ratios {
+        let groups = selectSets(
+          groupSets(units, budget), into: Selection(nothingOf: shape),
+          target: Double(shape.unitCosts(tap: .attentionOutput)) * (1 - ratios.attentionOutput))
+        selection = selectSets(
+          neuronSets(units, budget), into: groups, target: target - Double(groups.cost(budget)))
+      } else if structure == .adaptive {
         selection = selectSets(
           groupSets(units, budget) + neuronSets(units, budget), into: Selection(nothingOf: shape),
           target: target)
@@ -169,7 +178,7 @@ extension StructureSearch {
   /// else what the ratio leaves of each module (UL-UM), since thresholds over layers, as AL-AM has
   /// them, say nothing about counts that are the same in all.
   private func wantedGroups(
-    _ shape: ModelShape, free: () throws(PruningError) -> Selection
+    _ shape: ModelShape, ratio: Double, free: () throws(PruningError) -> Selection
   ) throws(PruningError) -> Double {
     let kept: [Int]
     if structure.needsGroupsRemoved {

@@ -30,11 +30,15 @@ public struct StructureSearch: Hashable, Sendable {
     case fitted
   }
 
+  /// What stays as it is, or loses a share of its own.
+  public var sparing: Sparing
+
   public init(
     structure: Structure, ratio: Double, groupsRemoved: Int? = nil,
-    widths: WidthRules = WidthRules(), cut: Cut = .published
+    widths: WidthRules = WidthRules(), cut: Cut = .published, sparing: Sparing = Sparing()
   ) {
     self.cut = cut
+    self.sparing = sparing
     self.structure = structure
     self.ratio = ratio
     self.groupsRemoved = groupsRemoved
@@ -52,15 +56,20 @@ public struct StructureSearch: Hashable, Sendable {
     try checkOptions()
     try StructureSearch.check(shape)
     try StructureSearch.check(scores, for: shape)
+    guard sparing.layers.isEmpty else {
+      return try runSparingLayers(scores: scores, shape: shape, compensating: compensating)
+    }
     let budget = UnitBudget(shape: shape)
     guard ratio <= budget.largestReachableRatio else {
       throw .ratioUnreachable(asked: ratio, largestReachable: budget.largestReachableRatio)
     }
+    let ratios = try sparing.moduleRatios(ratio, of: shape)
     var selection =
       try widths.areNone
-      ? select(scores: scores, shape: shape, budget: budget)
-      : selectByRules(scores: scores, shape: shape, budget: budget) { () throws(PruningError) in
-        var free = try select(scores: scores, shape: shape, budget: budget)
+      ? select(scores: scores, ratios: ratios, shape: shape, budget: budget)
+      : selectByRules(scores: scores, ratios: ratios, shape: shape, budget: budget) {
+        () throws(PruningError) in
+        var free = try select(scores: scores, ratios: ratios, shape: shape, budget: budget)
         _ = free.restoreMinimum(UnitScores(summing: scores, shape: shape))
         return free
       }
@@ -71,15 +80,19 @@ public struct StructureSearch: Hashable, Sendable {
       reached: ReachedRatio(of: plan, for: shape, compensating: compensating))
   }
 
-  private func select(scores: [LayerScores], shape: ModelShape, budget: UnitBudget)
-    throws(PruningError) -> Selection
-  {
+  /// - Parameter ratios: of each kind of module, where they are given.
+  private func select(
+    scores: [LayerScores], ratios: PerTap<Double>?, shape: ModelShape, budget: UnitBudget
+  ) throws(PruningError) -> Selection {
     if ratio == 0 && (groupsRemoved ?? 0) == 0 {
       return Selection(layers: PruningPlan(keepingAllOf: shape).layers)
     }
     switch structure {
     case .adaptive:
       let units = UnitScores(standardizing: scores, shape: shape)
+      if let ratios {
+        return selectAdaptively(units, ratios: ratios, shape: shape, budget: budget)
+      }
       return switch cut {
       case .published: selectAdaptively(units, budget: budget)
       case .fitted:
@@ -87,7 +100,7 @@ public struct StructureSearch: Hashable, Sendable {
           units, least: Selection(best: UnitScores(summing: scores, shape: shape)), budget: budget)
       }
     case .uniform:
-      return selectUniformly(UnitScores(summing: scores, shape: shape))
+      return selectUniformly(UnitScores(summing: scores, shape: shape), ratios: ratios)
     case .adaptiveLayersManualModules:
       return try selectOverLayers(
         UnitScores(standardizing: scores, shape: shape), groupsRemoved: groupsRemoved ?? 0,
@@ -107,6 +120,9 @@ public struct StructureSearch: Hashable, Sendable {
     }
     if !structure.needsGroupsRemoved && groupsRemoved != nil {
       throw .groupsRemovedUnused(structure)
+    }
+    if structure.needsGroupsRemoved && sparing.moduleRatio != nil {
+      throw .moduleRatioUnused(structure)
     }
   }
 

@@ -50,6 +50,12 @@ struct UnitBudget {
     self.neuronCost = neuronCost
   }
 
+  init(groupCosts: [Int], neuronCost: Int, layerCosts: [Int]) {
+    self.groupCosts = groupCosts
+    self.neuronCost = neuronCost
+    self.layerCosts = layerCosts
+  }
+
   var total: Int { layerCosts.reduce(0, +) }
 
   /// The ratio reached when every layer is left with one group and one neuron.

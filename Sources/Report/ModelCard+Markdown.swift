@@ -11,7 +11,13 @@ extension ModelCard {
 
   private var frontMatter: String {
     var lines = ["---"]
-    if let baseModel { lines.append("base_model: \(baseModel)") }
+    // Where nobody knows the dense model's own name, that of what it was made from itself.
+    let bases = baseModel.map { [$0] } ?? source.baseModels
+    if bases.count == 1 {
+      lines.append("base_model: \(bases[0])")
+    } else if !bases.isEmpty {
+      lines += ["base_model:"] + bases.map { "- \($0)" }
+    }
     lines += ["library_name: transformers", "pipeline_tag: text-generation"]
     for (key, values) in source.entries {
       // Quoted, because a bare `no` is a truth value and not Norwegian.
@@ -168,6 +174,7 @@ extension ModelCard {
         + compensationText,
       "dense model: SHA-256 `\(modelDigest)`",
     ]
+    if let spared = sparing.text { rows.insert("asked for: \(spared)", at: 1) }
     if let calibration {
       rows.append(
         "calibration data: \(calibration.amount)SHA-256 `\(calibration.digest)`")

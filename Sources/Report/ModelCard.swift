@@ -8,7 +8,7 @@ public import Pruning
 public struct ModelCard: Sendable {
   /// What the dense model is called, for people.
   public var modelName: String
-  /// `OWNER/NAME` on the hub; nil where nobody said.
+  /// `OWNER/NAME` on the hub; nil where nobody said: then the front matter has those of ``source``.
   public var baseModel: String?
   public var source: SourceCard
   public var modelDigest: Digest
@@ -25,6 +25,8 @@ public struct ModelCard: Sendable {
   public var isSequential: Bool
   /// Of the maps that were fitted, as far as they are known.
   public var ridges: [FittedRidge] = []
+  /// What the search was told to spare.
+  public var sparing = Sparing()
   /// The sum of the modules' losses, in nats per token; nil where they were not measured.
   public var predictedLoss: Double?
   /// nil where no data were needed.

@@ -74,6 +74,7 @@ extension PruningReport {
       text +=
         " — \(search.unitsKeptByMinimum) of them stay only because no layer loses its last one."
     }
+    if let spared = search.sparing.text { text += " — Asked for: \(Markup.escape(spared))." }
     return Markup.element("p", [:], text)
   }
 
@@ -109,7 +110,9 @@ extension PruningReport {
     switch (search.threshold == nil, search.metric == Metric.conditionalVariance.rawValue) {
     case (true, false): return "Under \(Markup.escape(search.structure)) no single score decides."
     case (false, false):
-      return "One threshold decides for the whole model: what scores above it stays."
+      let model =
+        search.sparing.layers.isEmpty ? "the whole model" : "all layers that may lose units"
+      return "One threshold decides for \(model): what scores above it stays."
     case (true, true):
       return "Under \(Markup.escape(search.structure)) no single score decides how many units of a "
         + "layer go; \(order)"

@@ -85,11 +85,14 @@ extension PruningReport {
     public var threshold: Double?
     /// Units that stay only because a layer never loses its last one.
     public var unitsKeptByMinimum: Int
+    /// What the search was told to spare.
+    public var sparing: Sparing
 
     public init(
       metric: String, structure: String, ratioAsked: Double, reached: ReachedRatio,
-      threshold: Double?, unitsKeptByMinimum: Int
+      threshold: Double?, unitsKeptByMinimum: Int, sparing: Sparing = Sparing()
     ) {
+      self.sparing = sparing
       self.metric = metric
       self.structure = structure
       self.ratioAsked = ratioAsked

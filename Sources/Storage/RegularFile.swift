@@ -11,7 +11,8 @@ public struct RegularFile: ~Copyable {
   /// `st_mode` of stat(2).
   let mode: UInt32
 
-  /// - Throws: ``StorageError``: it cannot be opened, or is something else.
+  /// - Throws: ``StorageError``: it cannot be opened, is something else, or a pointer of Git LFS, which
+  ///   stands for a file that is elsewhere.
   public init(_ path: FilePath) throws(StorageError) {
     let descriptor: FileDescriptor
     do {
@@ -25,6 +26,10 @@ public struct RegularFile: ~Copyable {
     guard fstat(descriptor.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       try? descriptor.close()
       throw StorageError(.notAFile, path)
+    }
+    guard !LargeFilePointer.stands(in: descriptor, byteCount: Int(status.st_size)) else {
+      try? descriptor.close()
+      throw StorageError(.largeFilePointer, path)
     }
     self.path = path
     self.descriptor = descriptor

@@ -6,6 +6,8 @@ public struct StorageError: Error, Hashable, Sendable {
     case openFailed
     /// A folder, a pipe or a device.
     case notAFile
+    /// What Git LFS has put in the place of a file.
+    case largeFilePointer
     /// A file with a secret, and its permissions.
     case readableByOthers(mode: UInt32)
     case readFailed
@@ -44,11 +46,19 @@ public struct StorageError: Error, Hashable, Sendable {
 }
 
 extension StorageError: CustomStringConvertible {
+  private var folder: String {
+    let folder = FilePath(path).removingLastComponent().string
+    return folder.isEmpty ? "." : folder
+  }
+
   public var description: String {
     let reason = errorNumber == 0 ? "" : ": \(Errno(rawValue: errorNumber))"
     return switch code {
     case .openFailed: "cannot open \(path)\(reason)"
     case .notAFile: "\(path) is no regular file: name one (no folder, pipe or device)"
+    case .largeFilePointer:
+      "\(path) is a pointer of Git LFS, not the file that it stands for: fetch that with "
+        + "git -C \(folder) lfs pull (git lfs comes with the package git-lfs)"
     case .readableByOthers(let mode):
       "\(path) holds a secret key that others may read (mode \(String(mode, radix: 8))): "
         + "chmod 600 \(path)"

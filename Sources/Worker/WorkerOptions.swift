@@ -1,3 +1,4 @@
+internal import Checkpoint
 public import SystemPackage
 public import Transport
 
@@ -5,7 +6,7 @@ public import Transport
 public struct WorkerOptions: Sendable {
   /// Where the coordinator is, and the keys to join it.
   public var ticket: TicketSource
-  /// The checkpoint's folder on this machine.
+  /// The checkpoint's folder on this machine, or its name on the hub.
   public var modelDirectory: FilePath
   /// Leaves that are computed at a time; nil: what suits the model.
   public var laneCount: Int?
@@ -23,6 +24,11 @@ public struct WorkerOptions: Sendable {
     self.laneCount = laneCount
     self.threadCount = threadCount
     self.watchesStandardInput = watchesStandardInput
+  }
+
+  /// - Throws: `HubCacheError`.
+  var modelFolder: FilePath {
+    get throws { try HubCache.ofThisUser.folder(of: modelDirectory) }
   }
 }
 

@@ -42,7 +42,7 @@ public enum WorkerProgram {
   /// - Throws: what is wrong with the model or the connection; ``WorkerEnded`` when the run does
   ///   not want this worker, or nobody comes.
   public static func run(_ options: WorkerOptions, log: Logger) throws {
-    let checkpoint = try Checkpoint(directory: options.modelDirectory)
+    let checkpoint = try Checkpoint(directory: options.modelFolder)
     try checkpoint.validate()
     let hello = Hello(
       softwareVersion: version, host: Host.name, processID: Host.processID,
@@ -110,7 +110,7 @@ public enum WorkerProgram {
     var digest: Digest?
     var modelError: String?
     do {
-      let checkpoint = try Checkpoint(directory: options.modelDirectory)
+      let checkpoint = try Checkpoint(directory: options.modelFolder)
       try checkpoint.validate()
       digest = checkpoint.digest
     } catch {

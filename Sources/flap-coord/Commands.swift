@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoint
 import Coordinator
 import Pruning
 import SystemPackage
@@ -7,8 +8,7 @@ struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Calibrate, search and write a pruned checkpoint (the default).")
 
-  @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
-    FilePath
+  @OptionGroup var model: ModelOption
   @Option(
     help:
       "Text, tables of text, a folder, - (see the README), or token ids (.npy [samples, tokens]).",
@@ -40,7 +40,7 @@ struct Prune: ParsableCommand {
 
   func run() throws {
     let run = PruneRun(
-      model: model, calibration: calibration, evaluation: eval, output: output,
+      model: try model.folder, calibration: calibration, evaluation: eval, output: output,
       search: try search.options([ratio]), write: write, forward: forward, cluster: cluster,
       sequential: sequential, command: CommandLine.arguments)
     try dryRun ? run.describe(console.console) : run.run(console.console)
@@ -51,8 +51,7 @@ struct Calibrate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure the statistics of a model over samples, once for any ratio.")
 
-  @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
-    FilePath
+  @OptionGroup var model: ModelOption
   @Option(
     help:
       "Text, tables of text, a folder, - (see the README), or token ids (.npy [samples, tokens]).",
@@ -78,7 +77,7 @@ struct Calibrate: ParsableCommand {
 
   func run() throws {
     let run = CalibrationRun(
-      model: model, calibration: calibration, output: output, method: method,
+      model: try model.folder, calibration: calibration, output: output, method: method,
       secondMoments: secondMoments,
       forward: forward, cluster: cluster)
     try dryRun ? run.describe(console.console) : run.run(console.console)
@@ -112,8 +111,7 @@ struct Write: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write the pruned checkpoint that a plan describes.")
 
-  @Option(help: "The dense checkpoint's folder.", completion: .file(), transform: path) var model:
-    FilePath
+  @OptionGroup var model: ModelOption
   @Option(help: "The plan file.", completion: .file(), transform: path) var plan: FilePath
   @Option(
     help: "The statistics file; not needed with --compensation none.", completion: .file(),
@@ -131,7 +129,7 @@ struct Write: ParsableCommand {
 
   func run() throws {
     try WriteRun(
-      model: model, plan: plan, statistics: statistics, secondMoments: secondMoments,
+      model: try model.folder, plan: plan, statistics: statistics, secondMoments: secondMoments,
       output: output, write: write, cluster: cluster
     ).run(console.console)
   }
@@ -145,8 +143,7 @@ struct Eval: ParsableCommand {
       without a checkpoint being written.
       """)
 
-  @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
-    FilePath
+  @OptionGroup var model: ModelOption
   @Option(
     help:
       "Text, tables of text, a folder, - (see the README), or token ids (.npy [samples, tokens]).",
@@ -193,7 +190,8 @@ struct Eval: ParsableCommand {
       plans: plan, search: try ratio.map { try search.options($0.ratios) },
       statistics: statistics, secondMoments: secondMoments, compensation: compensation)
     try EvaluationRun(
-      model: model, data: data, stride: stride, pruning: plans, forward: forward, cluster: cluster
+      model: try model.folder, data: data, stride: stride, pruning: plans, forward: forward,
+      cluster: cluster
     ).run(console.console)
   }
 }
@@ -207,8 +205,7 @@ struct Compare: ParsableCommand {
       removal), measured (counts by measured loss), best (map by map).
       """)
 
-  @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
-    FilePath
+  @OptionGroup var model: ModelOption
   @Option(
     help:
       "Text, tables of text, a folder, - (see the README), or token ids (.npy [samples, tokens]).",
@@ -231,7 +228,7 @@ struct Compare: ParsableCommand {
 
   func run() throws {
     try ComparisonRun(
-      model: model, calibration: calibration, evaluation: eval, output: output,
+      model: try model.folder, calibration: calibration, evaluation: eval, output: output,
       ratios: ratio.ratios, methods: methods, forward: forward, cluster: cluster
     ).run(console.console)
   }
@@ -260,7 +257,8 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a statistics file, a plan, a safetensors file or a checkpoint holds.")
 
-  @Argument(help: "A file, or a checkpoint's folder.", completion: .file(), transform: path)
+  @Argument(
+    help: "A file, or a checkpoint's folder or OWNER/NAME.", completion: .file(), transform: path)
   var file: FilePath
   @Flag(help: "Read every tensor of the checkpoint, and show the digest of all its bits.")
   var verify = false
@@ -277,7 +275,13 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
+    let file = try folder(of: file)
     guard verify else { return try Inspection(path: file).run(console.console) }
-    try Verification(model: file, against: against).run(console.console)
+    try Verification(model: file, against: try against.map(folder)).run(console.console)
+  }
+
+  /// A model may be named as on the hub; any other path is itself.
+  private func folder(of path: FilePath) throws -> FilePath {
+    path.extension == "safetensors" ? path : try HubCache.ofThisUser.folder(of: path)
   }
 }

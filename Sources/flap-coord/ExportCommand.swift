@@ -10,8 +10,7 @@ struct Export: ParsableCommand {
       unequal sizes need a llama.cpp of 2025 or later.
       """)
 
-  @Option(help: "The checkpoint's folder.", completion: .file(), transform: path) var model:
-    FilePath
+  @OptionGroup var model: ModelOption
   @Option(help: "The file to write, FILE.gguf.", completion: .file(), transform: path)
   var output: FilePath
   @Option(help: "Type of the matrices: auto (the checkpoint's), bf16, f16, f32.")
@@ -19,6 +18,6 @@ struct Export: ParsableCommand {
   @OptionGroup(title: "Output") var console: OutputArguments
 
   func run() throws {
-    try ExportRun(model: model, output: output, type: type).run(console.console)
+    try ExportRun(model: try model.folder, output: output, type: type).run(console.console)
   }
 }

@@ -37,5 +37,19 @@ struct FlapCoord: ParsableCommand {
     ],
     defaultSubcommand: Prune.self)
 
+  static func main() {
+    CoordinatorProgram.endOnSignals()
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    do {
+      var command = try parse(asTyped: arguments)
+      try command.run()
+    } catch let error as ClusterError where error.exitCode != nil {
+      Console.write(error: error)
+      exit(withError: ExitCode(error.exitCode!))
+    } catch {
+      exit(withError: error)
+    }
+  }
+
   func validate() throws { try CoordinatorProgram.checkArguments() }
 }

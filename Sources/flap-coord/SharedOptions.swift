@@ -1,6 +1,22 @@
 import ArgumentParser
+import Checkpoint
 import Coordinator
 import SystemPackage
+
+/// The model that a command works on.
+struct ModelOption: ParsableArguments {
+  @Option(
+    help: """
+      The checkpoint's folder; or OWNER/NAME, with @REVISION if not the main one, to be found in the \
+      Hugging Face cache of this machine.
+      """, completion: .directory, transform: path)
+  var model: FilePath
+
+  /// - Throws: `HubCacheError` with the command that downloads it.
+  var folder: FilePath {
+    get throws { try HubCache.ofThisUser.folder(of: model) }
+  }
+}
 
 /// What is removed.
 struct SearchArguments: ParsableArguments {
@@ -45,17 +61,33 @@ struct SearchArguments: ParsableArguments {
   @Option(help: "Ranks among which every layer's heads, key/value heads and neurons divide evenly.")
   var tensorParallel: Int?
 
+  @Option(help: "Layers that keep all heads and neurons, counted from 0, such as 0,1,30-31.")
+  var excludeLayers: LayerList?
+
+  @Option(
+    help: """
+      Share of attention's parameters to remove, 0 to spare it; the MLPs lose the rest of --ratio. \
+      For AL-AM, UL-UM and measured.
+      """)
+  var attentionRatio: Double?
+
+  @Option(help: "The same of the MLPs; attention loses the rest of --ratio.")
+  var mlpRatio: Double?
+
   /// Whether all are as when none was given.
   var areDefaults: Bool {
     method == .flap && metric == nil && structure == nil && groupsRemoved == nil && !uniform
-      && roundTo == nil && tensorParallel == nil && !publishedCut
+      && roundTo == nil && tensorParallel == nil && !publishedCut && excludeLayers == nil
+      && attentionRatio == nil && mlpRatio == nil
   }
 
   func options(_ ratios: [Double]) throws -> SearchOptions {
     try SearchOptions(
       ratios: ratios, method: method, metric: metric, structure: structure,
       groupsRemoved: groupsRemoved, isUniform: uniform, rounding: roundTo, ranks: tensorParallel,
-      cutsAsPublished: publishedCut)
+      cutsAsPublished: publishedCut, excludedLayers: excludeLayers?.layers ?? [],
+      attentionRatio: attentionRatio,
+      mlpRatio: mlpRatio)
   }
 }
 
@@ -64,7 +96,7 @@ struct OutputArguments: ParsableArguments {
   @Flag(help: "Print the result as one line of JSON on standard output.")
   var json = false
 
-  @Flag(help: "Log warnings and errors only.")
+  @Flag(help: "Log errors only, and print no result that stands in a file.")
   var quiet = false
 
   @Flag(help: "Log debug messages, too.")

@@ -35,7 +35,10 @@ struct FlapWorker: ParsableCommand {
   @Option(help: "The endpoint of a flap-coord --insecure, such as tcp://10.0.0.1:40001.")
   var connect: String?
 
-  @Option(help: "The checkpoint's folder on this machine.")
+  @Option(
+    help: """
+      The checkpoint's folder on this machine; or OWNER/NAME, to be found in its Hugging Face cache.
+      """)
   var model: String
 
   @Option(

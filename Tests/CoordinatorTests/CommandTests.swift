@@ -98,9 +98,9 @@ struct CommandTests {
       "--model", Programs.model, "--calibration", Programs.calibration, "--samples", "16",
       "--ratio", "0.5", "--output", folder.path("pruned"))
     let statistics = try succeed("inspect", folder.path("pruned/flap/statistics.safetensors"))
-    #expect(statistics["tokens"] as? String == "2048")
+    #expect(statistics["tokens"] as? Int == 2048)
     let plan = try succeed("inspect", folder.path("pruned/flap/plan.safetensors"))
-    #expect(plan["metric"] as? String == "WIFV")
+    #expect(plan["metric"] as? String == "WIFV" && plan["ratio_asked"] as? Double == 0.5)
     let pruned = try succeed("inspect", folder.path("pruned"))
     #expect(pruned["kind"] as? String == "checkpoint, flap_llama")
   }

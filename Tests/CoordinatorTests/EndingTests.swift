@@ -5,15 +5,17 @@ import Testing
 /// How runs end before their time: nothing stays behind, neither files nor processes.
 @Suite(.serialized)
 struct EndingTests {
-  @Test("Ctrl-C finishes what is in work, keeps it, and ends the workers")
-  func interruption() throws {
+  @Test(
+    "Ctrl-C finishes what is in work, keeps it, and ends the workers; so does SIGTERM",
+    arguments: [(SIGINT, 130), (SIGTERM, 143)])
+  func interruption(signal: Int32, code: Int32) throws {
     let folder = try TemporaryFolder()
     var workers: [Int32] = []
     let outcome = try Programs.coordinator(longRun(folder)) { process in
       workers = try waitForWorkers(of: process)
-      kill(process.processIdentifier, SIGINT)
+      kill(process.processIdentifier, signal)
     }
-    #expect(outcome.exitCode != 0)
+    #expect(outcome.exitCode == code)
     #expect(outcome.standardError.contains("interrupted"))
     #expect(outcome.standardError.contains("continue with --resume"))
     #expect(FileManager.default.fileExists(atPath: folder.path("pruned/flap/journal")))
@@ -41,7 +43,7 @@ struct EndingTests {
       { usleep(2000) }
       kill(process.processIdentifier, SIGINT)
     }
-    #expect(interrupted.exitCode != 0)
+    #expect(interrupted.exitCode == 130)
     #expect(interrupted.standardError.contains("continue with --resume"))
     #expect(!FileManager.default.fileExists(atPath: folder.path("pruned/model.gguf")))
 

@@ -29,11 +29,17 @@ enum Programs {
   static let calibration = model + "/calibration.npy"
 
   /// Runs flap-coord to its end.
-  /// - Parameter whileRunning: called once it has started, with its process.
+  /// - Parameters:
+  ///   - environment: variables besides those of the tests.
+  ///   - whileRunning: called once it has started, with its process.
   static func coordinator(
-    _ arguments: [String], whileRunning: (Process) throws -> Void = { _ in }
+    _ arguments: [String], environment: [String: String] = [:],
+    whileRunning: (Process) throws -> Void = { _ in }
   ) throws -> Outcome {
     let process = Process()
+    if !environment.isEmpty {
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    }
     process.executableURL = folder.appending(path: "flap-coord")
     process.arguments = arguments
     return try outcome(of: process, whileRunning: whileRunning)

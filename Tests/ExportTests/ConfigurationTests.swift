@@ -117,13 +117,27 @@ struct ConfigurationTests {
   func sideFiles() throws {
     let source = try TemporaryFolder()
     let destination = try TemporaryFolder()
-    try source.write([1, 2], to: "tokenizer.model")
-    try source.write([3], to: "pytorch_model.bin")
+    for folder in ["additional_chat_templates", "chat_templates", "LICENSES"] {
+      try FileManager.default.createDirectory(
+        atPath: source.path(folder), withIntermediateDirectories: true)
+      try source.write([4], to: "\(folder)/rag.jinja")
+      try source.write([5], to: "\(folder)/notes.txt")
+    }
+    let wanted = [
+      "LICENSE-model.txt", "License", "NOTICE.md", "USE_POLICY.md",
+      "additional_chat_templates/rag.jinja", "chat_template.jinja", "chat_templates/rag.jinja",
+      "tekken.json", "tokenizer.4.0.0.json", "tokenizer.model", "tokenizer.model.v3",
+    ]
+    for name in wanted { try source.write([1, 2], to: name) }
+    for name in ["pytorch_model.bin", "README.md", "configuration.py", "tokenizer.py"] {
+      try source.write([3], to: name)
+    }
     let outcome = try SideFiles.copy(
       from: FilePath(source.path), to: FilePath(destination.path))
-    #expect(outcome.copied == ["tokenizer.model"] && outcome.warnings == [])
-    #expect(
-      try FileManager.default.contentsOfDirectory(atPath: destination.path) == ["tokenizer.model"])
+    #expect(outcome.copied == wanted && outcome.warnings == [])
+    let files = try FileManager.default.subpathsOfDirectory(atPath: destination.path)
+    let folders = ["additional_chat_templates", "chat_templates"]
+    #expect(files.sorted() == (wanted + folders).sorted())
   }
 
   @Test("a side file that is a link is copied from within the model, never from elsewhere")

@@ -26,6 +26,13 @@ struct HostsFileTests {
     #expect(file.warnings.isEmpty)
   }
 
+  @Test("a model by its name on the hub")
+  func hubModel() throws {
+    let hosts = try HostsFile(text: "a model=o/m@v1\nb model=/o/m").hosts
+    #expect(hosts.map(\.modelDirectory) == ["o/m@v1", "/o/m"])
+    #expect(hosts.map(\.namesModelOfHub) == [true, false])
+  }
+
   @Test("slots= is the older spelling of lanes=")
   func olderSpelling() throws {
     #expect(try HostsFile(text: "a slots=3").hosts == HostsFile(text: "a lanes=3").hosts)

@@ -56,22 +56,36 @@ struct CardTests {
     #expect(known.contains("(https://huggingface.co/owner/Tiny-1)"))
   }
 
+  @Test("where the dense model's own name is not known, what its card says that it was made from")
+  func baseModels() {
+    let one = Sample.card(source: "---\nbase_model: o/m # the base\n---\n")
+    #expect(one.hasPrefix("---\nbase_model: o/m\nlibrary_name"))
+    let merged = Sample.card(source: "---\nbase_model:\n  - o/m\n  - ../x\n  - o/n\n---\n")
+    #expect(merged.hasPrefix("---\nbase_model:\n- o/m\n- o/n\nlibrary_name"))
+    #expect(!Sample.card(source: "---\nbase_model: {o: m}\n---\n").contains("base_model"))
+  }
+
   @Test(
     "what is not plain in the source's card is left out",
     arguments: [
-      "", "license: mit", "---\nlicense: mit", "---\nlicense:\n---", "---\nlicense: |\n  mit\n---",
-      "---\nlicense: {a: b}\n---", "---\nlicense: a\"b\n---", "---\nlicense: *anchor\n---",
-      "---\nlicense: mit\u{7}\n---", "---\n  license: mit\n---",
+      "", "license: mit", "---\nlicense: mit", "---\nlicense:\n---",
+      "---\nlicense: |\n  a\n  b\n---",
+      "---\nlicense: {a: b}\n---", "---\nlicense: [mit, [a]]\n---", "---\nlicense: a\"b\n---",
+      "---\nlicense: *anchor\n---", "---\nlicense: mit\u{7}\n---", "---\nlicense: mit\nx: [\n---",
+      "---\nlicense: mit\nlicense: apache-2.0\n---", "---\n- license: mit\n---",
+      "---\nlicense: mit\nx: " + String(repeating: "[", count: 100_000) + "\n---",
     ])
   func unusual(source: String) {
-    #expect(SourceCard(markdown: source).entries.isEmpty)
+    let card = SourceCard(markdown: source)
+    #expect(card.entries.isEmpty && card.baseModels.isEmpty)
   }
 
   @Test("lines may end as elsewhere; lists may stand in one line")
   func usual() {
-    let card = SourceCard(markdown: "---\r\nlicense: 'mit'\r\nlanguage: [en, de]\r\n---\r\n")
+    let card = SourceCard(
+      markdown: "---\r\nlicense: 'mit' # its own\r\nlanguage: [en, no]\r\n---\r\n")
     #expect(card.entries.map(\.key) == ["license", "language"])
-    #expect(card.entries.map(\.values) == [["mit"], ["en", "de"]])
+    #expect(card.entries.map(\.values) == [["mit"], ["en", "no"]])
   }
 
   @Test("results are told where there are some, and else that there are none")

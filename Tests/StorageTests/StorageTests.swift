@@ -42,6 +42,31 @@ struct StorageTests {
     }
   }
 
+  @Test("a pointer of Git LFS is told from the file that it stands for, with what fetches that")
+  func largeFilePointer() throws {
+    let pointer = """
+      version https://git-lfs.github.com/spec/v1
+      oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
+      size 12345
+
+      """
+    let path = FilePath(try folder.write(Array(pointer.utf8), to: "model.safetensors"))
+    let errors = [
+      #expect(throws: StorageError.self) { try MappedFile(path: path) },
+      #expect(throws: StorageError.self) { try SmallFile.read(path, limit: 1 << 20) },
+    ]
+    for error in errors {
+      #expect(error?.code == .largeFilePointer)
+      #expect("\(error!)".contains("git -C \(folder.path) lfs pull"))
+    }
+    // A text that speaks of it is a text.
+    let text = FilePath(
+      try folder.write(Array((pointer + String(repeating: ".", count: 1024)).utf8), to: "text"))
+    #expect(throws: Never.self) { try SmallFile.read(text, limit: 1 << 20) }
+    let other = FilePath(try folder.write(Array("version https://git-lfs.org\n".utf8), to: "other"))
+    #expect(throws: Never.self) { try SmallFile.read(other, limit: 1 << 20) }
+  }
+
   @Test(
     "a secret that everybody may read is refused in a line that says what to do; a group may",
     arguments: [(0o600, true), (0o440, true), (0o400, true), (0o644, false), (0o602, false)])

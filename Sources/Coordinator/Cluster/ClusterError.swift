@@ -10,7 +10,7 @@ public enum ClusterError: Error, Hashable, Sendable, CustomStringConvertible {
   /// A worker wrote a shard that is not here.
   case shardMissing(String)
   /// Ctrl-C or a request to terminate.
-  case interrupted
+  case interrupted(signal: Int32)
 
   public var description: String {
     switch self {
@@ -24,8 +24,15 @@ public enum ClusterError: Error, Hashable, Sendable, CustomStringConvertible {
     case .shardMissing(let path):
       "a worker wrote \(path), but it is not on this machine: use --gather where the hosts share "
         + "no file system"
-    case .interrupted: "interrupted"
+    case .interrupted(let signal): "interrupted by \(Interruption.name(signal))"
     }
+  }
+}
+
+extension ClusterError {
+  /// Of this program, as shells know it; nil for any other error than an interruption.
+  public var exitCode: Int32? {
+    if case .interrupted(let signal) = self { Interruption.exitCode(signal) } else { nil }
   }
 }
 
@@ -37,8 +44,8 @@ public struct UsageError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Interruption {
-  /// - Throws: ``ClusterError/interrupted`` when a signal has come.
+  /// - Throws: ``ClusterError/interrupted(signal:)`` when a signal has come.
   func check() throws(ClusterError) {
-    if isRequested { throw .interrupted }
+    if let signal { throw .interrupted(signal: signal) }
   }
 }

@@ -50,10 +50,9 @@ extension ClusterSession {
   ///
   /// - Parameter plan: by which they leave parts of the model out; nil: nothing.
   mutating func evaluate(
-    _ pass: SampledPass, by plan: PlanBroadcast? = nil, shape: ModelShape, _ console: Console
+    _ pass: SampledPass, by plan: PlanBroadcast? = nil, shape: ModelShape, meter: ProgressMeter
   ) throws -> LossSum {
     if let plan { try broadcast(plan) }
-    let meter = console.meter("evaluation", unit: "tokens", total: Double(pass.tokenCount))
     var ledger = try RunLedger(
       storage: MemoryLedgerStorage(), tree: pass.layout.tree, shape: shape,
       digest: { Digest(hashing: $0) })
@@ -70,10 +69,9 @@ extension ClusterSession {
   ///
   /// - Parameter shape: what the plan leaves.
   mutating func measureMoments(
-    _ pass: SampledPass, by plan: PlanBroadcast, shape: ModelShape, _ console: Console
+    _ pass: SampledPass, by plan: PlanBroadcast, shape: ModelShape, meter: ProgressMeter
   ) throws -> [PerTap<ChannelMoments>] {
     try broadcast(plan)
-    let meter = console.meter("calibration", unit: "tokens", total: Double(pass.tokenCount))
     var ledger = try RunLedger(
       storage: MemoryLedgerStorage(), tree: pass.layout.tree, shape: shape,
       digest: { Digest(hashing: $0) })

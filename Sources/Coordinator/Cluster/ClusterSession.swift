@@ -40,6 +40,8 @@ struct ClusterSession: ~Copyable {
   private var isStarted = false
   private var drain: (deadline: Instant, isOver: Bool)?
   private var failure: RunFailure?
+  /// The phase that was begun last; another session may have begun the meter's.
+  private var begunPhase: String?
   private var nextWatch = Instant.now
   /// When the last turn of the loop began.
   private var lastTurn: Instant?
@@ -119,7 +121,7 @@ struct ClusterSession: ~Copyable {
   /// order of arrival. Whether it returns or throws: all that was handed over is stored, or failed to
   /// be.
   ///
-  /// - Throws: what `keep` throws, the run's failure, or ``ClusterError/interrupted``.
+  /// - Throws: what `keep` throws, the run's failure, or ``ClusterError/interrupted(signal:)``.
   mutating func perform(
     _ work: [Work], meter: consuming ProgressMeter, _ ledger: inout RunLedger,
     keep: @escaping StoringThread.Keep
@@ -143,7 +145,10 @@ struct ClusterSession: ~Copyable {
       try fleet.start()
     }
     isCompleted = false
-    if meter.isFirst { watch.begin(meter, taskCount: work.count) }
+    if meter.isFirst || begunPhase != meter.label {
+      begunPhase = meter.label
+      watch.begin(meter, taskCount: work.count)
+    }
     try handle(.submit(submitted))
     while !isCompleted {
       try takeTurn()
@@ -166,7 +171,7 @@ struct ClusterSession: ~Copyable {
   ///
   /// - Returns: the model's full digest.
   /// - Throws: ``ModelError`` when the model is not the one that the run began with, or
-  ///   ``ClusterError/interrupted``.
+  ///   ``ClusterError/interrupted(signal:)``.
   mutating func finishReference() throws -> Digest {
     let reading = reference.finish(wakeUp)
     while true {
@@ -260,14 +265,14 @@ struct ClusterSession: ~Copyable {
 
   /// The first Ctrl-C lets work at hand be finished; a second one ends the process where it is.
   private mutating func noticeInterruption() throws {
-    guard interruption.isRequested else { return }
+    guard let signal = interruption.signal else { return }
     guard let drain else {
       log.notice("interrupted: draining, running tasks are finished; Ctrl-C again stops at once")
       drain = (.now + ClusterSession.drainLimit, false)
       watch.note(.draining)
       return try handle(.drain)
     }
-    if drain.isOver || drain.deadline <= .now { throw ClusterError.interrupted }
+    if drain.isOver || drain.deadline <= .now { throw ClusterError.interrupted(signal: signal) }
   }
 
   /// - Returns: nil for what nobody can read of somebody whom the machine does not know.

@@ -206,7 +206,7 @@ struct WorkerStart {
     try fleet.start()
     let deadline = ContinuousClock.now + WorkerStart.preflightLimit
     while fleet.runningCount > 0, ContinuousClock.now < deadline {
-      if interruption.isRequested { throw ClusterError.interrupted }
+      try interruption.check()
       _ = try Poller.wait(
         for: entrance.socket, descriptors: fleet.descriptors, timeout: .milliseconds(50))
       for event in fleet.poll() {

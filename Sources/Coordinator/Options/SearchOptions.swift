@@ -24,12 +24,17 @@ public struct SearchOptions: Sendable {
   ///   - rounding: kept neurons are a multiple of it; nil: any number.
   ///   - ranks: of tensor parallelism, which share out every layer's heads and neurons; nil: one.
   ///   - cutsAsPublished: AL-AM ends where the published code does, not at the ratio.
+  ///   - excludedLayers: that keep all of their units.
+  ///   - attentionRatio: part of attention's parameters to remove; nil: what the search finds, or what
+  ///     the MLPs leave of the ratio.
+  ///   - mlpRatio: the same of the MLPs.
   /// - Throws: ``UsageError`` for a name that is none, or a ratio outside [0, 1).
   public init(
     ratios: [Double], method: PruningMethod = .flap, metric: String? = nil,
     structure: String? = nil, groupsRemoved: Int?,
     isUniform: Bool = false, rounding: Int? = nil, ranks: Int? = nil,
-    cutsAsPublished: Bool = false
+    cutsAsPublished: Bool = false,
+    excludedLayers: Set<Int> = [], attentionRatio: Double? = nil, mlpRatio: Double? = nil
   ) throws {
     let structure = try structure.map(SearchOptions.structure(named:)) ?? method.structure
     let metric =
@@ -70,11 +75,65 @@ public struct SearchOptions: Sendable {
       structure: structure, ratio: first, groupsRemoved: groupsRemoved,
       widths: WidthRules(
         isUniform: isUniform, roundingNeuronsTo: self.rounding, tensorParallelism: self.ranks),
-      cut: cutsAsPublished ? .published : .fitted)
+      cut: cutsAsPublished ? .published : .fitted,
+      sparing: Sparing(
+        layers: excludedLayers,
+        moduleRatio: try SearchOptions.moduleRatio(attentionRatio, mlpRatio)))
+    try checkSparing()
+  }
+
+  private static func moduleRatio(
+    _ attention: Double?, _ mlp: Double?
+  ) throws -> Sparing.ModuleRatio? {
+    guard attention == nil || mlp == nil else {
+      throw UsageError("--ratio and --attention-ratio decide what --mlp-ratio is: leave out one")
+    }
+    guard let ratio = attention ?? mlp else { return nil }
+    let tap = attention == nil ? Tap.mlpDown : .attentionOutput
+    guard ratio >= 0, ratio < 1 else {
+      throw UsageError(
+        "\(SearchOptions.name(tap)) \(ratio): the share to remove is at least 0 and less than 1")
+    }
+    return Sparing.ModuleRatio(tap: tap, ratio: ratio)
+  }
+
+  private func checkSparing() throws {
+    if isUniform, !search.sparing.layers.isEmpty {
+      throw UsageError(
+        "--uniform gives every layer the same counts: leave out it or --exclude-layers")
+    }
+    guard let name = search.sparing.moduleRatio.map({ SearchOptions.name($0.tap) }) else { return }
+    if search.structure.needsGroupsRemoved {
+      throw UsageError(
+        "\(name) goes with --structure AL-AM, UL-UM or measured: with \(search.structure.rawValue) "
+          + "--groups-removed says how much of attention goes")
+    }
+    if isUniform, search.structure == .measured {
+      throw UsageError(
+        "--structure measured with --uniform shares the ratio among attention and MLPs by itself: "
+          + "leave out \(name)")
+    }
+  }
+
+  private static func name(_ tap: Tap) -> String {
+    tap == .mlpDown ? "--mlp-ratio" : "--attention-ratio"
+  }
+
+  /// What is spared, by the options' names; empty where nothing is.
+  var sparingOptions: [(name: String, value: String)] {
+    let layers = search.sparing.layers
+    let excluded = layers.isEmpty ? nil : ("--exclude-layers", LayerNumbers.text(layers))
+    let ratio = search.sparing.moduleRatio.map { (SearchOptions.name($0.tap), "\($0.ratio)") }
+    return [excluded, ratio].compactMap(\.self)
+  }
+
+  /// Whether somebody means a name, however he writes it.
+  private static func isSame(_ name: String, _ written: String) -> Bool {
+    name.lowercased() == written.lowercased()
   }
 
   private static func metric(named name: String) throws -> Metric {
-    guard let metric = Metric(rawValue: name) else {
+    guard let metric = Metric.allCases.first(where: { isSame($0.rawValue, name) }) else {
       let names = Metric.allCases.map(\.rawValue).joined(separator: ", ")
       throw UsageError("--metric \(name): choose one of \(names)")
     }
@@ -82,7 +141,7 @@ public struct SearchOptions: Sendable {
   }
 
   private static func structure(named name: String) throws -> Structure {
-    guard let structure = Structure(rawValue: name) else {
+    guard let structure = Structure.allCases.first(where: { isSame($0.rawValue, name) }) else {
       let names = Structure.allCases.map(\.rawValue).joined(separator: ", ")
       throw UsageError("--structure \(name): choose one of \(names)")
     }
@@ -119,6 +178,17 @@ public struct SearchOptions: Sendable {
     options.search.widths.headsDivideHiddenSize =
       transformersClass?.wantsHeadsToDivideHiddenSize ?? true
     return options
+  }
+}
+
+/// `0,1,30-31`: layers, counted from 0.
+public struct LayerList: ExpressibleByArgument, Sendable {
+  public let layers: Set<Int>
+
+  /// - Returns: nil for anything but numbers and ranges of them.
+  public init?(argument: String) {
+    guard let layers = LayerNumbers.layers(in: argument) else { return nil }
+    self.layers = layers
   }
 }
 

@@ -40,40 +40,32 @@ struct ComparisonSummary: Encodable {
 
   /// A row for each method, for each ratio its perplexity, what it reached, and the part of FLAP's
   /// loss that it takes back.
-  var table: String {
+  ///
+  /// - Parameter width: columns of the terminal; nil: any.
+  func table(_ width: Int?) -> String {
     var ratios: [Double] = []
     for entry in entries where !ratios.contains(entry.ratioAsked) {
       ratios.append(entry.ratioAsked)
     }
     var methods: [String] = []
     for entry in entries where !methods.contains(entry.method) { methods.append(entry.method) }
-    let width = (methods + ["dense"]).reduce(0) { max($0, $1.count) } + 2
-    var lines = [
-      Format.leading("", width)
-        + ratios.map {
-          Format.column("\($0)", 12) + Format.column("removed", 10) + Format.column("back", 9)
-        }.joined(),
-      Format.leading("dense", width)
-        + ratios.map { _ in
-          Format.column(String(format: "%.4f", densePerplexity), 12) + Format.column("", 19)
-        }.joined(),
-    ]
+    func number(_ value: Double) -> String { String(format: "%.4f", value) }
+    // Of several ratios the first column of each says which.
+    var table = Table(ratios.flatMap { ["at \($0)", "removed", "back"] })
+    table.add("dense", ratios.flatMap { _ in [number(densePerplexity), "", ""] })
     for method in methods {
-      let cells = entries.filter { $0.method == method }.map { entry in
-        Format.column(String(format: "%.4f", entry.perplexity), 12)
-          + Format.column(Format.percent(entry.ratioReached), 10)
-          + Format.column(takenBack(entry).map { String(format: "%.1f %%", 100 * $0) } ?? "", 9)
-      }
-      lines.append(Format.leading(method, width) + cells.joined())
+      table.add(
+        method,
+        entries.filter { $0.method == method }.flatMap { entry in
+          [
+            number(entry.perplexity), Format.percent(entry.ratioReached),
+            takenBack(entry).map { String(format: "%.1f %%", 100 * $0) } ?? "",
+          ]
+        })
     }
-    lines.append(
-      "perplexities over \(tokens) tokens in windows of \(window); back: part of FLAP's loss")
-    return lines.map(trimmed).joined(separator: "\n")
-  }
-
-  private func trimmed(_ line: String) -> String {
-    var line = Substring(line)
-    while line.last == " " { line.removeLast() }
-    return String(line)
+    return """
+      \(table.text(width))
+      perplexities over \(tokens) tokens in windows of \(window); back: part of FLAP's loss
+      """
   }
 }

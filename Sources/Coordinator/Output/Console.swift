@@ -9,27 +9,41 @@ public struct Console: Sendable {
 
   private let screen: Screen
 
-  /// - Parameter logsJSON: log lines are JSON objects, one per line.
+  /// Columns of the terminal on standard output; nil where there is none, and lines are as long as they
+  /// are.
+  let width: Int?
+
+  /// - Parameters:
+  ///   - isQuiet: nothing but errors is logged, and no result is shown that stands in files.
+  ///   - logsJSON: log lines are JSON objects, one per line.
   public init(isJSON: Bool, isQuiet: Bool, isVerbose: Bool, logsJSON: Bool = false) {
     self.isJSON = isJSON
     self.isQuiet = isQuiet
+    width = TerminalWidth.ofStandardOutput
     let screen = Screen(isTerminal: StandardError.isTerminal && !logsJSON)
     self.screen = screen
     var log = Logger(label: "flap") { _ -> any LogHandler in
       logsJSON ? JSONLogHandler() : StandardErrorHandler(screen: screen)
     }
-    log.logLevel = isVerbose ? .debug : isQuiet ? .warning : .info
+    log.logLevel = isVerbose ? .debug : isQuiet ? .error : .info
     self.log = log
   }
 
   /// The result of a command: JSON where that was asked for, else a table for people.
-  func show<Result: Encodable>(_ result: Result, table: @autoclosure () -> String) throws {
+  ///
+  /// - Parameter isInFiles: whether the command has written it, so that who wants quiet needs none of it.
+  func show<Result: Encodable>(
+    _ result: Result, isInFiles: Bool = false, table: @autoclosure () -> String
+  ) throws {
     if isJSON {
       print(String(decoding: try Console.encode(result, pretty: false), as: UTF8.self))
-    } else {
-      print(table())
+    } else if !isInFiles || !isQuiet {
+      print(Format.wrapped(table(), width))
     }
   }
+
+  /// An error that ends this program, as the parser of its arguments writes others.
+  public static func write(error: any Error) { StandardError.write("Error: \(error)\n") }
 
   func meter(_ label: String, unit: String, total: Double) -> ProgressMeter {
     ProgressMeter(

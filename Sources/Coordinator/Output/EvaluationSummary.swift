@@ -45,28 +45,24 @@ struct EvaluationSummary: Encodable {
     "\(tokens) tokens in windows of \(window)" + (stride < window ? ", stride \(stride)" : "")
   }
 
-  var table: String {
+  /// - Parameter width: columns of the terminal; nil: any.
+  func table(_ width: Int?) -> String {
     guard let dense, let plans else {
       return String(format: "perplexity %.4f over ", perplexity) + extent
     }
-    let width = plans.reduce("dense".count) { max($0, $1.name.count) } + 2
     let predicts = plans.contains { $0.predictedLoss != nil }
-    func line(_ name: String, _ row: String, _ perplexity: String, _ losses: [String]) -> String {
-      Format.leading(name, width) + row + Format.column(perplexity, 13)
-        + (predicts ? losses.map { Format.column($0, 11) }.joined() : "")
-    }
     func number(_ value: Double) -> String { String(format: "%.4f", value) }
-    return
-      ([
-        line("", PlanFigures.heading, "perplexity", ["nats lost", "predicted"]),
-        line("dense", dense.row, number(perplexity), []),
+    var table = Table(
+      PlanFigures.heading + ["perplexity"] + (predicts ? ["nats lost", "predicted"] : []))
+    table.add("dense", dense.row + [number(perplexity)] + (predicts ? ["", ""] : []))
+    for plan in plans {
+      let losses = [
+        number(log(plan.perplexity / perplexity)), plan.predictedLoss.map(number) ?? "",
       ]
-      + plans.map { plan in
-        line(
-          plan.name, plan.figures.row, number(plan.perplexity),
-          [number(log(plan.perplexity / perplexity)), plan.predictedLoss.map(number) ?? ""])
-      }
-      + ["over \(extent)"]).joined(separator: "\n")
+      table.add(
+        plan.name, plan.figures.row + [number(plan.perplexity)] + (predicts ? losses : []))
+    }
+    return "\(table.text(width))\nover \(extent)"
   }
 }
 

@@ -11,12 +11,12 @@ enum Format {
       : String(format: "%d:%02d h", whole / 3600, whole / 60 % 60)
   }
 
-  /// "41 %, 15230 tokens/s, 2:10 min left"; when all is computed, that results are stored.
+  /// "41 %, 2:10 min left, 15230 tokens/s", what matters most first, for a line may be cut; when all is computed, that results are stored.
   static func progress(_ progress: PhaseProgress, unit: String) -> String {
     if progress.isStoring { return "all computed, storing results" }
     var text = "\(progress.percent) %"
-    if let rate = progress.rate { text += ", \(Format.rate(rate)) \(unit)/s" }
     if let left = progress.secondsLeft { text += ", \(Format.seconds(left)) left" }
+    if let rate = progress.rate { text += ", \(Format.rate(rate)) \(unit)/s" }
     return text
   }
 
@@ -34,6 +34,8 @@ enum Format {
     }
     return unit == 0 ? "\(count) B" : String(format: "%.1f %@", value, units[unit])
   }
+
+  static func perplexity(_ value: Double) -> String { String(format: "%.4f", value) }
 
   static func predictedLoss(_ loss: Double) -> String {
     String(format: "predicted loss %.4f nats per token", loss)
@@ -54,6 +56,44 @@ extension Format {
   /// Right-aligned in so many characters.
   static func column(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
+  }
+
+  /// Without blanks at its end.
+  static func trimmed(_ line: String) -> String {
+    var line = Substring(line)
+    while line.last == " " { line.removeLast() }
+    return String(line)
+  }
+
+  /// Lines no longer than so many characters, as far as their words are; what goes on in another line is
+  /// indented.
+  ///
+  /// - Parameter width: nil: any.
+  static func wrapped(_ text: String, _ width: Int?) -> String {
+    guard let width, width > indentation.count else { return text }
+    return text.split(separator: "\n", omittingEmptySubsequences: false).map {
+      wrapped(line: $0, width)
+    }.joined(separator: "\n")
+  }
+
+  private static let indentation = "    "
+
+  private static func wrapped(line: Substring, _ width: Int) -> String {
+    guard line.count > width else { return String(line) }
+    var lines: [String] = []
+    var current = String(line.prefix { $0 == " " })
+    var isEmpty = true
+    for word in line.split(separator: " ") {
+      let extended = current + (isEmpty ? "" : " ") + word
+      if extended.count > width, !isEmpty {
+        lines.append(current)
+        current = indentation + word
+      } else {
+        current = extended
+      }
+      isEmpty = false
+    }
+    return (lines + [current]).joined(separator: "\n")
   }
 
   /// Left-aligned in so many characters.

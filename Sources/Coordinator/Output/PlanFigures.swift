@@ -38,18 +38,13 @@ struct PlanFigures: Encodable {
     flopsPerToken = pruned.operationsPerToken
   }
 
-  static let heading =
-    Format.column("removed", 9) + Format.column("groups", 8) + Format.column("neurons", 10)
-    + Format.column("parameters", 12) + Format.column("16-bit", 11)
-    + Format.column("FLOPs/token", 13)
+  static let heading = ["removed", "groups", "neurons", "parameters", "16-bit", "FLOPs/token"]
 
-  var row: String {
-    Format.column(Format.percent(ratioReached), 9)
-      + Format.column("\(keptGroups.reduce(0, +))", 8)
-      + Format.column("\(keptNeurons.reduce(0, +))", 10)
-      + Format.column(Format.count(parameters), 12)
-      + Format.column(Format.bytes(halfPrecisionBytes), 11)
-      + Format.column(Format.count(flopsPerToken), 13)
+  var row: [String] {
+    [
+      Format.percent(ratioReached), "\(keptGroups.reduce(0, +))", "\(keptNeurons.reduce(0, +))",
+      Format.count(parameters), Format.bytes(halfPrecisionBytes), Format.count(flopsPerToken),
+    ]
   }
 }
 
@@ -76,24 +71,40 @@ struct SweepSummary: Encodable {
   let structure: String
   let dense: PlanFigures
   let plans: [Entry]
+  /// As of one plan.
+  let excludedLayers: [Int]?
+  let attentionRatio: Double?
+  let mlpRatio: Double?
+  private let sparingText: String?
+
+  private enum CodingKeys: String, CodingKey {
+    case metric, structure, dense, plans, excludedLayers, attentionRatio, mlpRatio
+  }
 
   init(_ search: SearchOptions, dense shape: ModelShape, plans: [Entry]) {
     metric = search.metric.rawValue
     structure = search.search.structure.rawValue
     dense = PlanFigures(dense: shape)
     self.plans = plans
+    let sparing = search.search.sparing
+    excludedLayers = sparing.layers.isEmpty ? nil : sparing.layers.sorted()
+    attentionRatio = sparing.ratio(of: .attentionOutput)
+    mlpRatio = sparing.ratio(of: .mlpDown)
+    sparingText = sparing.text
   }
 
-  var table: String {
-    let losses = plans.contains { $0.predictedLoss != nil } ? Format.column("nats lost", 11) : ""
-    var lines = ["ratio   \(PlanFigures.heading)\(losses)", "dense   \(dense.row)"]
+  /// - Parameter width: columns of the terminal; nil: any.
+  func table(_ width: Int?) -> String {
+    let predicts = plans.contains { $0.predictedLoss != nil }
+    var table = Table(PlanFigures.heading + (predicts ? ["nats lost"] : []))
+    table.add("dense", dense.row + (predicts ? [""] : []))
     for plan in plans {
-      let ratio = plan.figures.ratioAsked.map { "\($0)" } ?? ""
-      lines.append(
-        Format.leading(ratio, 8) + plan.figures.row
-          + (plan.predictedLoss.map { Format.column(String(format: "%.4f", $0), 11) } ?? ""))
+      let loss = plan.predictedLoss.map { String(format: "%.4f", $0) } ?? ""
+      table.add(
+        plan.figures.ratioAsked.map { "\($0)" } ?? "", plan.figures.row + (predicts ? [loss] : []))
     }
-    lines.append("\(metric) \(structure)")
+    var lines = [table.text(width), "\(metric) \(structure)"]
+    if let sparingText { lines.append(sparingText) }
     lines += plans.compactMap { $0.output.map { "→ \($0)" } }
     return lines.joined(separator: "\n")
   }

@@ -24,6 +24,7 @@ struct RunDocuments {
   let statistics: ModelStatistics?
   let baseModel: String?
   var ridges: [FittedRidge] = []
+  var sparing = Sparing()
   var evaluation: PruningReport.Evaluation?
 
   /// The Hugging Face hub's own limit is far below.
@@ -43,6 +44,7 @@ struct RunDocuments {
       ggufFile: try Folder.entries(of: folder).filter { $0.hasSuffix(".gguf") }.min(),
       version: SoftwareVersion.current)
     card.ridges = ridges
+    card.sparing = sparing
     try AtomicFile.write(Array(card.markdown().utf8), to: folder.appending("README.md"))
   }
 
@@ -86,7 +88,7 @@ struct RunDocuments {
       search: PruningReport.Search(
         metric: self.metric, structure: structure, ratioAsked: ratioAsked,
         reached: result.reached, threshold: result.threshold,
-        unitsKeptByMinimum: result.unitsKeptByMinimum),
+        unitsKeptByMinimum: result.unitsKeptByMinimum, sparing: sparing),
       scores: UnitScores(standardizing: scores, shape: inputs.shape),
       errors: statistics[RemovalCurve.self] == nil
         ? nil : try statistics.removalErrors(of: inputs.shape),

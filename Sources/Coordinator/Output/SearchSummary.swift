@@ -20,10 +20,22 @@ struct SearchSummary: Encodable {
   let keptNeurons: [Int]
   let denseGroups: [Int]
   let denseNeurons: [Int]
+  /// Numbers of those that were to keep all; nil where none was.
+  let excludedLayers: [Int]?
+  /// Of one kind of module's parameters, asked for; nil where the search shared the ratio.
+  let attentionRatio: Double?
+  let mlpRatio: Double?
   /// Units that stay only because a layer never loses its last one.
   let unitsKeptByMinimum: Int
   /// Of measured counts, in nats per token; nil for others.
   let predictedLoss: Double?
+  private let sparingText: String?
+
+  private enum CodingKeys: String, CodingKey {
+    case output, metric, structure, ratioAsked, ratioReached, ratioWholeModel, parametersDense
+    case parametersPruned, keptGroups, keptNeurons, denseGroups, denseNeurons, excludedLayers
+    case attentionRatio, mlpRatio, unitsKeptByMinimum, predictedLoss
+  }
 
   init(_ result: SearchResult, _ search: SearchOptions, shape: ModelShape, output: String?) {
     self.output = output
@@ -39,6 +51,11 @@ struct SearchSummary: Encodable {
     keptNeurons = result.keptNeurons
     denseGroups = shape.layers.map(\.keyValueHeadCount)
     denseNeurons = shape.layers.map(\.intermediateSize)
+    let sparing = search.search.sparing
+    excludedLayers = sparing.layers.isEmpty ? nil : sparing.layers.sorted()
+    attentionRatio = sparing.ratio(of: .attentionOutput)
+    mlpRatio = sparing.ratio(of: .mlpDown)
+    sparingText = sparing.text
     unitsKeptByMinimum = result.unitsKeptByMinimum
     predictedLoss = result.predictedLoss
   }
@@ -78,6 +95,7 @@ struct SearchSummary: Encodable {
       "\(metric) \(structure): \(Format.percent(ratioReached)) of the decoder layers' parameters removed "
         + "(asked \(Format.percent(ratioAsked))), \(Format.percent(ratioWholeModel)) of the whole "
         + "model; \(Format.count(parametersDense)) → \(Format.count(parametersPruned)) parameters")
+    if let sparingText { lines.append(sparingText) }
     if let predictedLoss { lines.append(Format.predictedLoss(predictedLoss)) }
     if let output { lines.append("→ \(output)") }
     return lines.joined(separator: "\n")

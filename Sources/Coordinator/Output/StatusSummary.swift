@@ -128,8 +128,8 @@ struct StatusSummary: Encodable {
       text += "all computed, storing results"
     } else {
       text += "\(progress.percent) %"
-      if let rate = phase.rate { text += ", \(Format.rate(rate)) \(plain(phase.unit))/s" }
       if let left = phase.secondsLeft, state == .running { text += ", \(seconds(left)) left" }
+      if let rate = phase.rate { text += ", \(Format.rate(rate)) \(plain(phase.unit))/s" }
     }
     return text + "; \(phase.tasksDone) of \(phase.tasks) tasks stored"
   }

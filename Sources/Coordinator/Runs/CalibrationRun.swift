@@ -45,7 +45,7 @@ public struct CalibrationRun: Sendable {
 
   public func run(_ console: Console) throws {
     guard let summary = try measure(console) else { return }
-    try console.show(summary, table: summary.table)
+    try console.show(summary, isInFiles: true, table: summary.table)
   }
 
   /// - Returns: nil where it was there already.

@@ -60,7 +60,7 @@ struct ComparedEvaluation {
     let prunedPass = try pruned.evaluationPass(over: data, forward, cluster, console)
     func loss(_ inputs: RunInputs, _ pass: SampledPass, _ name: String) throws -> LossSum {
       let start = ContinuousClock.now
-      let loss = try inputs.loss(over: pass, cluster, chronicle, interruption, console)
+      let loss = try inputs.loss(over: pass, of: name, cluster, chronicle, interruption, console)
       let units = pass.layout.tree.nodeCount(atLevel: pass.unitLevel)
       phases.append(
         PruningReport.Phase(
@@ -91,14 +91,17 @@ extension RunInputs {
   }
 
   /// Has workers compute the mean negative log-likelihood of the samples.
+  ///
+  /// - Parameter name: of the model, for people.
   func loss(
-    over pass: SampledPass, _ cluster: ClusterPlan, _ chronicle: Chronicle,
+    over pass: SampledPass, of name: String, _ cluster: ClusterPlan, _ chronicle: Chronicle,
     _ interruption: Interruption, _ console: Console
   ) throws -> LossSum {
     var session = try ClusterSession(
       self, pass, cluster, console, chronicle: chronicle, interruption: interruption)
     let loss = try session.guarded { session in
-      try session.evaluate(pass, shape: shape, console)
+      let meter = console.meter("evaluation", unit: "tokens", total: Double(pass.tokenCount))
+      return try session.evaluate(pass, shape: shape, meter: meter.part(0, 1, of: name))
     }
     try session.end()
     return loss

@@ -79,7 +79,7 @@ public struct ComparisonRun: Sendable {
       summary, inputs, calibration: PruningReport.DataSet(calibration, pass),
       evaluation: PruningReport.DataSet(evaluation, evaluated))
     try AtomicFile.write(Array(report.html().utf8), to: output.appending("compare.html"))
-    try console.show(summary, table: summary.table)
+    try console.show(summary, isInFiles: true, table: summary.table(console.width))
   }
 
   // MARK: Files
@@ -107,10 +107,13 @@ public struct ComparisonRun: Sendable {
       inputs, pass, cluster, console, chronicle: Chronicle(nil))
     let candidates = try session.guarded { session in
       var candidates: [Candidate] = []
+      var passes = layerwiseMeters(pass, console)[...]
       for ratio in ratios {
         for method in methods {
           candidates.append(
-            try candidate(method, ratio, statistics, inputs, pass, cluster, &session, console))
+            try candidate(
+              method, ratio, statistics, inputs, pass, cluster,
+              meter: method == .wanda ? passes.popFirst() : nil, &session, console))
         }
       }
       return candidates
@@ -119,10 +122,23 @@ public struct ComparisonRun: Sendable {
     return candidates
   }
 
+  /// Of the passes that Wanda-sp takes, one for each layer and ratio.
+  private func layerwiseMeters(_ pass: SampledPass, _ console: Console) -> [ProgressMeter] {
+    guard methods.contains(.wanda) else { return [] }
+    let tokens = pass.tokenCount * pass.shape.layers.count * ratios.count
+    return console.meter("calibration", unit: "tokens", total: Double(tokens))
+      .parts(ratios.map { (ComparisonRun.name(.wanda, $0), 1) })
+  }
+
+  private static func name(_ method: ComparedMethod, _ ratio: Double) -> String {
+    "\(method.rawValue) at \(ratio)"
+  }
+
+  /// - Parameter meter: of a method that goes layer by layer.
   private func candidate(
     _ method: ComparedMethod, _ ratio: Double, _ statistics: ModelStatistics, _ inputs: RunInputs,
-    _ pass: SampledPass, _ cluster: ClusterPlan, _ session: inout ClusterSession,
-    _ console: Console
+    _ pass: SampledPass, _ cluster: ClusterPlan, meter: ProgressMeter?,
+    _ session: inout ClusterSession, _ console: Console
   ) throws -> Candidate {
     let compensates = method.compensation != .none
     let plan: PruningPlan
@@ -131,8 +147,9 @@ public struct ComparisonRun: Sendable {
       let result = try search.run(statistics, shape: inputs.shape, compensating: compensates)
       (plan, predictedLoss) = (result.plan, result.predictedLoss)
     } else {
+      guard let meter else { preconditionFailure("a method without a search goes layer by layer") }
       plan = try LayerwisePass(pass: pass, norms: statistics.norms, ratio: ratio)
-        .run(&session, console)
+        .run(&session, meter: meter)
     }
     let folder = output.appending("sequential-\(ratio)")
     let broadcast = PlanBroadcast(
@@ -148,7 +165,7 @@ public struct ComparisonRun: Sendable {
         pass: pass, cluster: cluster, plan: plan, scales: ChannelScales(moments),
         broadcast: broadcast,
         folder: folder
-      ).run(&session, &ledger, console)
+      ).run(for: ComparisonRun.name(method, ratio), &session, &ledger, console)
     }
     return Candidate(
       method: method, ratio: ratio, plan: plan, predictedLoss: predictedLoss, broadcast: broadcast)
@@ -162,13 +179,14 @@ public struct ComparisonRun: Sendable {
   ) throws -> [LossSum] {
     var session = try ClusterSession(
       inputs, pass, cluster, console, chronicle: Chronicle(nil))
+    let sweep = EvaluationSweep(
+      pass, inputs.shape,
+      candidates.map {
+        (ComparisonRun.name($0.method, $0.ratio), $0.plan, $0.broadcast)
+      })
+    let meter = sweep.meter(console)
     let losses = try session.guarded { session in
-      var losses = [try session.evaluate(pass, shape: inputs.shape, console)]
-      for candidate in candidates {
-        losses.append(
-          try session.evaluate(pass, by: candidate.broadcast, shape: inputs.shape, console))
-      }
-      return losses
+      try sweep.run(&session, meter: meter) { console.noteResult($0, $1) }
     }
     try session.end()
     for ratio in ratios { Folder.remove(output.appending("sequential-\(ratio)")) }

@@ -35,6 +35,7 @@ public struct EvaluationPlans: Sendable {
   /// One plan to try.
   struct Candidate {
     let name: String
+    let plan: PruningPlan
     let figures: PlanFigures
     /// Of measured counts, in nats per token; nil for others.
     var predictedLoss: Double?
@@ -111,7 +112,7 @@ public struct EvaluationPlans: Sendable {
       moments == nil ? .none : compensation, isUniform: isUniform, log)
     let compensates = compensation != .none
     return Candidate(
-      name: name,
+      name: name, plan: plan,
       figures: PlanFigures(
         plan, of: inputs.shape, ratioAsked: ratioAsked, compensating: compensates),
       broadcast: PlanBroadcast(

@@ -39,11 +39,19 @@ public struct EvaluationRun: Sendable {
     let inputs = try RunInputs(model: model, console.log)
     let pass = try inputs.evaluationPass(over: data, forward, cluster, stride: stride, console)
     let candidates = try pruning.candidates(inputs, console.log)
-    var losses = try self.losses(pass, inputs, candidates, cluster, console)
     let overlap = OverlappingWindows(
       window: pass.tokens.tokensPerSample, stride: stride ?? pass.tokens.tokensPerSample)
-    if let context = overlap.contexts(of: pass, options: forward, cluster) {
-      let repeated = try self.losses(context, inputs, candidates, cluster, console)
+    let context = overlap.contexts(of: pass, options: forward, cluster)
+    let tokenCounts = [pass, context].compactMap { $0.map { Double($0.tokenCount) } }
+    let meters = sweep(pass, inputs, candidates)
+      .meter(console, tokenCount: tokenCounts.reduce(0, +))
+      .parts(tokenCounts.map { (nil, $0) })
+    // Of windows that overlap nothing is known before the second pass.
+    var losses = try self.losses(
+      pass, inputs, candidates, cluster, meters[0], console, telling: context == nil)
+    if let context {
+      let repeated = try self.losses(
+        context, inputs, candidates, cluster, meters[1], console, telling: false)
       losses = zip(losses, repeated).map { overlap.loss($0, without: $1) }
     }
     var summary = EvaluationSummary(losses[0], overlap)
@@ -55,24 +63,27 @@ public struct EvaluationRun: Sendable {
           predictedLoss: candidate.predictedLoss)
       }
     }
-    try console.show(summary, table: summary.table)
+    try console.show(summary, table: summary.table(console.width))
+  }
+
+  private func sweep(
+    _ pass: SampledPass, _ inputs: RunInputs, _ candidates: [EvaluationPlans.Candidate]
+  ) -> EvaluationSweep {
+    EvaluationSweep(pass, inputs.shape, candidates.map { ($0.name, $0.plan, $0.broadcast) })
   }
 
   /// Of the dense model, and of what each plan leaves of it.
   private func losses(
     _ pass: SampledPass, _ inputs: RunInputs, _ candidates: [EvaluationPlans.Candidate],
-    _ cluster: ClusterPlan, _ console: Console
+    _ cluster: ClusterPlan, _ meter: ProgressMeter, _ console: Console, telling: Bool
   ) throws -> [LossSum] {
     // There is no folder for events: only who asks hears of them.
     let chronicle = Chronicle(nil)
     chronicle.noteStart(RunIdentity(inputs, pass), resuming: nil)
     var session = try ClusterSession(inputs, pass, cluster, console, chronicle: chronicle)
     let losses = try session.guarded { session in
-      let dense = try session.evaluate(pass, shape: inputs.shape, console)
-      var losses = [dense]
-      for candidate in candidates {
-        losses.append(
-          try session.evaluate(pass, by: candidate.broadcast, shape: inputs.shape, console))
+      let losses = try sweep(pass, inputs, candidates).run(&session, meter: meter) {
+        if telling, !candidates.isEmpty { console.noteResult($0, $1) }
       }
       let fullDigest = try session.finishReference()
       for (path, recorded) in try pruning.fullDigests() {

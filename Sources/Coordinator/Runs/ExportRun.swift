@@ -28,7 +28,7 @@ public struct ExportRun: Sendable {
     for note in export.checkpointNotes { console.log.warning("\(note)") }
     let summary = try ExportSummary(
       writing: export, to: output, Interruption(), console)
-    try console.show(summary, table: summary.table)
+    try console.show(summary, isInFiles: true, table: summary.table)
   }
 }
 

@@ -29,9 +29,9 @@ public struct Inspection: Sendable {
     case "flap-plan": return try plan()
     default:
       var facts = InspectionSummary("safetensors file")
-      facts.add("tensors", "\(file.header.tensors.count)")
+      facts.add("tensors", file.header.tensors.count)
       for tensor in file.header.tensors {
-        facts.add(tensor.name, "\(tensor.elementType.rawValue) \(tensor.shape)")
+        facts.add(tensor.name, .tensor(tensor.elementType, tensor.shape))
       }
       return facts
     }
@@ -40,8 +40,8 @@ public struct Inspection: Sendable {
   private func statistics() throws -> InspectionSummary {
     let file = try StatisticsFile(path: path)
     var facts = InspectionSummary("statistics")
-    facts.add("tokens", "\(file.statistics.moments?.tokenCount ?? 0)")
-    facts.add("samples", "\(file.statistics.sampleCount)")
+    facts.add("tokens", file.statistics.moments?.tokenCount ?? 0)
+    facts.add("samples", file.statistics.sampleCount)
     facts.add("compute", file.compute.rawValue)
     facts.add("model digest", file.modelDigest.hexadecimal)
     facts.add("data digest", file.dataDigest.hexadecimal)
@@ -54,9 +54,14 @@ public struct Inspection: Sendable {
     var facts = InspectionSummary("plan")
     facts.add("metric", file.metric)
     facts.add("structure", file.structure)
-    if file.isUniform { facts.add("uniform", "true") }
-    facts.add("ratio asked", Format.percent(file.ratioAsked))
-    facts.add("ratio reached", Format.percent(file.ratioReached))
+    if file.isUniform { facts.add("uniform", .flag(true)) }
+    let excluded = file.sparing.layers.sorted()
+    if !excluded.isEmpty { facts.add("excluded layers", .list(excluded)) }
+    for (name, tap) in [("attention ratio", Tap.attentionOutput), ("mlp ratio", .mlpDown)] {
+      if let ratio = file.sparing.ratio(of: tap) { facts.add(name, .share(ratio)) }
+    }
+    facts.add("ratio asked", .share(file.ratioAsked))
+    facts.add("ratio reached", .share(file.ratioReached))
     facts.add("model digest", file.modelDigest.hexadecimal)
     facts.add(file.plan.prunedShape(of: file.shape))
     return facts
@@ -66,56 +71,8 @@ public struct Inspection: Sendable {
     let inputs = try RunInputs(model: path)
     var facts = InspectionSummary("checkpoint, \(inputs.checkpoint.configuration.modelType)")
     facts.add("digest", inputs.checkpoint.digest.hexadecimal)
-    facts.add("bytes", Format.bytes(inputs.checkpoint.byteCount))
+    facts.add("bytes", .bytes(inputs.checkpoint.byteCount))
     facts.add(inputs.shape)
     return facts
-  }
-}
-
-/// Named facts, in order.
-struct InspectionSummary: Encodable {
-  private var facts: [(name: String, value: String)]
-
-  init(_ kind: String) { facts = [("kind", kind)] }
-
-  mutating func add(_ name: String, _ value: String) { facts.append((name, value)) }
-
-  mutating func add(_ shape: ModelShape) {
-    add("parameters", Format.count(shape.parameterCount))
-    add("decoder parameters", Format.count(shape.decoderParameterCount))
-    add("hidden size", "\(shape.hiddenSize)")
-    add("head dimension", "\(shape.headDimension)")
-    add("vocabulary", "\(shape.vocabularySize)")
-    add("layers", "\(shape.layers.count)")
-    add("heads per layer", InspectionSummary.list(shape.layers.map(\.headCount)))
-    add("groups per layer", InspectionSummary.list(shape.layers.map(\.keyValueHeadCount)))
-    add("neurons per layer", InspectionSummary.list(shape.layers.map(\.intermediateSize)))
-  }
-
-  var table: String {
-    let width = facts.map(\.name.count).max() ?? 0
-    return facts.map { fact in
-      fact.name + String(repeating: " ", count: width - fact.name.count + 2) + fact.value
-    }.joined(separator: "\n")
-  }
-
-  func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Key.self)
-    for fact in facts { try container.encode(fact.value, forKey: Key(fact.name)) }
-  }
-
-  private struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(_ name: String) { stringValue = name.replacing(" ", with: "_") }
-    init?(stringValue: String) { self.init(stringValue) }
-    init?(intValue: Int) { nil }
-  }
-
-  /// One number where all are equal.
-  private static func list(_ numbers: [Int]) -> String {
-    Set(numbers).count == 1
-      ? "\(numbers[0])" : numbers.map(String.init).joined(separator: " ")
   }
 }

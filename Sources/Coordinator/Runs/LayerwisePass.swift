@@ -11,16 +11,19 @@ struct LayerwisePass {
   let norms: [PerTap<WeightNorms>]
   let ratio: Double
 
-  func run(_ session: inout ClusterSession, _ console: Console) throws -> PruningPlan {
+  /// - Parameter meter: over all layers.
+  func run(_ session: inout ClusterSession, meter: ProgressMeter) throws -> PruningPlan {
     let shape = pass.shape
     var plan = PruningPlan(keepingAllOf: shape)
     let search = StructureSearch(structure: .uniform, ratio: ratio)
+    let count = Double(shape.layers.count)
     for layer in shape.layers.indices {
       let broadcast = PlanBroadcast(
         plan, of: shape, moments: nil, isUniform: false, outputDirectory: nil,
         maximumShardBytes: Int(Int32.max))
       let moments = try session.measureMoments(
-        pass, by: broadcast, shape: plan.prunedShape(of: shape, compensating: false), console)
+        pass, by: broadcast, shape: plan.prunedShape(of: shape, compensating: false),
+        meter: meter.part(Double(layer) / count, Double(layer + 1) / count))
       // What is kept of one layer depends on that layer's scores alone.
       let scores = try LayerScores(
         metric: .weightedNorm, moments: moments[layer], norms: norms[layer],

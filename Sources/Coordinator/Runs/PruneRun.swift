@@ -153,7 +153,7 @@ public struct PruneRun: Sendable {
     RidgeRecord.remove(in: output)
     try workspace.finish()
     summary.search.warn(console.log)
-    try console.show(summary, table: summary.table)
+    try console.show(summary, isInFiles: true, table: summary.table)
   }
 
   private static func secondMoments(_ output: FilePath) -> FilePath {
@@ -218,7 +218,8 @@ public struct PruneRun: Sendable {
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
       compensation: compensation, isSequential: try isSequential(compensation),
       statistics: done.statistics, baseModel: write.baseModel,
-      ridges: (maps ?? []).compactMap(FittedRidge.init), evaluation: done.evaluation)
+      ridges: (maps ?? []).compactMap(FittedRidge.init), sparing: search.search.sparing,
+      evaluation: done.evaluation)
     let data = pass.flatMap { pass in calibration.map { PruningReport.DataSet($0, pass) } }
     try documents.writeCard(data.map(ModelCard.Calibration.init), to: output)
     try documents.writeReport(

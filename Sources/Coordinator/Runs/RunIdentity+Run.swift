@@ -38,6 +38,7 @@ extension RunIdentity {
     add("--uniform", "\(search.isUniform)")
     add("--round-to", "\(search.rounding)")
     add("--tensor-parallel", "\(search.ranks)")
+    for (name, value) in search.sparingOptions { add(name, value) }
   }
 
   /// `--format` is not among them: it adds a file and changes none.

@@ -33,7 +33,9 @@ public struct SearchRun: Sendable {
       SearchSummary(result, options, shape: file.shape, output: path(options)?.string)
     }
     for summary in summaries { summary.warn(console.log) }
-    if found.count == 1 { return try console.show(summaries[0], table: summaries[0].table) }
+    if found.count == 1 {
+      return try console.show(summaries[0], isInFiles: output != nil, table: summaries[0].table)
+    }
     let sweep = SweepSummary(
       search, dense: file.shape,
       plans: found.map { options, result in
@@ -43,7 +45,7 @@ public struct SearchRun: Sendable {
             result.plan, of: file.shape, ratioAsked: options.search.ratio, compensating: true),
           predictedLoss: result.predictedLoss)
       })
-    try console.show(sweep, table: sweep.table)
+    try console.show(sweep, isInFiles: output != nil, table: sweep.table(console.width))
   }
 
   /// The file of one ratio's plan: of several, `plan.safetensors` becomes `plan-0.2.safetensors`.
@@ -79,8 +81,10 @@ extension SearchOptions {
   /// decides that.
   func check(_ shape: ModelShape) throws {
     guard search.structure != .measured else {
-      _ = try MeasuredAllocation(ratio: search.ratio, widths: search.widths)
-        .run(curves: LossCurve.samples(of: shape), shape: shape)
+      _ = try MeasuredAllocation(
+        ratio: search.ratio, widths: search.widths, sparing: search.sparing
+      )
+      .run(curves: LossCurve.samples(of: shape), shape: shape)
       return
     }
     let scores = shape.layers.indices.map { layer in
@@ -99,7 +103,8 @@ extension PlanFile {
       plan: result.plan, metric: search.metric.rawValue,
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
       ratioReached: result.reached.decoderLayers, shape: shape, modelDigest: modelDigest,
-      dataDigest: dataDigest, isUniform: search.isUniform, fullDigest: fullDigest)
+      dataDigest: dataDigest, isUniform: search.isUniform, fullDigest: fullDigest,
+      sparing: search.search.sparing)
   }
 }
 

@@ -22,8 +22,10 @@ struct SequentialPass {
   let broadcast: PlanBroadcast
   let folder: FilePath
 
+  /// - Parameter item: which of several plans this one is; nil: there is but one.
   func run(
-    _ session: inout ClusterSession, _ ledger: inout RunLedger, _ console: Console
+    for item: String? = nil, _ session: inout ClusterSession, _ ledger: inout RunLedger,
+    _ console: Console
   ) throws {
     guard let first = plan.firstPrunedStep else { return }
     try Folder.make(FittedMapFile.folder(in: folder))
@@ -31,6 +33,7 @@ struct SequentialPass {
       .drop { isThere($0) }
     try session.broadcast(broadcast)
     let meter = console.meter("refitting", unit: "maps", total: Double(missing.count))
+      .part(0, 1, of: item)
     var rounds = SumRounds(
       pass, cluster, workerCount: session.workerCount(expected: cluster.workerCount),
       refuge: FilePath(folder.string + ".sums"))

@@ -24,7 +24,7 @@ public struct Verification: Sendable {
     var facts = InspectionSummary("verified checkpoint")
     facts.add("digest", checkpoint.digest.hexadecimal)
     facts.add("full digest", record.fullDigest)
-    facts.add("tensors", "\(record.tensors.count)")
+    facts.add("tensors", record.tensors.count)
     if let against { facts.add("compared with", against.string) }
     try console.show(facts, table: facts.table)
     guard differences.isEmpty else { throw VerificationError(lines: differences) }

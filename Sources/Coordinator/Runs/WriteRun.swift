@@ -101,7 +101,7 @@ public struct WriteRun: Sendable {
       Array(Console.encode(summary, pretty: true)), to: output.appending("flap/run.json"))
     RidgeRecord.remove(in: output)
     try workspace.finish()
-    try console.show(summary, table: summary.table)
+    try console.show(summary, isInFiles: true, table: summary.table)
   }
 
   private var compensationAsked: CompensationMethod {
@@ -115,7 +115,8 @@ public struct WriteRun: Sendable {
     let documents = RunDocuments(
       inputs: inputs, plan: plan.plan, metric: plan.metric, structure: plan.structure,
       ratioAsked: plan.ratioAsked, compensation: compensation, statistics: statistics?.statistics,
-      baseModel: write.baseModel, ridges: (maps ?? []).compactMap(FittedRidge.init))
+      baseModel: write.baseModel, ridges: (maps ?? []).compactMap(FittedRidge.init),
+      sparing: plan.sparing)
     // Without the statistics nobody knows how much data there was: the plan has its digest.
     try documents.writeCard(
       plan.dataDigest.map { digest in

@@ -20,7 +20,8 @@ extension Chronicle {
 
   /// The run ends before its end.
   func noteEnd(_ error: any Error) {
-    var event = RunEvent(error as? ClusterError == .interrupted ? .interrupted : .failed, at: .now)
+    let isInterrupted = (error as? ClusterError)?.exitCode != nil
+    var event = RunEvent(isInterrupted ? .interrupted : .failed, at: .now)
     event.reason = "\(error)"
     note(event)
   }

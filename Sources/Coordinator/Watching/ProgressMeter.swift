@@ -14,6 +14,8 @@ struct ProgressMeter {
   private let screen: Screen
   private let isSilent: Bool
   private let log: Logger
+  /// Which of several things is at work, such as a ratio; nil: there is but one.
+  private var item: String?
   /// Of the whole, what is measured next: a phase may come in several parts.
   private var span = (start: 0.0, end: 1.0)
 
@@ -36,8 +38,11 @@ struct ProgressMeter {
   }
 
   /// The same for a part of what this one is of, 0…1.
-  func part(_ start: Double, _ end: Double) -> ProgressMeter {
+  ///
+  /// - Parameter item: what is at work in it; nil: what is in the whole.
+  func part(_ start: Double, _ end: Double, of item: String? = nil) -> ProgressMeter {
     var part = self
+    part.item = item ?? self.item
     part.span = (whole(start), end < 1 ? whole(end) : span.end)
     return part
   }
@@ -77,12 +82,26 @@ struct ProgressMeter {
     )
   }
 
+  /// Parts for several things after one another, as long as they cost.
+  ///
+  /// - Parameter items: what each is called, and its cost against the others'.
+  func parts(_ items: [(name: String?, cost: Double)]) -> [ProgressMeter] {
+    let total = items.reduce(0) { $0 + $1.cost }
+    var start = 0.0
+    return items.enumerated().map { index, item in
+      let end = index == items.count - 1 ? 1 : start + item.cost / total
+      defer { start = end }
+      return part(start, end, of: item.name)
+    }
+  }
+
   var elapsedSeconds: Double { (ContinuousClock.now - start) / .seconds(1) }
 
   private func line(fraction: Double) -> String {
     let progress = PhaseProgress(
       total: total, fraction: fraction, elapsedSeconds: elapsedSeconds)
-    return "\(label): \(Format.progress(progress, unit: unit))"
+    let name = item.map { "\(label) (\($0))" } ?? label
+    return "\(name): \(Format.progress(progress, unit: unit))"
   }
 
   private static func line(_ worker: WorkerView) -> String {

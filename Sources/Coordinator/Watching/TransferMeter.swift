@@ -28,9 +28,9 @@ struct TransferMeter {
     let seconds = max(elapsedSeconds, 1e-9)
     let left = Format.seconds(Double(total - skipped - sent) / Double(sent) * seconds)
     let line =
-      "copying \(label): \((sent + skipped) * 100 / max(total, 1)) %, "
+      "copying \(label): \((sent + skipped) * 100 / max(total, 1)) %, \(left) left, "
       + "\(Format.bytes(sent + skipped)) of \(Format.bytes(total)), "
-      + "\(Format.bytes(Int(Double(sent) / seconds)))/s, \(left) left"
+      + "\(Format.bytes(Int(Double(sent) / seconds)))/s"
     if screen.isTerminal { screen.draw([line]) } else { log.info("\(line)") }
   }
 

@@ -41,6 +41,11 @@ struct Shipping {
       bundle = nil
       obstacle = "it cannot be copied there: \(error)"
     }
+    if options.shipsModel, let host = hosts.first(where: { $0.namesModelOfHub }) {
+      throw UsageError(
+        "--ship-model copies into a folder, and line \(host.line) of \(options.hostsFile!) has "
+          + "model=\(host.modelDirectory!): name a folder there with model=/path")
+    }
     guard bundle != nil || options.ships != true else {
       throw UsageError(
         "--ship copies the flap-worker of a bundle, and this flap-coord is of none: make one with "

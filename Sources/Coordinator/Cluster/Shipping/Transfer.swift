@@ -13,13 +13,13 @@ struct Transfer {
   }
 
   /// - Parameter name: what is copied; nil: nothing that people need to see.
-  /// - Throws: ``ClusterError/interrupted``, or ``LaunchError`` when there is no ssh here.
+  /// - Throws: ``ClusterError/interrupted(signal:)``, or ``LaunchError`` when there is no ssh here.
   func carry(_ consignments: [Consignment], as name: String?) throws -> [DeliveryOutcome] {
     guard !consignments.isEmpty else { return [] }
     var deliveries = Deliveries(consignments)
     var meter = console.transferMeter(name ?? "", isSilent: name == nil)
     while !deliveries.isOver {
-      if interruption.isRequested { throw ClusterError.interrupted }
+      try interruption.check()
       try deliveries.advance(waiting: .milliseconds(50))
       meter.show(
         sent: deliveries.sentByteCount, skipped: deliveries.skippedByteCount,
