@@ -81,7 +81,7 @@ let package = Package(
         "Launching", "Journal", "Chronicle", "Host", "Report", "Export", "GGUF", "Wire",
         "Transport",
         "Coordination", "Pruning", "Measurement", "LeastSquares", "Transformer", "Kernels",
-        "TextData", "Tokenizer",
+        "TextData", "Questions", "Tokenizer",
         "Checkpoint", "Storage", "Statistics", "FlapCore", argumentParser, sockets, logging, system,
       ]),
     library(
@@ -132,6 +132,7 @@ let package = Package(
     library("Transformer", ["Kernels", "Checkpoint", "FlapCore"]),
     library("Kernels", ["FlapCore", "CKernels"]),
     library("TextData", ["Tokenizer", "Storage", "FlapCore", "CZlib", system]),
+    library("Questions", ["Tokenizer"]),
     library("Tokenizer"),
     library("Checkpoint", ["Storage", "FlapCore", system]),
     library("Storage", ["FlapCore", "CXXHash", crypto, system]),
@@ -171,6 +172,8 @@ let package = Package(
     tests(
       of: "Tokenizer", resources: [.copy("Golden")],
       exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
+    tests(
+      of: "Questions", ["Tokenizer"], resources: [.copy("Golden")], exclude: ["make_golden.py"]),
     tests(
       of: "TextData", ["Tokenizer", "Storage", "FlapCore", system], exclude: ["make_golden.py"]),
     tests(of: "Kernels", ["Statistics", "FlapCore", "CKernels"]),

@@ -28,7 +28,7 @@ struct ReportFactory {
     case .measureWeights([WeightNorms.kind], let layer):
       shape.layers.indices.contains(layer)
         ? report(try? catalog.keys(of: [WeightNorms.kind], layer: layer), tokens: 0) : nil
-    case .measureSamples, .measureWeights, .measureMap, .sum, .merge, .writeShard: nil
+    case .measureSamples, .measureWeights, .measureMap, .score, .sum, .merge, .writeShard: nil
     }
   }
 
