@@ -24,8 +24,7 @@ extension QuestionDefect: CustomStringConvertible {
     case .invalid(let field, let expected): "has a field \"\(field)\" that is not \(expected)"
     case .contexts: "needs either \"context\" or \"contexts\""
     case .tooFewChoices(let count):
-      count == 0
-        ? "has no choices: a question has two or more" : "has one choice: a question has two or more"
+      "has \(count == 0 ? "no choices" : "one choice"): a question has two or more"
     case .empty(let choice):
       "has an empty choice \(choice): nothing of it can be likely; give every choice a text"
     case .continuations(let count):
@@ -106,7 +105,7 @@ private struct QuestionFields {
 
   func text(_ field: String) throws(QuestionDefect) -> String {
     let text = try needed(field, textIfPresent(field))
-    guard !text.isEmpty else { throw .invalid(field: field, expected: "a text with something in it") }
+    guard !text.isEmpty else { throw .invalid(field: field, expected: "a text with words") }
     return text
   }
 

@@ -1,6 +1,8 @@
 /// What is wrong with a text, where, and what to do.
 public enum TextDataError: Error, Hashable, Sendable {
   case unknownKind(path: String)
+  /// A file of one text where there should be a JSON object a line.
+  case notLines(path: String)
   /// A folder without a file of a known kind.
   case noText(folder: String)
   case empty(path: String)
@@ -26,6 +28,8 @@ extension TextDataError: CustomStringConvertible {
     switch self {
     case .unknownKind(let path):
       "\(path) is no text that can be read: give .txt, .jsonl, one of them as .gz, or a folder"
+    case .notLines(let path):
+      "\(path) is not named as a file of JSON lines is: give .jsonl, or it as .gz"
     case .noText(let folder): "\(folder) holds no .txt or .jsonl file, and none as .gz"
     case .empty(let path): "\(path) is empty: give a file with text in it"
     case .utf16(let path):

@@ -137,9 +137,9 @@ struct Write: ParsableCommand {
 
 struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Perplexity of a model, dense or pruned, over tokens 1… of every sample.",
+    abstract: "Perplexity of a model, dense or pruned, and how well it answers questions.",
     discussion: """
-      With plans, or with statistics and ratios, also of what they would leave of the model, \
+      Perplexity is over tokens 1… of every sample. With plans, or with statistics and ratios, also of what they would leave of the model, \
       without a checkpoint being written.
       """)
 
@@ -148,7 +148,8 @@ struct Eval: ParsableCommand {
   @Option(
     help: "Text (.txt, .jsonl, either .gz, a folder) or token ids (.npy int32 [samples, tokens]).",
     completion: .file(), transform: path)
-  var data: FilePath
+  var data: FilePath?
+  @OptionGroup var tasks: TaskOptions
   @Option(
     help: """
       Tokens from a window of text to the next: of each but the first only these last tokens count, \
@@ -180,6 +181,10 @@ struct Eval: ParsableCommand {
   @OptionGroup(title: "Output") var console: OutputArguments
 
   func validate() throws {
+    guard data != nil || !tasks.isEmpty else {
+      throw ValidationError("give --data for a perplexity, --tasks for questions, or both")
+    }
+    guard data != nil || stride == nil else { throw ValidationError("--stride goes with --data") }
     guard ratio != nil || search.areDefaults else {
       throw ValidationError("options of the search need --ratio: a --plan was searched before")
     }
@@ -190,7 +195,8 @@ struct Eval: ParsableCommand {
       plans: plan, search: try ratio.map { try search.options($0.ratios) },
       statistics: statistics, secondMoments: secondMoments, compensation: compensation)
     try EvaluationRun(
-      model: model, data: data, stride: stride, pruning: plans, forward: forward, cluster: cluster
+      model: model, data: data, stride: stride, tasks: tasks, pruning: plans, forward: forward,
+      cluster: cluster
     ).run(console.console)
   }
 }

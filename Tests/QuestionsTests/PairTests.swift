@@ -9,7 +9,9 @@ struct PairTests {
     var encoder = try encoder(positions: 4)
     let request = Question.Request(context: "a b c d e f g h", continuation: " one two three")
     let defect = #expect(throws: PairDefect.self) { try encoder.encode(request) }
-    guard case .continuationTooLong(_, 4) = defect else { return #expect(Bool(false), "\(defect!)") }
+    guard case .continuationTooLong(_, 4) = defect else {
+      return #expect(Bool(false), "\(defect!)")
+    }
     let short = try encoder.encode(.init(context: "a b c d e f g h", continuation: "."))
     #expect(short.isTruncated && short.input.count == 4)
   }

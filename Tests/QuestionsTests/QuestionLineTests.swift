@@ -12,7 +12,8 @@ struct QuestionLineTests {
     #expect(plain.requests.map(\.context) == ["Why?", "Why?"])
     #expect(plain.requests.map(\.continuation) == [" a", " b"])
     let several = try question(
-      #"{"task":"w","id":"x","contexts":["A","B"],"choices":["is big."],"gold":0,"delimiter":"\n"}"#)
+      #"{"task":"w","id":"x","contexts":["A","B"],"choices":["is big."],"gold":0,"#
+        + #""delimiter":"\n"}"#)
     #expect(several.choices == ["A", "B"])
     #expect(several.requests.map(\.context) == ["A", "B"])
     #expect(several.requests.map(\.continuation) == ["\nis big.", "\nis big."])
@@ -56,7 +57,8 @@ struct QuestionLineTests {
   }
 
   @Test(
-    "what is no object", arguments: [("[1]", 0), ("{\"task\": }", 9), ("", 0), ("{} {}", 3), ("7", 0)])
+    "what is no object",
+    arguments: [("[1]", 0), (#"{"task": }"#, 9), ("", 0), ("{} {}", 3), ("7", 0)])
   func notJSON(line: String, offset: Int) {
     #expect(throws: QuestionDefect.notJSON(offset: offset)) { try question(line) }
   }
