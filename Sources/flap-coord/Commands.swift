@@ -17,6 +17,7 @@ struct Prune: ParsableCommand {
     help: "Measure perplexity over this data afterwards, dense and pruned, on this machine.",
     completion: .file(), transform: path)
   var eval: FilePath?
+  @OptionGroup var tasks: TaskOptions
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
   @Option(help: "Share of the decoder layers' parameters to remove, 0 ≤ R < 1.")
@@ -39,7 +40,7 @@ struct Prune: ParsableCommand {
 
   func run() throws {
     let run = PruneRun(
-      model: model, calibration: calibration, evaluation: eval, output: output,
+      model: model, calibration: calibration, evaluation: eval, tasks: tasks, output: output,
       search: try search.options([ratio]), write: write, forward: forward, cluster: cluster,
       sequential: sequential, command: CommandLine.arguments)
     try dryRun ? run.describe(console.console) : run.run(console.console)

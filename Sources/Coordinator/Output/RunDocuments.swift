@@ -25,6 +25,7 @@ struct RunDocuments {
   let baseModel: String?
   var ridges: [FittedRidge] = []
   var evaluation: PruningReport.Evaluation?
+  var taskResults: PruningReport.TaskResults?
 
   /// The Hugging Face hub's own limit is far below.
   private static let largestCardBytes = 4 << 20
@@ -43,6 +44,7 @@ struct RunDocuments {
       ggufFile: try Folder.entries(of: folder).filter { $0.hasSuffix(".gguf") }.min(),
       version: SoftwareVersion.current)
     card.ridges = ridges
+    card.taskResults = taskResults
     try AtomicFile.write(Array(card.markdown().utf8), to: folder.appending("README.md"))
   }
 
@@ -94,6 +96,7 @@ struct RunDocuments {
       calibration: calibration, evaluation: evaluation,
       files: files, run: run)
     report.ridges = ridges
+    report.taskResults = taskResults
     try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))
   }
 }

@@ -2,10 +2,10 @@ internal import Foundation
 internal import Questions
 
 /// How well one model answers the questions of some tasks.
-struct TaskSummary: Encodable {
+struct TaskSummary: Codable {
   /// The figures of one task, as lm-evaluation-harness calls them; `*_stderr` are missing of a single
   /// question.
-  struct Entry: Encodable {
+  struct Entry: Codable {
     let task: String
     let questions: Int
     let acc: Double
@@ -40,6 +40,9 @@ struct TaskSummary: Encodable {
   /// Over the tasks, each counted alike; nil where there is one.
   let mean: Entry?
 
+  /// With the mean behind them.
+  var entries: [Entry] { tasks + [mean].compactMap { $0 } }
+
   init(_ answers: [QuestionPass.Answered]) {
     let scores = TaskScore.scores(answers.map(\.question), answers.map(\.answer))
     tasks = scores.map {
@@ -58,7 +61,7 @@ struct TaskSummary: Encodable {
 
   /// - Parameter models: each with its name; one without a name gets no column for it.
   static func table(_ models: [(name: String, summary: TaskSummary)]) -> String {
-    let entries = models.flatMap { $0.summary.tasks + [$0.summary.mean].compactMap { $0 } }
+    let entries = models.flatMap(\.summary.entries)
     let taskWidth = entries.reduce("task".count) { max($0, $1.task.count) }
     let nameWidth = models.reduce(0) { max($0, $1.name.isEmpty ? 0 : $1.name.count + 2) }
     var lines = [
@@ -67,7 +70,7 @@ struct TaskSummary: Encodable {
         + ["acc", "acc_norm", "acc_bytes"].map { Format.column($0, 18) }.joined()
     ]
     for (name, summary) in models {
-      for (index, entry) in (summary.tasks + [summary.mean].compactMap { $0 }).enumerated() {
+      for (index, entry) in summary.entries.enumerated() {
         lines.append(
           Format.leading(index == 0 ? name : "", nameWidth)
             + Format.leading(entry.task, taskWidth) + entry.row)
