@@ -129,6 +129,18 @@ public enum VirtualWork {
         samples: unit(.leaf(0), leafCount: 1)))
   }
 
+  /// Questions of two units.
+  static let questions = (0..<2).map { number in
+    ScoreWork(
+      number: number,
+      [
+        ScoreLeaf([
+          ScoreGroup(
+            beginning: [1], spans: [ScoreSpan(ofText: 0, after: 0, [Int32(number)])])
+        ])
+      ])
+  }
+
   public static func unit(_ node: TreeNode, leafCount: Int) -> WorkUnit {
     let leaves = CanonicalTree(leafCount: leafCount).leaves(of: node)
     return WorkUnit(
