@@ -61,7 +61,7 @@ class Writer:
 
     def boolq(self):
         return {
-            "passage": self.passage(self.random.randint(1, 6)),
+            "passage": self.passage(self.random.randint(1, 4)),
             "question": "does " + self.words(2, 6),
             "label": self.random.randint(0, 1),
         }
