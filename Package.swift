@@ -83,7 +83,7 @@ let package = Package(
         "Launching", "Journal", "Chronicle", "Host", "Report", "Export", "GGUF", "Wire",
         "Transport",
         "Coordination", "Pruning", "Measurement", "LeastSquares", "Transformer", "Kernels",
-        "TextData", "Tokenizer",
+        "TextData", "Questions", "Tokenizer",
         "Checkpoint", "Storage", "Statistics", "FlapCore", argumentParser, sockets, logging, system,
       ]),
     library(
@@ -136,6 +136,7 @@ let package = Package(
     library(
       "TextData",
       ["ChatTemplate", "Columns", "Compression", "Tokenizer", "Storage", "FlapCore", system]),
+    library("Questions", ["Tokenizer"]),
     library("ChatTemplate"),
     library("Columns", ["Compression", "FlapCore"]),
     library("Compression", ["CZlib", "CZstd", "CLzma", "CLZ4", "CSnappy"]),
@@ -182,6 +183,8 @@ let package = Package(
     tests(
       of: "Tokenizer", resources: [.copy("Golden")],
       exclude: ["make_composition_data.py", "make_golden.py", "mixed_text.py"]),
+    tests(
+      of: "Questions", ["Tokenizer"], resources: [.copy("Golden")], exclude: ["make_golden.py"]),
     tests(
       of: "ChatTemplate", ["TextData", "Tokenizer"],
       resources: [.copy("Golden"), .copy("Templates")],

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that is checked before a change lands: format, generated code, the documentation's links,
-# the written checkpoints in two major versions of transformers, GGUF files in llama.cpp, the files of
+# the written checkpoints in two major versions of transformers, answers to questions beside those of
+# lm-evaluation-harness, GGUF files in llama.cpp, the files of
 # deploy/, the packages in an empty Debian, the report in a real browser, runs on real hosts (network
 # namespaces with OpenSSH) and a real Slurm, coordinators that are killed before any of their calls to
 # the file system, and the Swift suite. Debian, hosts and Slurm need the super-user and are skipped
@@ -23,6 +24,7 @@ deploy/python.sh
 .venv/bin/pytest -q Tests/transformers Tests/oracle Tests/bytes
 PYTHONPATH=.venv-transformers-5 .venv/bin/pytest -q Tests/transformers
 
+.venv/bin/pytest -q -s Tests/harness
 .venv/bin/pytest -q Tests/llamacpp
 .venv/bin/pytest -q -rs Tests/deploy Tests/report Tests/cluster Tests/crash
 

@@ -817,6 +817,51 @@ void   flap__map_work__free_unpacked
   assert(message->base.descriptor == &flap__map_work__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   flap__score_work__init
+                     (Flap__ScoreWork         *message)
+{
+  static const Flap__ScoreWork init_value = FLAP__SCORE_WORK__INIT;
+  *message = init_value;
+}
+size_t flap__score_work__get_packed_size
+                     (const Flap__ScoreWork *message)
+{
+  assert(message->base.descriptor == &flap__score_work__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t flap__score_work__pack
+                     (const Flap__ScoreWork *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &flap__score_work__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t flap__score_work__pack_to_buffer
+                     (const Flap__ScoreWork *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &flap__score_work__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Flap__ScoreWork *
+       flap__score_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Flap__ScoreWork *)
+     protobuf_c_message_unpack (&flap__score_work__descriptor,
+                                allocator, len, data);
+}
+void   flap__score_work__free_unpacked
+                     (Flap__ScoreWork *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &flap__score_work__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   flap__sum_work__init
                      (Flap__SumWork         *message)
 {
@@ -2416,7 +2461,7 @@ const ProtobufCMessageDescriptor flap__welcome__descriptor =
   (ProtobufCMessageInit) flap__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[8] =
+static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[9] =
 {
   {
     "attempt",
@@ -2514,12 +2559,25 @@ static const ProtobufCFieldDescriptor flap__assignment__field_descriptors[8] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "score",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Flap__Assignment, work_case),
+    offsetof(Flap__Assignment, score),
+    &flap__score_work__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned flap__assignment__field_indices_by_name[] = {
   0,   /* field[0] = attempt */
   5,   /* field[5] = map */
   7,   /* field[7] = merge */
   1,   /* field[1] = samples */
+  8,   /* field[8] = score */
   4,   /* field[4] = serial */
   6,   /* field[6] = sum */
   2,   /* field[2] = weights */
@@ -2528,7 +2586,7 @@ static const unsigned flap__assignment__field_indices_by_name[] = {
 static const ProtobufCIntRange flap__assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor flap__assignment__descriptor =
 {
@@ -2538,7 +2596,7 @@ const ProtobufCMessageDescriptor flap__assignment__descriptor =
   "Flap__Assignment",
   "flap",
   sizeof(Flap__Assignment),
-  8,
+  9,
   flap__assignment__field_descriptors,
   flap__assignment__field_indices_by_name,
   1,  flap__assignment__number_ranges,
@@ -2761,6 +2819,70 @@ const ProtobufCMessageDescriptor flap__map_work__descriptor =
   flap__map_work__field_indices_by_name,
   1,  flap__map_work__number_ranges,
   (ProtobufCMessageInit) flap__map_work__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor flap__score_work__field_descriptors[3] =
+{
+  {
+    "number",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Flap__ScoreWork, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leaf_count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Flap__ScoreWork, leaf_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plan_digest",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Flap__ScoreWork, plan_digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned flap__score_work__field_indices_by_name[] = {
+  1,   /* field[1] = leaf_count */
+  0,   /* field[0] = number */
+  2,   /* field[2] = plan_digest */
+};
+static const ProtobufCIntRange flap__score_work__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor flap__score_work__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "flap.ScoreWork",
+  "ScoreWork",
+  "Flap__ScoreWork",
+  "flap",
+  sizeof(Flap__ScoreWork),
+  3,
+  flap__score_work__field_descriptors,
+  flap__score_work__field_indices_by_name,
+  1,  flap__score_work__number_ranges,
+  (ProtobufCMessageInit) flap__score_work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor flap__sum_work__field_descriptors[7] =

@@ -43,7 +43,7 @@ struct ReportFactory {
         WireCodec.encode(
           MergeOutcome.merged(
             tokenCount: merge.tokenCount, heldOutTokenCount: merge.heldOutTokenCount)))
-    case .measureSamples, .measureWeights, .measureMap, .writeShard: nil
+    case .measureSamples, .measureWeights, .measureMap, .score, .writeShard: nil
     }
   }
 

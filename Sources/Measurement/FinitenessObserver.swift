@@ -26,7 +26,7 @@ final class FinitenessObserver: TapObserver {
     for channel in 0..<passage.width {
       let token = tokens.first { !passage.value(token: $0, channel: channel).isFinite }
       guard let token else { continue }
-      let finding = Finding(channel: channel, sample: token / passage.tokensPerSample)
+      let finding = Finding(channel: channel, sample: passage.sample(ofToken: token))
       return findings.put(finding, of: passage)
     }
   }

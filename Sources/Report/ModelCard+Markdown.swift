@@ -3,7 +3,7 @@ internal import Pruning
 
 extension ModelCard {
   public func markdown() -> String {
-    [frontMatter, introduction, facts, losses, layers, loading, limits, origin]
+    [frontMatter, introduction, facts, losses, layers, loading, evaluating, limits, origin]
       .filter { !$0.isEmpty }.joined(separator: "\n")
   }
 
@@ -114,7 +114,7 @@ extension ModelCard {
         (SHA-256 `\(evaluation.data.digest)`); comparable only over the same data and with the same windows.
 
         """
-    } else {
+    } else if taskResults == nil {
       text += "\nIts quality was not measured in the run that made it.\n"
     }
     return text

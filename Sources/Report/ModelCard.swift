@@ -32,6 +32,8 @@ public struct ModelCard: Sendable {
   /// nil where no data were needed.
   public var calibration: Calibration?
   public var evaluation: PruningReport.Evaluation?
+  /// nil where no questions were put.
+  public var taskResults: PruningReport.TaskResults?
   /// Whether transformers needs the Python files in the folder.
   public var needsRemoteCode: Bool
   /// The same model for llama.cpp, in the same folder; nil where there is none.

@@ -11,6 +11,7 @@ extension PruningReport {
       + (ridgesHTML.map { Page.section("ridges", "Fitted maps", $0) } ?? "")
       + Page.section("scores", "Distribution of the scores", scoresHTML)
       + Page.section("perplexity", "Perplexity", perplexityHTML)
+      + (tasksHTML.map { Page.section("tasks", "Tasks", $0) } ?? "")
       + Page.section("sizes", "Sizes", sizesHTML) + Page.section("workers", "Workers", workersHTML)
       + Page.section("origin", "Provenance", originHTML)
     return Page.html(

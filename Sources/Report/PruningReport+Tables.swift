@@ -145,7 +145,7 @@ extension PruningReport {
       "FLAP: fluctuation-based adaptive structured pruning, AAAI 2024, arXiv 2312.11983.") + "\n"
   }
 
-  private func table(
+  func table(
     _ caption: String, _ head: [String], _ rows: [[String]], class name: String = "",
     hidesCaption: Bool = false
   ) -> String {

@@ -27,6 +27,8 @@ public struct PruningReport: Sendable {
   public var calibration: DataSet?
   /// nil where nothing was evaluated.
   public var evaluation: Evaluation?
+  /// nil where no questions were put.
+  public var taskResults: TaskResults?
   public var files: [File]
   public var run: Run
 

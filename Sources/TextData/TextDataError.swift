@@ -3,6 +3,8 @@
 /// Offsets count bytes of the text, of a packed one after unpacking. A place is a file with the line,
 /// row or record in it.
 public enum TextDataError: Error, Hashable, Sendable {
+  /// A file of one text where there should be a JSON object a line.
+  case notLines(path: String)
   /// A folder without a file of text.
   case noText(folder: String)
   case foldersTooDeep(folder: String)
@@ -56,6 +58,8 @@ public enum TextDataError: Error, Hashable, Sendable {
 extension TextDataError: CustomStringConvertible {
   public var description: String {
     switch self {
+    case .notLines(let path):
+      "\(path) is not named as a file of JSON lines is: give .jsonl, plain or packed"
     case .noText(let folder): "\(folder) holds no file of text"
     case .foldersTooDeep(let folder):
       "\(folder) lies too deep among folders, or a link leads back: give the folder of the text itself"

@@ -14,28 +14,59 @@ struct AttentionLayout {
     self.headDimension = headDimension
     self.layout = layout
     self.window = window
+    heads = layout.sampleLengths.map {
+      CausalAttention(
+        compute: compute, tokens: $0, headDimension: headDimension, window: window)
+    }
+    queryOffsets = AttentionLayout.offsets(.query, heads)
+    keyOffsets = AttentionLayout.offsets(.key, heads)
+    valueOffsets = AttentionLayout.offsets(.value, heads)
   }
 
-  /// Queries whose output is computed, measured and packed at a time.
+  /// Queries whose output is measured and packed at a time.
   static let queriesPerStep = 64
 
-  /// One head in one sample.
-  var head: CausalAttention {
-    CausalAttention(
-      compute: compute, tokens: layout.tokensPerSample, headDimension: headDimension,
-      window: window)
+  /// What of these is computed: from where a range of queries may begin.
+  static func computed(_ queries: Range<Int>) -> Range<Int> {
+    let granule = CausalAttention.queryGranule
+    return queries.lowerBound / granule * granule..<queries.upperBound
+  }
+
+  /// The most queries that are computed at a time.
+  static var computedQueriesPerStep: Int { queriesPerStep + CausalAttention.queryGranule - 1 }
+
+  /// One head in each sample.
+  let heads: [CausalAttention]
+  /// Bytes of one head's tiles in all samples before one, and behind the last in all.
+  private let queryOffsets: [Int]
+  private let keyOffsets: [Int]
+  private let valueOffsets: [Int]
+
+  private static func offsets(
+    _ operand: CausalAttention.Operand, _ heads: [CausalAttention]
+  ) -> [Int] {
+    heads.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.byteCount(of: operand)) }
+  }
+
+  private func offsets(of operand: CausalAttention.Operand) -> [Int] {
+    switch operand {
+    case .query: queryOffsets
+    case .key: keyOffsets
+    case .value: valueOffsets
+    }
   }
 
   /// Where a head's tiles lie: sample by sample, head by head.
-  func offset(of operand: CausalAttention.Operand, sample: Int, head index: Int, of heads: Int)
+  func offset(of operand: CausalAttention.Operand, sample: Int, head index: Int, of count: Int)
     -> Int
   {
-    (sample * heads + index) * head.byteCount(of: operand)
+    let offsets = offsets(of: operand)
+    return offsets[sample] * count + index * (offsets[sample + 1] - offsets[sample])
   }
 
   /// Bytes of the tiles of some heads in all samples.
-  func byteCount(of operand: CausalAttention.Operand, heads: Int) -> Int {
-    offset(of: operand, sample: layout.sampleCount, head: 0, of: heads)
+  func byteCount(of operand: CausalAttention.Operand, heads count: Int) -> Int {
+    offsets(of: operand)[heads.count] * count
   }
 
   // MARK: Work

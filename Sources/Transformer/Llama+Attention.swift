@@ -9,7 +9,7 @@ extension Llama {
       compute, shape.headDimension, pass.layout, window: pass.weights.shape.attentionWindow)
     project(pass, layout)
     let heads = attend(pass, layout)
-    let counts = Array(repeating: pass.layout.tokensPerSample, count: pass.layout.sampleCount)
+    let counts = pass.layout.segments.map(\.positions.count)
     let passage = passage(pass, .attentionOutput, heads, segmentCounts: counts)
     addProduct(heads, pass.packed.output, pass.weights.maps.output, pass)
     return passage
@@ -82,10 +82,12 @@ extension Llama {
     for head in first..<first + tile.outputs.count / d {
       pass.layout.forPieces(in: tile.rows) { piece in
         let row = piece.row - tile.rows.lowerBound
-        layout.head.pack(
-          projection, tile.values() + row * tile.stride + (head - first) * d,
-          stride: tile.stride, at: piece.tokens,
-          to: bytes(projection, piece.sample, head, pass, layout))
+        for sample in piece.samples {
+          layout.heads[sample].pack(
+            projection, tile.values() + row * tile.stride + (head - first) * d,
+            stride: tile.stride, at: piece.tokens,
+            to: bytes(projection, sample, head, pass, layout))
+        }
       }
     }
   }
@@ -107,39 +109,45 @@ extension Llama {
 
   // MARK: Heads
 
-  /// The outputs of all heads as tiles, [rows, heads · d], shown to the observers sample by sample;
+  /// The outputs of all heads as tiles, [rows, heads · d], shown to the observers segment by segment;
   /// g query heads share a key and value head.
   private func attend(_ pass: LeafPass, _ layout: AttentionLayout) -> RowTiles {
     let (layer, lane) = (pass.weights.shape, pass.lane)
     let d = shape.headDimension
     let heads = RowTiles(compute, channels: layer.headCount * d, at: lane.scratch.inner.bytes)
     let bundles = (layer.headCount + layout.headsPerBundle - 1) / layout.headsPerBundle
-    lane.team.run(.attention, taskCount: pass.layout.sampleCount * bundles) { task, thread in
-      let sample = task / bundles
+    lane.team.run(.attention, taskCount: pass.layout.segments.count * bundles) { task, thread in
+      let index = task / bundles
+      let segment = pass.layout.segments[index]
+      // What several samples begin with sees the same in each.
+      let sample = segment.samples.lowerBound
       let first = task % bundles * layout.headsPerBundle
       let bundle = first..<min(first + layout.headsPerBundle, layer.headCount)
-      // [queries, heads of the bundle · d]
-      let out = lane.perThread.headOutputs[thread].floats()
+      // [computed queries, heads of the bundle · d]
+      let computed = lane.perThread.headOutputs[thread].floats()
       let step = AttentionLayout.queriesPerStep
-      for start in stride(from: 0, to: pass.layout.tokensPerSample, by: step) {
-        let queries = start..<min(start + step, pass.layout.tokensPerSample)
+      for seen in stride(from: 0, to: segment.positions.count, by: step) {
+        let start = segment.positions.lowerBound + seen
+        let queries = start..<min(start + step, segment.positions.upperBound)
+        let range = AttentionLayout.computed(queries)
+        let out = computed + (queries.lowerBound - range.lowerBound) * layout.bundleStride
         for head in bundle {
           let group = head / layer.headsPerGroup
-          layout.head.attend(
+          layout.heads[sample].attend(
             query: bytes(.query, sample, head, pass, layout),
             key: bytes(.key, sample, group, pass, layout),
-            value: bytes(.value, sample, group, pass, layout), queries: queries,
-            to: out + (head - first) * d, stride: layout.bundleStride,
+            value: bytes(.value, sample, group, pass, layout), queries: range,
+            to: computed + (head - first) * d, stride: layout.bundleStride,
             scratch: lane.perThread.scores[thread].bytes)
         }
         let channels = bundle.lowerBound * d..<bundle.upperBound * d
         lane.team.enter(.activation, thread: thread)
         heads.pack(
           out, stride: layout.bundleStride, rows: queries.count,
-          atRow: sample * pass.layout.rowsPerSample + start, channels: channels)
+          atRow: segment.row + seen, channels: channels)
         lane.team.enter(.observers, thread: thread)
         show(
-          pass, .attentionOutput, segment: sample, seenCount: start, tokenCount: queries.count,
+          pass, .attentionOutput, segment: index, seenCount: seen, tokenCount: queries.count,
           channels: channels, of: heads.channels, out, stride: layout.bundleStride, thread: thread)
         lane.team.enter(.attention, thread: thread)
       }

@@ -1,6 +1,5 @@
 internal import Checkpoint
 internal import FlapCore
-internal import Glibc
 internal import Kernels
 
 /// The summed negative log-likelihood of the tokens that have a predecessor in their sample.
@@ -16,7 +15,7 @@ extension Llama {
   /// ``forward(_:observers:onTap:)`` has left.
   ///
   /// - Parameters:
-  ///   - microBatch: the one that went through the layers last.
+  ///   - microBatch: the one that went through the layers last, all samples of a leaf of one length.
   ///   - onStep: called ``lossStepCount`` times for every leaf; what it throws ends the pass.
   public func losses(of microBatch: [Leaf], onStep: () throws -> Void) throws -> [LeafLoss] {
     var losses = microBatch.map { RowLosses($0) }
@@ -41,9 +40,9 @@ extension Llama {
         let all = all.baseAddress!
         run { tile, firstToken in
           layout.forPieces(in: tile.rows) { piece in
-            for position in piece.tokens {
-              let row = piece.row + position - piece.tokens.lowerBound - tile.rows.lowerBound
-              let token = piece.sample * layout.tokensPerSample + position
+            for index in 0..<piece.tokens.count {
+              let row = piece.row + index - tile.rows.lowerBound
+              let token = piece.firstToken + index
               (all + token * width + firstToken + tile.outputs.lowerBound).update(
                 from: tile.values() + row * tile.stride, count: tile.outputs.count)
             }
@@ -128,51 +127,26 @@ extension Llama {
 private struct RowLosses {
   private let leaf: Leaf
   private let layout: RowLayout
-  private var maxima: [Float]
-  private var sums: [Double]
+  private var sums: RowLogSums
   private var targets: [Float]
 
   init(_ leaf: Leaf) {
     self.leaf = leaf
     layout = RowLayout(leaf)
-    maxima = Array(repeating: -.infinity, count: layout.rowCount)
-    sums = Array(repeating: 0, count: layout.rowCount)
+    sums = RowLogSums(rowCount: layout.rowCount)
     targets = Array(repeating: 0, count: layout.rowCount)
   }
 
-  /// Takes a section; strips are merged in their order.
+  /// Takes a section.
   mutating func add(strips: Int, _ run: Llama.LogitRun) {
-    let rows = layout.rowCount
-    var stripMaxima = [Float](repeating: -.infinity, count: strips * rows)
-    var stripSums = [Double](repeating: 0, count: strips * rows)
-    stripMaxima.withUnsafeMutableBufferPointer { stripMaxima in
-      stripSums.withUnsafeMutableBufferPointer { stripSums in
-        targets.withUnsafeMutableBufferPointer { targets in
-          let (maxima, sums) = (stripMaxima.baseAddress!, stripSums.baseAddress!)
-          let targets = targets.baseAddress!
-          run { [leaf, layout] tile, firstToken in
-            let first = tile.strip * rows + tile.rows.lowerBound
-            Elementwise.addExponentials(
-              block: tile.values(), stride: tile.stride, rows: tile.rows.count,
-              columns: tile.outputs.count, maxima: maxima + first, sums: sums + first)
-            layout.forNextTokens(of: leaf, in: tile.rows) { row, token in
-              let output = Int(token) - firstToken
-              guard tile.outputs.contains(output) else { return }
-              targets[row] =
-                tile.values()[
-                  (row - tile.rows.lowerBound) * tile.stride + output - tile.outputs.lowerBound]
-            }
+    targets.withUnsafeMutableBufferPointer { targets in
+      let targets = targets.baseAddress!
+      sums.add(strips: strips, run) { [leaf, layout] tile, firstToken in
+        layout.forNextTokens(of: leaf, in: tile.rows) { row, token in
+          if let logit = tile.logit(of: token, firstToken: firstToken, row: row) {
+            targets[row] = logit
           }
         }
-      }
-    }
-    for strip in 0..<strips {
-      for row in 0..<rows {
-        let (maximum, sum) = (stripMaxima[strip * rows + row], stripSums[strip * rows + row])
-        let top = max(maxima[row], maximum)
-        sums[row] =
-          sums[row] * exp(Double(maxima[row] - top)) + sum * exp(Double(maximum - top))
-        maxima[row] = top
       }
     }
   }
@@ -180,7 +154,7 @@ private struct RowLosses {
   var loss: LeafLoss {
     var sum = 0.0
     layout.forNextTokens(of: leaf, in: 0..<layout.rowCount) { row, _ in
-      sum += log(sums[row]) + Double(maxima[row]) - Double(targets[row])
+      sum += sums.logSum(row) - Double(targets[row])
     }
     return LeafLoss(sum: sum, tokenCount: leaf.sampleCount * (leaf.tokensPerSample - 1))
   }
@@ -192,10 +166,8 @@ extension RowLayout {
     of leaf: Leaf, in rows: Range<Int>, _ body: (_ row: Int, _ token: Int32) -> Void
   ) {
     forPieces(in: rows) { piece in
-      for position in piece.tokens where position + 1 < tokensPerSample {
-        body(
-          piece.row + position - piece.tokens.lowerBound,
-          leaf.tokens[piece.sample * tokensPerSample + position + 1])
+      for (index, position) in piece.tokens.enumerated() where position + 1 < leaf.tokensPerSample {
+        body(piece.row + index, leaf.tokens[piece.firstToken + index + 1])
       }
     }
   }

@@ -142,7 +142,7 @@ public final class Llama {
 
   // MARK: Embedding
 
-  /// x[t] = embedding[token[t]], a sample per task; rows that are no tokens become zeros.
+  /// x[t] = embedding[token[t]], a segment per task; rows that are no tokens become zeros.
   func embed(_ microBatch: [Leaf]) throws {
     precondition(limits.admits(microBatch), "scratch was allocated for smaller micro-batches")
     let (width, count) = (shape.hiddenSize, shape.vocabularySize)
@@ -153,19 +153,19 @@ public final class Llama {
     let view = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
     takeChecksums(of: [shape.embedding.name])
     let embedding = Linear(view, bias: nil).weight
-    let samples = microBatch.enumerated().flatMap { index, leaf in
-      (0..<leaf.sampleCount).map { (leaf: index, sample: $0) }
+    let segments = microBatch.enumerated().flatMap { index, leaf in
+      leaf.layout.segments.map { (leaf: index, segment: $0) }
     }
-    lanes.whole.team.run(.other, taskCount: samples.count) { task, _ in
-      let (index, sample) = samples[task]
-      let layout = RowLayout(microBatch[index])
-      let tokens = microBatch[index].tokens.dropFirst(sample * layout.tokensPerSample)
-      let x = scratch.residuals[index].floats() + sample * layout.rowsPerSample * width
-      for (row, token) in tokens.prefix(layout.tokensPerSample).enumerated() {
+    lanes.whole.team.run(.other, taskCount: segments.count) { task, _ in
+      let (index, segment) = segments[task]
+      let count = segment.positions.count
+      let tokens = microBatch[index].tokens[segment.firstToken..<segment.firstToken + count]
+      let x = scratch.residuals[index].floats() + segment.row * width
+      for (row, token) in tokens.enumerated() {
         embedding.copyRows(Int(token)..<Int(token) + 1, to: x + row * width)
       }
-      let padding = layout.rowsPerSample - layout.tokensPerSample
-      (x + layout.tokensPerSample * width).update(repeating: 0, count: padding * width)
+      let padding = Tile.count(ofRows: count) * Tile.side - count
+      (x + count * width).update(repeating: 0, count: padding * width)
     }
   }
 

@@ -1,57 +1,111 @@
 internal import Kernels
 
-/// Where the tokens of a leaf lie among the rows of its matrices: every sample begins at a multiple
-/// of 16, so that no tile holds rows of two samples. The rows between are no tokens.
-struct RowLayout {
-  let sampleCount: Int
-  let tokensPerSample: Int
-  /// From sample to sample.
-  let rowsPerSample: Int
+/// Where the tokens of a leaf lie among the rows of its matrices: every segment begins at a multiple
+/// of 16, so that no tile holds rows of two. The rows between are no tokens.
+struct RowLayout: Sendable {
+  /// Consecutive tokens that the same samples hold, in consecutive rows: as a rule a whole sample.
+  struct Segment: Sendable {
+    /// The number of the first token among the leaf's.
+    let firstToken: Int
+    /// Positions in the samples.
+    let positions: Range<Int>
+    /// Of the first token; a multiple of 16.
+    let row: Int
+    /// Which hold it: several share what they begin with.
+    let samples: Range<Int>
+  }
 
+  let segments: [Segment]
+  /// Tokens of each sample, those that it shares included.
+  let sampleLengths: [Int]
+  let rowCount: Int
+  let tokenCount: Int
+
+  /// Samples of one length.
   init(sampleCount: Int, tokensPerSample: Int) {
-    self.sampleCount = sampleCount
-    self.tokensPerSample = tokensPerSample
-    rowsPerSample = Tile.count(ofRows: tokensPerSample) * Tile.side
+    let rows = Tile.count(ofRows: tokensPerSample) * Tile.side
+    segments = (0..<sampleCount).map { sample in
+      Segment(
+        firstToken: sample * tokensPerSample, positions: 0..<tokensPerSample, row: sample * rows,
+        samples: sample..<sample + 1)
+    }
+    sampleLengths = Array(repeating: tokensPerSample, count: sampleCount)
+    rowCount = sampleCount * rows
+    tokenCount = sampleCount * tokensPerSample
   }
 
-  init(_ leaf: Leaf) {
-    self.init(sampleCount: leaf.sampleCount, tokensPerSample: leaf.tokensPerSample)
+  /// Groups of samples: a beginning, then what each of its samples has beyond it.
+  init(_ groups: [SampleGroup]) {
+    var (segments, lengths): ([Segment], [Int]) = ([], [])
+    var (rows, tokens) = (0, 0)
+    func add(_ positions: Range<Int>, _ samples: Range<Int>) {
+      guard !positions.isEmpty else { return }
+      segments.append(
+        Segment(firstToken: tokens, positions: positions, row: rows, samples: samples))
+      tokens += positions.count
+      rows += Tile.count(ofRows: positions.count) * Tile.side
+    }
+    for group in groups {
+      let first = lengths.count
+      let beginning = group.beginning.count
+      lengths += group.sampleLengths
+      add(0..<beginning, first..<lengths.count)
+      for (index, branch) in group.branches.enumerated() {
+        let sample = first + index
+        add(beginning..<beginning + branch.count, sample..<sample + 1)
+      }
+    }
+    self.segments = segments
+    sampleLengths = lengths
+    rowCount = rows
+    tokenCount = tokens
   }
+
+  init(_ leaf: Leaf) { self = leaf.layout }
 
   /// The largest.
   init(_ limits: MicroBatchLimits) {
     self.init(sampleCount: limits.samplesPerLeaf, tokensPerSample: limits.tokensPerSample)
   }
 
-  var rowCount: Int { sampleCount * rowsPerSample }
-
-  var tokenCount: Int { sampleCount * tokensPerSample }
-
   /// The row of a token of the leaf.
   func row(ofToken token: Int) -> Int {
-    token / tokensPerSample * rowsPerSample + token % tokensPerSample
+    let segment = segments[segments.lastIndex { $0.firstToken <= token }]
+    return segment.row + token - segment.firstToken
   }
 
-  /// Consecutive tokens of one sample.
+  /// The first sample that holds a token of the leaf.
+  func sample(ofToken token: Int) -> Int {
+    segments[segments.lastIndex { $0.firstToken <= token }].samples.lowerBound
+  }
+
+  /// Consecutive tokens of one segment.
   struct Piece {
-    let sample: Int
-    /// Positions in the sample.
+    /// That hold them.
+    let samples: Range<Int>
+    /// Positions in these.
     let tokens: Range<Int>
     /// Of the first token.
     let row: Int
+    /// The number of the first token among the leaf's.
+    let firstToken: Int
   }
 
-  /// The tokens in some rows, sample by sample.
+  /// The tokens in some rows, segment by segment.
   ///
   /// - Parameter rows: a multiple of 16 to begin with.
   func forPieces(in rows: Range<Int>, _ body: (Piece) -> Void) {
-    var row = rows.lowerBound
-    while row < rows.upperBound {
-      let sample = row / rowsPerSample
-      let first = row - sample * rowsPerSample
-      let end = min(tokensPerSample, first + rows.upperBound - row)
-      if first < end { body(Piece(sample: sample, tokens: first..<end, row: row)) }
-      row = (sample + 1) * rowsPerSample
+    guard !rows.isEmpty else { return }
+    for segment in segments[(segments.lastIndex { $0.row <= rows.lowerBound })...] {
+      guard segment.row < rows.upperBound else { return }
+      let first = max(rows.lowerBound - segment.row, 0)
+      let end = min(segment.positions.count, rows.upperBound - segment.row)
+      guard first < end else { continue }
+      let position = segment.positions.lowerBound
+      body(
+        Piece(
+          samples: segment.samples, tokens: position + first..<position + end,
+          row: segment.row + first, firstToken: segment.firstToken + first))
     }
   }
 
@@ -60,5 +114,19 @@ struct RowLayout {
     var count = 0
     forPieces(in: rows) { count += $0.tokens.count }
     return count
+  }
+}
+
+extension [RowLayout.Segment] {
+  /// By bisection: the segments lie in their order.
+  ///
+  /// - Precondition: it is true of the first, and of none behind one of which it is not.
+  fileprivate func lastIndex(where isBefore: (RowLayout.Segment) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if isBefore(self[middle]) { low = middle } else { high = middle }
+    }
+    return low
   }
 }

@@ -42,11 +42,11 @@ public struct ScratchPlan: Hashable, Sendable {
     values = pages(attention.byteCount(of: .value, heads: keyValueHeads))
     observerLimits = ObserverLimits(
       laneCount: split.laneCount,
-      segmentChannels: max(layout.sampleCount * headChannels, layout.segmentCount * neurons))
+      segmentChannels: max(layout.segments.count * headChannels, layout.segmentCount * neurons))
     outputs = MatrixProduct.scratchByteCount(
       maps: 2, width: max(MatrixProduct.tileOutputs, attention.stripWidth))
-    headOutputs = pages(AttentionLayout.queriesPerStep * attention.bundleStride * 4)
-    scores = attention.head.scratchByteCount
+    headOutputs = pages(AttentionLayout.computedQueriesPerStep * attention.bundleStride * 4)
+    scores = attention.heads[0].scratchByteCount
   }
 
   public var residualBytes: Int { leavesPerMicroBatch * residual }
@@ -102,7 +102,7 @@ struct LaneScratch {
 struct ThreadScratch {
   /// An output tile of one map or two, f32 [tile rows, tile outputs] each.
   let outputs: [ScratchBuffer]
-  /// Outputs of a bundle of heads, f32 [queries of a step, heads of the bundle · d].
+  /// Outputs of a bundle of heads, f32 [computed queries of a step, heads of the bundle · d].
   let headOutputs: [ScratchBuffer]
   /// Scores and weights of attention (`flap_attention_scratch`).
   let scores: [ScratchBuffer]

@@ -58,12 +58,15 @@ public struct TapPassage {
 
   /// What the map that the tap feeds multiplies. Only while ``TapObserver/finish(_:)`` runs.
   ///
-  /// - Parameter token: of the leaf, sample after sample.
+  /// - Parameter token: of the leaf, in the order of its tokens.
   public func value(token: Int, channel: Int) -> Float {
     operand.value(row: layout.row(ofToken: token), channel: channel)
   }
 
-  public var tokensPerSample: Int { layout.tokensPerSample }
+  /// The sample of a token, the first of those that share it.
+  ///
+  /// - Parameter token: as of ``value(token:channel:)``.
+  public func sample(ofToken token: Int) -> Int { layout.sample(ofToken: token) }
 
   public var tokenCount: Int { layout.tokenCount }
 

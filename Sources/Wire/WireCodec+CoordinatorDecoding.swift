@@ -105,6 +105,8 @@ extension WireCodec {
       work = try weightWork(assignment.weights)
     case FLAP__ASSIGNMENT__WORK_MAP:
       work = try mapWork(assignment.map, frames)
+    case FLAP__ASSIGNMENT__WORK_SCORE:
+      work = .score(try ScoreFrames.work(assignment.score, frames))
     case FLAP__ASSIGNMENT__WORK_SUM: work = .sum(try SumChecks.work(assignment.sum, frames))
     case FLAP__ASSIGNMENT__WORK_MERGE: work = .merge(try SumChecks.merge(assignment.merge, frames))
     case FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX:

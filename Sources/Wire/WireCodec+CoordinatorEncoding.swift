@@ -26,6 +26,7 @@ extension WireCodec {
     case .assign(let assignment):
       switch assignment.work {
       case .measureSamples(_, let unit, _): return RawFrames.cut(of: unit)
+      case .score(let work): return RawFrames.cut(ScoreFrames.numbers(work.leaves))
       case .sum(let work): return RawFrames.cut(of: work.unit)
       case .merge(let merge):
         return RawFrames.cut(merge.exponents) + RawFrames.cut(MergeSources.bytes(merge.sources))
@@ -129,6 +130,13 @@ extension HeaderPacking {
         $0.n_levels = work.levels.count
         $0.levels = numbers(work.levels.map { UInt32($0) })
         if let samples = work.samples { $0.samples = self.part(of: samples) }
+      }
+    case .score(let work):
+      part.work_case = FLAP__ASSIGNMENT__WORK_SCORE
+      part.score = self.part(Flap__ScoreWork(), flap__score_work__init) {
+        $0.number = UInt64(work.number)
+        $0.leaf_count = UInt32(work.leaves.count)
+        if let plan = work.plan { $0.plan_digest = data(plan.bytes) }
       }
     case .sum(let work):
       part.work_case = FLAP__ASSIGNMENT__WORK_SUM

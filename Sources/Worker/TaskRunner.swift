@@ -92,6 +92,7 @@ final class TaskRunner {
       case .measureSamples(let kinds, let unit, let plan):
         return try measureSamples(kinds, unit, pruning: pruning(plan))
       case .measureMap(let work): return try measureMap(work)
+      case .score(let work): return try score(work)
       case .sum(let work): return try sum(work, assignment.attempt)
       case .merge(let work): return try merge(work, assignment.attempt)
       case .measureWeights(let kinds, let layer): return try measureWeights(kinds, layer: layer)
@@ -126,7 +127,7 @@ final class TaskRunner {
     case .merge:
       madeProducts?.releaseScratch()
       madeTargets?.releaseScratch()
-    case .measureSamples, .measureWeights, .measureMap, .writeShard:
+    case .measureSamples, .measureWeights, .measureMap, .score, .writeShard:
       madeProducts = nil
       sums.forgetAll()
     }
@@ -167,7 +168,7 @@ final class TaskRunner {
   }
 
   /// What the plan of this digest leaves out of the model; nil without a plan.
-  private func pruning(_ digest: Digest?) throws -> ModelPruning? {
+  func pruning(_ digest: Digest?) throws -> ModelPruning? {
     guard let digest else { return nil }
     let pruned = try pruned(by: digest).checkpoint
     if let madePruning { return madePruning }
@@ -225,6 +226,7 @@ enum PlanError: Error, CustomStringConvertible {
   case damaged
   case otherShape
   case otherSamples
+  case otherTexts
   case unreadableSecondMoments(String)
   case noSuchShard(Int)
 
@@ -233,6 +235,7 @@ enum PlanError: Error, CustomStringConvertible {
     case .missing: "a task was assigned before its plan came"
     case .damaged: "the plan was damaged on the way"
     case .otherSamples: "sums that are to be added up are of other samples than they should be"
+    case .otherTexts: "a task has more texts, or longer ones, than its run has room for"
     case .otherShape: "the scales of second moments are of another model's channels"
     case .unreadableSecondMoments(let reason):
       "least squares needs the second moments on every host: \(reason)"

@@ -18,6 +18,7 @@ struct Prune: ParsableCommand {
     help: "Measure perplexity over this data afterwards, dense and pruned, on this machine.",
     completion: .file(), transform: path)
   var eval: FilePath?
+  @OptionGroup var tasks: TaskOptions
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
   @Option(help: "Share of the decoder layers' parameters to remove, 0 ≤ R < 1.")
@@ -40,7 +41,8 @@ struct Prune: ParsableCommand {
 
   func run() throws {
     let run = PruneRun(
-      model: try model.folder, calibration: calibration, evaluation: eval, output: output,
+      model: try model.folder, calibration: calibration, evaluation: eval, tasks: tasks,
+      output: output,
       search: try search.options([ratio]), write: write, forward: forward, cluster: cluster,
       sequential: sequential, command: CommandLine.arguments)
     try dryRun ? run.describe(console.console) : run.run(console.console)
@@ -137,9 +139,9 @@ struct Write: ParsableCommand {
 
 struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Perplexity of a model, dense or pruned, over tokens 1… of every sample.",
+    abstract: "Perplexity of a model, dense or pruned, and how well it answers questions.",
     discussion: """
-      With plans, or with statistics and ratios, also of what they would leave of the model, \
+      Perplexity is over tokens 1… of every sample. With plans, or with statistics and ratios, also of what they would leave of the model, \
       without a checkpoint being written.
       """)
 
@@ -148,7 +150,8 @@ struct Eval: ParsableCommand {
     help:
       "Text, tables of text, a folder, - (see the README), or token ids (.npy [samples, tokens]).",
     completion: .file(), transform: path)
-  var data: FilePath
+  var data: FilePath?
+  @OptionGroup var tasks: TaskOptions
   @Option(
     help: """
       Tokens from a window of text to the next: of each but the first only these last tokens count, \
@@ -180,6 +183,10 @@ struct Eval: ParsableCommand {
   @OptionGroup(title: "Output") var console: OutputArguments
 
   func validate() throws {
+    guard data != nil || !tasks.isEmpty else {
+      throw ValidationError("give --data for a perplexity, --tasks for questions, or both")
+    }
+    guard data != nil || stride == nil else { throw ValidationError("--stride goes with --data") }
     guard ratio != nil || search.areDefaults else {
       throw ValidationError("options of the search need --ratio: a --plan was searched before")
     }
@@ -190,7 +197,8 @@ struct Eval: ParsableCommand {
       plans: plan, search: try ratio.map { try search.options($0.ratios) },
       statistics: statistics, secondMoments: secondMoments, compensation: compensation)
     try EvaluationRun(
-      model: try model.folder, data: data, stride: stride, pruning: plans, forward: forward,
+      model: try model.folder, data: data, stride: stride, tasks: tasks, pruning: plans,
+      forward: forward,
       cluster: cluster
     ).run(console.console)
   }

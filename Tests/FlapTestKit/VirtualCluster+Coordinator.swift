@@ -22,6 +22,8 @@ struct VirtualCoordinator {
   var timer: Instant?
   var stall: VirtualStall?
   var isWritingShards = false
+  /// Numbers of the questions that are answered: they are kept in memory.
+  var answered: Set<Int> = []
   /// Of the model as it is, and map by map of what a plan leaves of it.
   var dense: VirtualSumRounds
   var targets: VirtualSumRounds
@@ -104,6 +106,8 @@ extension VirtualCluster {
       work = missingSampleWork(ledger)
       work += (0..<job.layerCount).filter { !ledger.has(VirtualWeights.kind, ofLayer: $0) }
         .map { .measureWeights([VirtualWeights.kind], layer: $0) }
+      work += VirtualWork.questions.filter { !coordinator!.answered.contains($0.number) }
+        .map(Work.score)
     }
     // What is measured of maps needs all that was measured and summed of samples.
     if work.isEmpty, !coordinator!.isWritingShards {
@@ -292,13 +296,14 @@ extension VirtualCluster {
       case .received(_, let digest, let endpoint):
         let bytes = coordinator!.inbox.removeValue(forKey: attempt) ?? []
         switch work {
-        case .sum, .merge, .writeShard:
+        case .score, .sum, .merge, .writeShard:
           guard VirtualWork.digest(of: bytes) == digest else {
             return tell(.refused(attempt, reason: "damaged"))
           }
         case .measureSamples, .measureWeights, .measureMap: break
         }
         switch work {
+        case .score(let work): take(bytes, of: work)
         case .sum(let work): take(bytes, of: work, at: .worker(claim.worker, endpoint: endpoint))
         case .merge(let merge): if !take(bytes, of: merge) { promises = [] }
         case .writeShard(let index):
@@ -324,6 +329,14 @@ extension VirtualCluster {
     } catch {
       violations.append("\(error)")
     }
+  }
+
+  private mutating func take(_ bytes: [UInt8], of work: ScoreWork) {
+    let spanCount = work.spans.reduce(0) { count, _ in count + 1 }
+    guard let scores = SpanScore.decode(bytes, spanCount: spanCount),
+      SpanScore.encode(scores) == VirtualWork.result(of: .score(work))
+    else { return violations.append("questions \(work.number) have other answers") }
+    coordinator!.answered.insert(work.number)
   }
 
   private mutating func take(
@@ -362,8 +375,8 @@ extension Work {
     case .measureSamples(let kinds, let unit, _): kinds.map { .samples($0, unit.node) }
     case .measureWeights(_, let layer): [.weights(layer: layer)]
     case .measureMap(let work): [.map(work.place)]
-    // What is held of sums may be lost.
-    case .sum: []
+    // What is held of sums may be lost, and answers are with a coordinator's memory.
+    case .score, .sum: []
     case .merge(let merge): [.merged(path: merge.path)]
     case .writeShard(let index): [.shard(index: index)]
     }

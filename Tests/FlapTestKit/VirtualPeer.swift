@@ -27,7 +27,7 @@ struct VirtualPeer {
     switch work {
     case .sum(let work): held = held.filter { $0.value.round >= work.round - 1 }
     case .merge: break
-    case .measureSamples, .measureWeights, .measureMap, .writeShard: held = [:]
+    case .measureSamples, .measureWeights, .measureMap, .score, .writeShard: held = [:]
     }
   }
 

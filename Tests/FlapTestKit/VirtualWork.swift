@@ -41,6 +41,7 @@ public enum VirtualWork {
     case .measureSamples(_, let unit, _): unit.node.index.isMultiple(of: 2) ? [0, 1] : [0]
     case .measureWeights: [1]
     case .measureMap: [1, 2]
+    case .score: [0, 1, 2]
     case .sum: [0, 2]
     case .merge: []
     case .writeShard: [0, 1, 2]
@@ -69,6 +70,11 @@ public enum VirtualWork {
     case .measureMap(let work):
       return StatisticReport.encode(
         StatisticPart(VirtualMap(at: work.place), at: work.place, node: nil))
+    case .score(let work):
+      return SpanScore.encode(
+        work.spans.map {
+          SpanScore(logLikelihood: -Double($0.position), isGreedy: $0.tokens.count == 1)
+        })
     case .sum(let work): return encode(sums(of: work).map(\.sum))
     case .merge: preconditionFailure("what comes of it depends on who holds what")
     case .writeShard(let index): return Array("shard \(index)".utf8)
@@ -121,6 +127,18 @@ public enum VirtualWork {
       MapWork(
         kinds: [VirtualMap.kind], place: place, secondMoments: "sums", levels: [1],
         samples: unit(.leaf(0), leafCount: 1)))
+  }
+
+  /// Questions of two units.
+  static let questions = (0..<2).map { number in
+    ScoreWork(
+      number: number,
+      [
+        ScoreLeaf([
+          ScoreGroup(
+            beginning: [1], spans: [ScoreSpan(ofText: 0, after: 0, [Int32(number)])])
+        ])
+      ])
   }
 
   public static func unit(_ node: TreeNode, leafCount: Int) -> WorkUnit {

@@ -148,6 +148,24 @@ struct CardTests {
     #expect(Sample.card(ggufFile: "tiny.gguf").contains("llama-cli -m 'tiny.gguf'"))
   }
 
+  @Test("how to evaluate it, and what was measured of questions")
+  func evaluating() {
+    let remote = Sample.card()
+    #expect(
+      remote.contains("lm_eval --model hf --model_args pretrained=.,trust_remote_code=True \\\n"))
+    #expect(!remote.contains("acc, dense"))
+    #expect(Sample.card(needsRemoteCode: false).contains("--model_args pretrained=. \\\n"))
+    let measured = Sample.card(taskResults: Sample.taskResults)
+    #expect(!measured.contains("was not measured"))
+    #expect(
+      measured.contains(
+        "\n\n| task | questions | acc, dense | acc, pruned | acc\\_norm, dense | acc\\_norm, pruned |\n"
+      ))
+    #expect(
+      measured.contains(
+        "| arc\\_easy | 1,200 | 0.5000 ± 0.0100 | 0.2500 | 0.7500 ± 0.0100 | 0.1250 |\n"))
+  }
+
   @Test(
     "names by path",
     arguments: [

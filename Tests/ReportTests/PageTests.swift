@@ -20,6 +20,16 @@ struct PageTests {
     #expect(parser.elements["table"] == parser.elements["caption"])
   }
 
+  @Test("answers to questions, where there are some")
+  func tasks() {
+    var report = Sample.report()
+    #expect(!report.html().contains("acc_norm"))
+    report.taskResults = Sample.taskResults
+    let html = report.html()
+    #expect(html.contains("0.5000 ± 0.0100") && html.contains("acc_norm"))
+    #expect(Parser(html: html).error == nil)
+  }
+
   @Test("nothing outside of the page is named")
   func selfContained() {
     let html = Sample.report(evaluation: Sample.evaluation).html()

@@ -36,6 +36,13 @@ enum Sample {
   static let evaluation = PruningReport.Evaluation(
     data: data, predictedTokenCount: 508, densePerplexity: 2.5, prunedPerplexity: 3.125)
 
+  static let taskResults = PruningReport.TaskResults(
+    tasks: [
+      .init(
+        name: "arc_easy", questionCount: 1200, dense: .init(0.5, 0.01), pruned: .init(0.25, nil),
+        denseNormalized: .init(0.75, 0.01), prunedNormalized: .init(0.125, nil))
+    ], digest: digest)
+
   /// Losses of one group, of one and of three neurons; the error of neurons doubles with each.
   static let losses = shape.layers.map { _ in
     PerTap(
@@ -80,7 +87,8 @@ enum Sample {
     evaluation: PruningReport.Evaluation? = nil, needsRemoteCode: Bool = true,
     ggufFile: String? = nil, metric: String = "WIFV", structure: String = "AL-AM",
     compensation: CompensationMethod = .bias, isSequential: Bool = false,
-    predictedLoss: Double? = nil, ridges: [FittedRidge] = []
+    predictedLoss: Double? = nil, ridges: [FittedRidge] = [],
+    taskResults: PruningReport.TaskResults? = nil
   ) -> String {
     var card = ModelCard(
       modelName: "Tiny_1", baseModel: baseModel, source: SourceCard(markdown: source),
@@ -89,6 +97,7 @@ enum Sample {
       predictedLoss: predictedLoss, calibration: calibration, evaluation: evaluation,
       needsRemoteCode: needsRemoteCode, ggufFile: ggufFile, version: "0.1.0")
     card.ridges = ridges
+    card.taskResults = taskResults
     return card.markdown()
   }
 }

@@ -49,6 +49,23 @@ import Wire
 
   private static let tokens = [[UInt8](repeating: 1, count: 16)]
 
+  /// One leaf of one group: two tokens that one branch of one token follows, and a span behind it.
+  private static let score: [Int32] = [1, 2, 1, 1, 1, 0, 2, 1, 7, 8, 9, 6]
+
+  private static func score(_ numbers: [Int32], _ changes: [UInt8] = []) -> [[UInt8]] {
+    let score = Bytes.number(1, 0) + Bytes.number(2, 1) + changes
+    return [
+      Bytes.data(4, Bytes.attempt() + Bytes.data(9, score)),
+      numbers.flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) },
+    ]
+  }
+
+  private static func score(_ index: Int, _ number: Int32) -> [[UInt8]] {
+    var numbers = score
+    numbers[index] = number
+    return score(numbers)
+  }
+
   private static func plan(_ changes: [UInt8]) -> [[UInt8]] {
     [
       Bytes.data(
@@ -62,6 +79,34 @@ import Wire
     Case("no frames", [], .frameCount(found: 0)),
     Case("an empty header", [[]], .unknownMessage),
     Case("a drain with a frame", [Bytes.data(9, []), []], .frameCount(found: 2)),
+    Case(
+      "questions cut off", score(score.dropLast()),
+      .rawByteCount(of: "questions", expected: 48, found: 44)),
+    Case(
+      "questions with more behind them", score(score + [1]),
+      .rawByteCount(of: "questions", expected: 48, found: 52)),
+    Case(
+      "a leaf of questions that is not there", score(score, Bytes.number(2, 2)),
+      .rawByteCount(of: "questions", expected: 52, found: 48)),
+    Case(
+      "no leaves of questions", score(score, Bytes.number(2, 0)),
+      .invalid(field: "count of leaves", reason: "0")),
+    Case(
+      "no groups of questions", score(0, 0),
+      .invalid(field: "questions", reason: "a count of 0")),
+    Case(
+      "a billion groups of questions", score(0, 1 << 30),
+      .invalid(field: "questions", reason: "a count of 1073741824")),
+    Case("no spans", score(3, 0), .invalid(field: "questions", reason: "a count of 0")),
+    Case(
+      "a span of another text", score(5, 1),
+      .invalid(field: "questions", reason: "a span outside its text")),
+    Case(
+      "a span behind its text", score(6, 3),
+      .invalid(field: "questions", reason: "a span outside its text")),
+    Case(
+      "a negative token", score(9, -1),
+      .invalid(field: "questions", reason: "a negative number")),
     Case("no run", welcome(Bytes.text(1, "")), .invalid(field: "run", reason: "empty")),
     Case(
       "an unknown format", welcome(Bytes.text(2, "int4")),

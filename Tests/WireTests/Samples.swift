@@ -81,6 +81,30 @@ enum Samples {
         MapWork(
           kinds: [RemovalCurve.kind, ModuleLosses.kind], place: TapPlace(layer: 79, .mlpDown),
           secondMoments: "/out/flap/sums", levels: [1, 7, 11_007], samples: smallUnit))),
+    assign(
+      .score(
+        ScoreWork(
+          number: 0,
+          [ScoreLeaf([ScoreGroup(beginning: [1], spans: [ScoreSpan(ofText: 0, after: 0, [2])])])]))),
+    assign(
+      .score(
+        ScoreWork(
+          number: 1 << 40,
+          [
+            ScoreLeaf([
+              ScoreGroup(
+                beginning: [3, 1], branches: [[4, 1, 5], []],
+                spans: [
+                  ScoreSpan(ofText: 0, after: 1, [4, 1, 5, 9]),
+                  ScoreSpan(ofText: 1, after: 0, [1, 2_000_000]),
+                ]),
+              ScoreGroup(
+                beginning: [], branches: [[6]], spans: [ScoreSpan(ofText: 0, after: 0, [5])]),
+            ]),
+            ScoreLeaf([
+              ScoreGroup(beginning: [5], spans: [ScoreSpan(ofText: 0, after: 0, [8])])
+            ]),
+          ], plan: digest))),
     assign(.sum(SumWork(.dense(layers: 3..<5), scaledUnit, round: 7, folder: nil))),
     assign(
       .sum(

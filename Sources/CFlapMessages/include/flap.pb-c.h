@@ -33,6 +33,7 @@ typedef struct Flap__Assignment Flap__Assignment;
 typedef struct Flap__SampleWork Flap__SampleWork;
 typedef struct Flap__WeightWork Flap__WeightWork;
 typedef struct Flap__MapWork Flap__MapWork;
+typedef struct Flap__ScoreWork Flap__ScoreWork;
 typedef struct Flap__SumWork Flap__SumWork;
 typedef struct Flap__SumMerge Flap__SumMerge;
 typedef struct Flap__HeldSums Flap__HeldSums;
@@ -330,6 +331,7 @@ typedef enum {
   FLAP__ASSIGNMENT__WORK_WEIGHTS = 3,
   FLAP__ASSIGNMENT__WORK_WRITE_SHARD_INDEX = 4,
   FLAP__ASSIGNMENT__WORK_MAP = 6,
+  FLAP__ASSIGNMENT__WORK_SCORE = 9,
   FLAP__ASSIGNMENT__WORK_SUM = 7,
   FLAP__ASSIGNMENT__WORK_MERGE = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(FLAP__ASSIGNMENT__WORK__CASE)
@@ -355,6 +357,13 @@ struct  Flap__Assignment
      * Then, with samples, frames of token ids: int32.
      */
     Flap__MapWork *map;
+    /*
+     * Then frames of int32, leaf by leaf: the count of its groups, and of each group the counts of
+     * tokens that all texts begin with, of branches and of spans; the counts of each branch's tokens;
+     * of each span its text, the position of the token before it and the count of its tokens; then all
+     * these token ids: beginning, branches, spans.
+     */
+    Flap__ScoreWork *score;
     /*
      * Then frames of token ids: int32, and of scales: int8.
      */
@@ -439,6 +448,25 @@ struct  Flap__MapWork
 #define FLAP__MAP_WORK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&flap__map_work__descriptor) \
     , 0,NULL, 0, 0, (char *)protobuf_c_empty_string, 0,NULL, NULL }
+
+
+/*
+ * Report how likely continuations are. The report has of each span a log-likelihood, f64, and after
+ * them a byte each: 1 where each of its tokens is the most probable one.
+ */
+struct  Flap__ScoreWork
+{
+  ProtobufCMessage base;
+  uint64_t number;
+  uint32_t leaf_count;
+  /*
+   * Digest of the plan by which the model is pruned, or empty.
+   */
+  ProtobufCBinaryData plan_digest;
+};
+#define FLAP__SCORE_WORK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&flap__score_work__descriptor) \
+    , 0, 0, {0,NULL} }
 
 
 /*
@@ -1001,6 +1029,25 @@ Flap__MapWork *
 void   flap__map_work__free_unpacked
                      (Flap__MapWork *message,
                       ProtobufCAllocator *allocator);
+/* Flap__ScoreWork methods */
+void   flap__score_work__init
+                     (Flap__ScoreWork         *message);
+size_t flap__score_work__get_packed_size
+                     (const Flap__ScoreWork   *message);
+size_t flap__score_work__pack
+                     (const Flap__ScoreWork   *message,
+                      uint8_t             *out);
+size_t flap__score_work__pack_to_buffer
+                     (const Flap__ScoreWork   *message,
+                      ProtobufCBuffer     *buffer);
+Flap__ScoreWork *
+       flap__score_work__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   flap__score_work__free_unpacked
+                     (Flap__ScoreWork *message,
+                      ProtobufCAllocator *allocator);
 /* Flap__SumWork methods */
 void   flap__sum_work__init
                      (Flap__SumWork         *message);
@@ -1247,6 +1294,9 @@ typedef void (*Flap__WeightWork_Closure)
 typedef void (*Flap__MapWork_Closure)
                  (const Flap__MapWork *message,
                   void *closure_data);
+typedef void (*Flap__ScoreWork_Closure)
+                 (const Flap__ScoreWork *message,
+                  void *closure_data);
 typedef void (*Flap__SumWork_Closure)
                  (const Flap__SumWork *message,
                   void *closure_data);
@@ -1301,6 +1351,7 @@ extern const ProtobufCMessageDescriptor flap__assignment__descriptor;
 extern const ProtobufCMessageDescriptor flap__sample_work__descriptor;
 extern const ProtobufCMessageDescriptor flap__weight_work__descriptor;
 extern const ProtobufCMessageDescriptor flap__map_work__descriptor;
+extern const ProtobufCMessageDescriptor flap__score_work__descriptor;
 extern const ProtobufCMessageDescriptor flap__sum_work__descriptor;
 extern const ProtobufCMessageDescriptor flap__sum_merge__descriptor;
 extern const ProtobufCMessageDescriptor flap__held_sums__descriptor;

@@ -154,6 +154,7 @@ public struct RunLedger: Sendable {
       keys = try catalog.keys(of: work.kinds, at: work.place)
       name =
         "\(RunLedger.fileName(of: work.kinds))-\(work.place.layer)-\(work.place.tap.rawValue)"
+    case .score: preconditionFailure("scores are kept by who asked for them")
     case .sum, .merge: preconditionFailure("sums are kept by who holds them, and in files")
     case .writeShard: preconditionFailure("a shard is kept by its record")
     }

@@ -11,6 +11,8 @@ public enum Work: Hashable, Sendable {
   case measureWeights([StatisticKind], layer: Int)
   /// Report statistics of these kinds of one map.
   case measureMap(MapWork)
+  /// Report how likely continuations of texts are (``SpanScore``).
+  case score(ScoreWork)
   /// Sum what maps are fitted from, over the samples of a work unit; report what there is.
   case sum(SumWork)
   /// Add up the sums of one map, and write them to its file.
@@ -21,7 +23,7 @@ public enum Work: Hashable, Sendable {
 
 extension Work {
   public enum Kind: Int, Hashable, Sendable, CaseIterable {
-    case measureSamples, measureWeights, measureMap, sum, merge, writeShard
+    case measureSamples, measureWeights, measureMap, score, sum, merge, writeShard
   }
 
   public var kind: Kind {
@@ -29,6 +31,7 @@ extension Work {
     case .measureSamples: .measureSamples
     case .measureWeights: .measureWeights
     case .measureMap: .measureMap
+    case .score: .score
     case .sum: .sum
     case .merge: .merge
     case .writeShard: .writeShard
@@ -39,6 +42,7 @@ extension Work {
   public var needsPlan: Bool {
     switch self {
     case .measureSamples(_, _, let plan): plan != nil
+    case .score(let work): work.plan != nil
     case .sum(let work):
       if case .pruned = work.inputs { true } else { false }
     case .writeShard: true
@@ -62,6 +66,7 @@ extension Work {
     case .measureMap(let work):
       (work.samples == nil ? "order of removal" : "losses") + " at "
         + work.place.tap.moduleName(layer: work.place.layer)
+    case .score(let work): "questions, work unit \(work.number)"
     case .sum(let work):
       "\(work.inputs.name), work unit \(work.unit.node.level)/\(work.unit.node.index)"
     case .merge(let merge):

@@ -23,7 +23,7 @@ public enum WorkerMessage: Hashable, Sendable {
 
 public struct Hello: Hashable, Sendable {
   /// The version of the messages; both sides must have the same.
-  public static let protocolVersion = 6
+  public static let protocolVersion = 7
 
   public var protocolVersion: Int
   /// The version of the program, for messages to people.

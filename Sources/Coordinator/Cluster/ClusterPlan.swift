@@ -137,7 +137,7 @@ struct ClusterPlan {
 
   /// Of the worker that needs most; where workers choose their threads, as many as this machine
   /// has cores.
-  func workerMemory(of pass: SampledPass) -> WorkerMemory {
+  func workerMemory(of pass: any ForwardPass) -> WorkerMemory {
     if case .ssh(let hosts) = launcher, let largest = hosts.map({ memory(of: pass, on: $0) }).max()
     {
       return largest
@@ -145,13 +145,13 @@ struct ClusterPlan {
     return WorkerMemory(pass, threadCount: threadCount ?? Host.coreCount)
   }
 
-  private func memory(of pass: SampledPass, on host: HostEntry) -> WorkerMemory {
+  private func memory(of pass: any ForwardPass, on host: HostEntry) -> WorkerMemory {
     WorkerMemory(
       pass, threadCount: host.threads ?? threadCount ?? Host.coreCount, laneCount: host.lanes)
   }
 
   /// - Throws: ``UsageError`` for a host whose `memory=` a worker would exceed.
-  func checkMemory(of pass: SampledPass) throws {
+  func checkMemory(of pass: any ForwardPass) throws {
     guard case .ssh(let hosts) = launcher else { return }
     for host in hosts {
       guard let limit = host.memoryBytes else { continue }

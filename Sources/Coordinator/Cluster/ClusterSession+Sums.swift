@@ -77,7 +77,7 @@ private final class SumAnswers: Sendable {
           return .failure(Refusal(reason: "it has added up other samples than there are"))
         }
         return .success(.merge(outcome, merge.place))
-      case .measureSamples, .measureWeights, .measureMap, .writeShard:
+      case .measureSamples, .measureWeights, .measureMap, .score, .writeShard:
         preconditionFailure("only sums were asked for")
       }
     } catch {

@@ -67,7 +67,7 @@ struct ClusterSession: ~Copyable {
   ///   - chronicle: is told what happens.
   ///   - interruption: of a run that goes on after its session.
   init(
-    _ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, _ console: Console,
+    _ inputs: RunInputs, _ pass: (any ForwardPass)?, _ plan: ClusterPlan, _ console: Console,
     kernels: KernelRecord = .none, logFolder: FilePath? = nil, reference: ModelReference? = nil,
     chronicle: Chronicle, interruption: Interruption = Interruption()
   ) throws {
@@ -384,7 +384,7 @@ struct ClusterSession: ~Copyable {
 }
 
 extension CoordinatorSettings {
-  init(_ inputs: RunInputs, _ pass: SampledPass?, _ plan: ClusterPlan, runID: String) {
+  init(_ inputs: RunInputs, _ pass: (any ForwardPass)?, _ plan: ClusterPlan, runID: String) {
     let deadAfter = Duration.seconds(plan.options.deadAfterSeconds)
     let terms =
       pass.map {
@@ -392,8 +392,10 @@ extension CoordinatorSettings {
       } ?? Welcome(runID: runID, workerCount: plan.workerCount, deadAfter: deadAfter)
     self.init(
       welcome: terms, modelDigest: inputs.checkpoint.digest,
-      maximumReportBytes: StatisticReport.largestByteCount(
-        StatisticCatalog.standard.kinds(from: .taps), inputs.shape))
+      maximumReportBytes: max(
+        pass?.reportByteCount ?? 0,
+        StatisticReport.largestByteCount(
+          StatisticCatalog.standard.kinds(from: .taps), inputs.shape)))
     // No shard is larger than the weights and the biases that are added.
     maximumShardBytes = inputs.checkpoint.byteCount * 2
     self.deadAfter = max(deadAfter, terms.heartbeatInterval * 3)

@@ -166,13 +166,15 @@ extension RunWorkspace.Place {
   /// Whether the folder holds the finished result as it is wanted, so that `--resume` has nothing
   /// to do; says so, or what is to be done.
   ///
-  /// - Parameter data: of which the perplexities are wanted; nil: of none.
+  /// - Parameters:
+  ///   - data: of which the perplexities are wanted; nil: of none.
+  ///   - questions: to which the answers are wanted; nil: to none.
   func isComplete(
     _ finished: FinishedRun?, _ format: CheckpointFormat, evaluatingOver data: Digest? = nil,
-    _ console: Console
+    answering questions: Digest? = nil, _ console: Console
   ) throws -> Bool {
     guard let finished, !hasJournal else { return false }
-    let tasks = finished.tasks(format, evaluatingOver: data)
+    let tasks = finished.tasks(format, evaluatingOver: data, answering: questions)
     guard tasks.isEmpty else {
       for task in tasks { console.log.notice("\(task)") }
       return false

@@ -26,6 +26,7 @@ struct RunDocuments {
   var ridges: [FittedRidge] = []
   var sparing = Sparing()
   var evaluation: PruningReport.Evaluation?
+  var taskResults: PruningReport.TaskResults?
 
   /// The Hugging Face hub's own limit is far below.
   private static let largestCardBytes = 4 << 20
@@ -45,6 +46,7 @@ struct RunDocuments {
       version: SoftwareVersion.current)
     card.ridges = ridges
     card.sparing = sparing
+    card.taskResults = taskResults
     try AtomicFile.write(Array(card.markdown().utf8), to: folder.appending("README.md"))
   }
 
@@ -96,6 +98,7 @@ struct RunDocuments {
       calibration: calibration, evaluation: evaluation,
       files: files, run: run)
     report.ridges = ridges
+    report.taskResults = taskResults
     try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))
   }
 }

@@ -95,6 +95,8 @@ struct PruneSummary: Encodable {
   let compute: String?
   let compensation: String
   let evaluation: ComparedEvaluationSummary?
+  /// nil where no questions were put.
+  var tasks: ComparedTasksSummary?
   let tokens: Int
   let modelDigest: String
   let dataDigest: String?
@@ -142,7 +144,7 @@ struct PruneSummary: Encodable {
     return search.table
       + " (\(shards.count) shards, \(Format.bytes(bytes)), \(Format.seconds(seconds)); peak memory "
       + "of a worker \(Format.bytes(peakWorkerBytes)))"
-      + (evaluation.map { "\n\($0.line)" } ?? "")
+      + (evaluation.map { "\n\($0.line)" } ?? "") + (tasks.map { "\n\($0.table)" } ?? "")
   }
 }
 

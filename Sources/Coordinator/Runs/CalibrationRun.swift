@@ -150,19 +150,23 @@ extension StatisticsFile {
 
 /// A file that a command is to write: refused early where it could not be written late.
 enum OutputFile {
-  /// - Parameter inputs: files and folders that the command reads, none of which it may overwrite;
-  ///   a GGUF file may go into a model's folder, and again.
-  static func check(_ path: FilePath, inputs: [FilePath]) throws {
+  /// - Parameters:
+  ///   - inputs: files and folders that the command reads, none of which it may overwrite; a GGUF file
+  ///     may go into a model's folder, and again.
+  ///   - option: that names the file.
+  static func check(
+    _ path: FilePath, inputs: [FilePath], option: String = "--output"
+  ) throws {
     if let existing = Folder.resolved(path), existing.extension != "gguf" {
       for input in inputs {
         guard let input = Folder.resolved(input), existing.starts(with: input) else { continue }
         throw UsageError(
-          "--output \(path) is, or lies in, what this command reads: choose another file")
+          "\(option) \(path) is, or lies in, what this command reads: choose another file")
       }
     }
     let folder = path.removingLastComponent()
     guard folder.isEmpty || SmallFile.exists(folder) else {
-      throw UsageError("--output \(path): the folder \(folder) does not exist")
+      throw UsageError("\(option) \(path): the folder \(folder) does not exist")
     }
     // Trying is the only reliable answer; the file is removed again at the end of this scope.
     _ = try AtomicFile(destination: path, attempt: "check")

@@ -26,16 +26,8 @@ struct ComparedEvaluation {
       throw UsageError("the dense and the pruned model read the same data: give --eval a file")
     }
     self.data = data
-    // All else as without any option.
-    var options = try ClusterOptions.parse([])
-    options.launcher = .local
-    options.localWorkerCount = cluster.hostsFile == nil ? cluster.localWorkerCount : nil
-    options.threadsPerWorker = cluster.threadsPerWorker
-    options.numa = cluster.numa
-    options.workerProgram = cluster.hostsFile == nil ? cluster.workerProgram : nil
-    self.cluster = try ClusterPlan(options)
-    var forward = try ForwardOptions.parse([])
-    forward.compute = calibration.compute
+    self.cluster = try ComparedEvaluation.cluster(cluster)
+    var forward = try ComparedEvaluation.forward(calibration)
     if data.extension != "npy" {
       forward.text.sequenceLength = calibration.text.sequenceLength
       forward.text.field = calibration.text.field
@@ -46,6 +38,23 @@ struct ComparedEvaluation {
     }
     self.forward = forward
     pass = try dense.evaluationPass(over: data, forward, self.cluster, console)
+  }
+
+  /// Workers of this machine; all else as without any option.
+  static func cluster(_ cluster: ClusterOptions) throws -> ClusterPlan {
+    var options = try ClusterOptions.parse([])
+    options.launcher = .local
+    options.localWorkerCount = cluster.hostsFile == nil ? cluster.localWorkerCount : nil
+    options.threadsPerWorker = cluster.threadsPerWorker
+    options.numa = cluster.numa
+    options.workerProgram = cluster.hostsFile == nil ? cluster.workerProgram : nil
+    return try ClusterPlan(options)
+  }
+
+  static func forward(_ calibration: ForwardOptions) throws -> ForwardOptions {
+    var forward = try ForwardOptions.parse([])
+    forward.compute = calibration.compute
+    return forward
   }
 
   /// SHA-256 of the samples.

@@ -26,6 +26,8 @@ struct FinishedRun {
     let records: [FileSummary]?
     let gguf: GGUF?
     let evaluation: ComparedEvaluationSummary?
+    /// nil where no questions were put, and in records of earlier versions.
+    let tasks: ComparedTasksSummary?
     let maps: [MapSummary]?
     /// nil in records of earlier versions.
     let model: ModelRecord?
@@ -82,16 +84,31 @@ struct FinishedRun {
     return evaluation
   }
 
+  /// The answers that were counted; nil where none were, or to other questions.
+  ///
+  /// - Parameter questions: nil: to any.
+  func answers(to questions: Digest?) -> ComparedTasksSummary? {
+    guard let tasks = record.tasks, questions.map({ $0.hexadecimal == tasks.digest }) ?? true else {
+      return nil
+    }
+    return tasks
+  }
+
   /// What is to be done again or besides, a line each, in the order of its doing; none where the
   /// result is as it says and as it is wanted.
   ///
-  /// - Parameter data: of which the perplexities are wanted; nil: of none.
-  func tasks(_ format: CheckpointFormat?, evaluatingOver data: Digest?) -> [String] {
+  /// - Parameters:
+  ///   - data: of which the perplexities are wanted; nil: of none.
+  ///   - questions: to which the answers are wanted; nil: to none.
+  func tasks(
+    _ format: CheckpointFormat?, evaluatingOver data: Digest?, answering questions: Digest? = nil
+  ) -> [String] {
     var tasks = files.map(\.file).filter(damaged.contains).map {
       "\($0) is damaged or missing: it is written again"
     }
     if format == .gguf, !hasGGUF { tasks.append("\(WriteOptions.ggufName) is added") }
     if let data, evaluation(over: data) == nil { tasks.append("the perplexities are added") }
+    if let questions, answers(to: questions) == nil { tasks.append("answers to --tasks are added") }
     return tasks
   }
 

@@ -16,6 +16,7 @@ public struct PruneRun: Sendable {
   let model: FilePath
   let calibration: FilePath?
   let evaluation: FilePath?
+  let tasks: TaskOptions
   let output: FilePath
   let search: SearchOptions
   let write: WriteOptions
@@ -26,15 +27,18 @@ public struct PruneRun: Sendable {
 
   /// - Parameters:
   ///   - evaluation: data over which to measure perplexity, dense and pruned; nil: not at all.
+  ///   - tasks: questions that are put to the dense and the pruned model.
   ///   - sequential: whether maps are fitted once more, to the inputs that they have in the pruned
   ///     model; nil: as the method has it.
   ///   - command: the command line, for the report.
   public init(
-    model: FilePath, calibration: FilePath?, evaluation: FilePath?, output: FilePath,
-    search: SearchOptions, write: WriteOptions, forward: ForwardOptions, cluster: ClusterOptions,
+    model: FilePath, calibration: FilePath?, evaluation: FilePath?, tasks: TaskOptions,
+    output: FilePath, search: SearchOptions, write: WriteOptions, forward: ForwardOptions,
+    cluster: ClusterOptions,
     sequential: Bool? = nil, command: [String]
   ) {
     self.sequential = sequential
+    self.tasks = tasks
     self.command = command
     self.model = model
     self.calibration = calibration
@@ -58,6 +62,7 @@ public struct PruneRun: Sendable {
     let comparison = try evaluation.map {
       try ComparedEvaluation($0, inputs, forward, cluster.options, console)
     }
+    let questions = try ComparedTasks(tasks, inputs, forward, cluster.options, console)
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
     identity.add(write, compensation)
@@ -67,7 +72,8 @@ public struct PruneRun: Sendable {
     let finished = try FinishedRun.find(
       place, as: identity, resuming: cluster.options.resumes)
     if try place.isComplete(
-      finished, write.format, evaluatingOver: comparison?.dataDigest, console)
+      finished, write.format, evaluatingOver: comparison?.dataDigest,
+      answering: questions?.digest, console)
     {
       return
     }
@@ -127,6 +133,11 @@ public struct PruneRun: Sendable {
         ?? comparison?.run(
           dense: inputs, pruned: output, &done.account.phases, workspace.chronicle, interruption,
           console)
+      done.tasks =
+        try finished?.answers(to: questions?.digest)
+        ?? questions?.run(
+          dense: inputs, pruned: output, &done.account.phases, workspace.chronicle, interruption,
+          console)
       try interruption.check()
       done.gguf = try write.addGGUF(to: output, of: finished, interruption, console)
       return done
@@ -142,6 +153,7 @@ public struct PruneRun: Sendable {
       seconds: (.now - start) / .seconds(1),
       terms: identity.dictionary, model: ModelRecord(inputs.checkpoint))
     summary.gguf = done.gguf
+    summary.tasks = done.tasks
     summary.maps = MapSummary.all(in: output, earlier: finished?.maps)
     let run = PruningReport.Run(
       command: command, compute: pass?.compute, seconds: summary.seconds,
@@ -204,6 +216,7 @@ public struct PruneRun: Sendable {
     var peakWorkerBytes = 0
     var account = WorkAccount()
     var evaluation: PruningReport.Evaluation?
+    var tasks: ComparedTasksSummary?
     var gguf: ExportSummary?
   }
 
@@ -213,13 +226,14 @@ public struct PruneRun: Sendable {
     _ compensation: CompensationMethod, _ maps: [MapSummary]?, _ run: PruningReport.Run,
     _ inputs: RunInputs, _ pass: SampledPass?
   ) throws {
-    let documents = RunDocuments(
+    var documents = RunDocuments(
       inputs: inputs, plan: done.result.plan, metric: search.metric.rawValue,
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
       compensation: compensation, isSequential: try isSequential(compensation),
       statistics: done.statistics, baseModel: write.baseModel,
       ridges: (maps ?? []).compactMap(FittedRidge.init), sparing: search.search.sparing,
       evaluation: done.evaluation)
+    documents.taskResults = done.tasks.flatMap(PruningReport.TaskResults.init)
     let data = pass.flatMap { pass in calibration.map { PruningReport.DataSet($0, pass) } }
     try documents.writeCard(data.map(ModelCard.Calibration.init), to: output)
     try documents.writeReport(
@@ -234,6 +248,7 @@ public struct PruneRun: Sendable {
     _ = try evaluation.map {
       try ComparedEvaluation($0, inputs, forward, cluster.options, console)
     }
+    _ = try ComparedTasks(tasks, inputs, forward, cluster.options, console)
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }

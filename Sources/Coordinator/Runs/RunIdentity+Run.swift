@@ -18,6 +18,13 @@ extension RunIdentity {
     add("--tokens-per-leaf", "\(pass.layout.samplesPerLeaf * pass.tokens.tokensPerSample)")
   }
 
+  /// What decides the answers to questions.
+  init(_ inputs: RunInputs, _ pass: QuestionPass) {
+    self.init(inputs, nil)
+    add("questions digest", pass.digest.hexadecimal)
+    add("--compute", pass.compute.rawValue)
+  }
+
   /// What a statistics file says of the run that made it; all else as in another identity.
   init(_ other: RunIdentity, of file: StatisticsFile) {
     let said = [

@@ -2,6 +2,8 @@ internal import Checkpoint
 internal import FlapCore
 internal import Logging
 internal import SystemPackage
+internal import TextData
+internal import Tokenizer
 
 /// The inputs of a run, opened and checked before any worker starts.
 struct RunInputs {
@@ -18,6 +20,17 @@ struct RunInputs {
     try checkpoint.validate()
     try checkpoint.checkTiedEmbeddings()
     for note in checkpoint.notes { log?.warning("\(note)") }
+  }
+
+  /// - Throws: ``UsageError`` where the folder's is another model's.
+  func tokenizer() throws -> Tokenizer {
+    let tokenizer = try TokenizerFolder.load(directory)
+    guard tokenizer.vocabularySize <= shape.vocabularySize else {
+      throw UsageError(
+        "the tokenizer in \(directory) has \(tokenizer.vocabularySize) tokens, its model "
+          + "\(shape.vocabularySize): they do not belong together")
+    }
+    return tokenizer
   }
 
   /// A pass over samples, checked against the model's vocabulary.

@@ -5,7 +5,7 @@ internal import Kernels
 internal import Statistics
 
 /// A pass of the model over samples: how they are split, and the terms on which workers take part.
-struct SampledPass {
+struct SampledPass: ForwardPass {
   let shape: ModelShape
   let tokens: TokenMatrix
   let layout: LeafLayout
@@ -28,13 +28,10 @@ struct SampledPass {
     unitLevel = UnitPlanning.level(
       leafCount: layout.leafCount, workerCount: cluster.workerCount,
       lanesPerWorker: cluster.lanesPerWorker, leavesPerUnit: options.leavesPerUnit)
-    compute =
-      switch options.compute {
-      case .auto: KernelFingerprint.supportsBFloat16InHardware ? .bfloat16 : .float32
-      case .bf16: .bfloat16
-      case .f32: .float32
-      }
+    compute = ComputeType(options.compute)
   }
+
+  var tokensPerSample: Int { tokens.tokensPerSample }
 
   var tokenCount: Int { tokens.sampleCount * tokens.tokensPerSample }
 
@@ -64,6 +61,17 @@ struct SampledPass {
   }
 }
 
+extension ComputeType {
+  init(_ choice: ComputeChoice) {
+    self =
+      switch choice {
+      case .auto: KernelFingerprint.supportsBFloat16InHardware ? .bfloat16 : .float32
+      case .bf16: .bfloat16
+      case .f32: .float32
+      }
+  }
+}
+
 extension Welcome {
   /// How long workers wait for an answer before they think of the run as gone: a little longer than
   /// the coordinator waits for them, so that it is the first to know.
@@ -76,9 +84,9 @@ extension Welcome {
     .seconds(max(1, (workerCount + 199) / 200))
   }
 
-  init(runID: String, pass: SampledPass, workerCount: Int, deadAfter: Duration) {
+  init(runID: String, pass: some ForwardPass, workerCount: Int, deadAfter: Duration) {
     self.init(
-      runID: runID, compute: pass.compute, tokensPerSample: pass.tokens.tokensPerSample,
+      runID: runID, compute: pass.compute, tokensPerSample: pass.tokensPerSample,
       samplesPerLeaf: pass.samplesPerLeaf, leavesPerUnit: pass.leavesPerUnit,
       heartbeatInterval: Welcome.heartbeatInterval(workerCount),
       lease: Welcome.lease(workerCount, deadAfter: deadAfter))

@@ -25,10 +25,10 @@ struct WorkerMemory: Comparable {
 
   var totalBytes: Int { scratchBytes + statisticsBytes + runtimeBytes }
 
-  init(_ pass: SampledPass, threadCount: Int, laneCount: Int? = nil) {
+  init(_ pass: any ForwardPass, threadCount: Int, laneCount: Int? = nil) {
     self.threadCount = threadCount
     let limits = MicroBatchLimits(
-      tokensPerSample: pass.tokens.tokensPerSample, samplesPerLeaf: pass.samplesPerLeaf,
+      tokensPerSample: pass.tokensPerSample, samplesPerLeaf: pass.samplesPerLeaf,
       leavesPerMicroBatch: pass.leavesPerUnit)
     let split = LaneSplit(
       threadCount: threadCount, laneCount: laneCount, shape: pass.shape, limits: limits)
@@ -67,7 +67,7 @@ struct WorkerMemory: Comparable {
 
   /// Of the largest map on the pruned model: its sums, or the fit before.
   private static func targetBytes(
-    _ pass: SampledPass, _ limits: MicroBatchLimits, _ split: LaneSplit
+    _ pass: any ForwardPass, _ limits: MicroBatchLimits, _ split: LaneSplit
   ) -> Int {
     let shape = pass.shape
     let channels = TapPlace.all(in: shape.layers.indices).reduce(0) {

@@ -30,6 +30,7 @@ package struct WorkCost {
       Tap.allCases.reduce(0) { $0 + 2 * mapParameters(TapPlace(layer: layer, $1)) }
         / WorkCost.byteRate
     case .measureMap(let map): seconds(map)
+    case .score(let score): products(score.tokenCount, steps: 0..<stepCount)
     case .sum(let sum): seconds(sum)
     case .merge(let merge):
       Double(merge.sources.count) * sumBytes(merge.exponents.count, merge.origin)

@@ -1,0 +1,21 @@
+internal import FlapCore
+
+/// What workers take through the model, as far as they allocate for it and tell of it.
+protocol ForwardPass {
+  var shape: ModelShape { get }
+  var compute: ComputeType { get }
+  /// Of the longest sample.
+  var tokensPerSample: Int { get }
+  /// Samples of this length for which a leaf has room.
+  var samplesPerLeaf: Int { get }
+  var leavesPerUnit: Int { get }
+  /// Whether the products of channels are summed, too, for least squares.
+  var sumsProducts: Bool { get }
+  /// Of the largest report but one on statistics.
+  var reportByteCount: Int { get }
+}
+
+extension ForwardPass {
+  var sumsProducts: Bool { false }
+  var reportByteCount: Int { 0 }
+}
