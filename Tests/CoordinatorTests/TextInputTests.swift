@@ -90,13 +90,14 @@ struct TextInputTests {
       try #require(outcome.exitCode == 0, "\(outcome.standardError)")
       return try SmallFile.digest(FilePath(folder.path("statistics.safetensors")))
     }
-    let tokens = (0..<8 * 16).map { Int64(5 + $0 * 7 % 90) }
-    let whole = try ids((0..<8).map { Array(tokens[$0 * 16..<($0 + 1) * 16]) }, "whole.npy")
+    let tokens: [Int64] = (0..<128).map { (index: Int) -> Int64 in Int64(5 + index * 7 % 90) }
+    let samples = (0..<8).map { (row: Int) -> [Int64] in Array(tokens[16 * row..<16 * row + 16]) }
+    let whole = try ids(samples, "whole.npy")
     var rows: [[Int64]] = []
     var start = 0
     while start < tokens.count {
-      let row = tokens[start..<min(start + 3 + rows.count % 18, tokens.count)]
-      let pads = [Int64](repeating: -1, count: 24 - row.count)
+      let row = Array(tokens[start..<min(start + 3 + rows.count % 18, tokens.count)])
+      let pads = Array(repeating: Int64(-1), count: 24 - row.count)
       rows.append(rows.count % 2 == 0 ? row + pads : pads + row)
       start += row.count
     }
