@@ -29,7 +29,7 @@ struct Tally {
       switch assignment.work.kind {
       case .measureSamples: momentsAttempts.insert(assignment.attempt)
       case .sum, .merge: sumAttempts.insert(assignment.attempt)
-      case .measureWeights, .measureMap, .writeShard: break
+      case .measureWeights, .measureMap, .score, .writeShard: break
       }
     case .announced(let attempt):
       if firstReport == nil, momentsAttempts.contains(attempt) { firstReport = .now }

@@ -15,7 +15,7 @@ public struct TextLines: ~Copyable {
 
   /// - Throws: ``TextDataError`` or a `StorageError`.
   public init(path: FilePath) throws {
-    let file = try TextFile(path: path)
+    let file = TextFile(path: path)
     guard file.form == .json else { throw TextDataError.notLines(path: path.string) }
     let stream = try ByteStream(file)
     self.path = path.string
