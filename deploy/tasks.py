@@ -58,7 +58,10 @@ def line(task, document, name, requests):
 def questions(names, limit, shots, include):
     from lm_eval.tasks import TaskManager, get_task_dict
 
-    for task in leaves(get_task_dict(names, TaskManager(include_path=include))):
+    manager = TaskManager(include_path=include)
+    # One after another: together they come in an order of the harness' own.
+    named = [task for name in names for task in leaves(get_task_dict([name], manager))]
+    for task in {task.config.task: task for task in named}.values():
         if task.OUTPUT_TYPE != "multiple_choice":
             sys.exit(f"{task.config.task} is no task of multiple choice: {task.OUTPUT_TYPE}")
         if shots is not None:
