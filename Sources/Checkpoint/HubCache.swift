@@ -25,11 +25,14 @@ public struct HubCache: Hashable, Sendable {
     path = folder("HF_HUB_CACHE") ?? folder("HUGGINGFACE_HUB_CACHE") ?? ours.appending("hub")
   }
 
-  /// Of the user who runs this process.
+  /// Of the user who runs this process, whose home is `HOME` before that of the system's list of users
+  /// (`expanduser` of Python).
   public static var ofThisUser: HubCache {
-    HubCache(
-      environment: ProcessInfo.processInfo.environment,
-      home: FilePath(FileManager.default.homeDirectoryForCurrentUser.path))
+    let environment = ProcessInfo.processInfo.environment
+    let home =
+      environment["HOME"].flatMap { $0.isEmpty ? nil : $0 }
+      ?? FileManager.default.homeDirectoryForCurrentUser.path
+    return HubCache(environment: environment, home: FilePath(home))
   }
 
   /// The folder that somebody means by an argument: what is there by that name, else the model of

@@ -45,6 +45,17 @@ struct ClusterOptionTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["hosts.txt"])
   }
 
+  @Test("a host's model may be named as on the hub, which no copy can be made into")
+  func hubModel() throws {
+    let folder = try TemporaryFolder()
+    let hosts = try folder.write(Array("localhost model=o/m\n".utf8), to: "hosts.txt")
+    let shown = try run(folder, ["--workers", hosts, "--dry-run"])
+    #expect(shown.exitCode == 0 && shown.standardOutput.contains("--model o/m"))
+    let refused = try run(folder, ["--workers", hosts, "--dry-run", "--ship-model"])
+    #expect(refused.exitCode != 0)
+    #expect(refused.standardError.contains("line 1 of \(hosts) has model=o/m: name a folder there"))
+  }
+
   @Test("a port in use is told, for workers and for metrics")
   func portInUse() throws {
     let folder = try TemporaryFolder()

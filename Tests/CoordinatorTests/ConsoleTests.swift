@@ -66,7 +66,7 @@ struct ConsoleTests {
     let figures = [("dense", result)] + plans.map { ($0["name"] as? String ?? "", $0) }
     #expect(figures.map(\.0) == ["dense", "0.2", "0.5"])
     let told = outcome.standardError.split(separator: "\n").filter {
-      $0.hasPrefix("evaluation (")
+      $0.hasPrefix("evaluation (") && $0.contains(": perplexity ")
     }
     let expected = try figures.map { name, figures in
       let perplexity = try #require(figures["perplexity"] as? Double)
@@ -130,7 +130,7 @@ struct ConsoleTests {
 
   @Test(
     "a signal ends a program that still reads its input, too, with the code that shells know",
-    arguments: [(SIGINT, 130), (SIGTERM, 143)])
+    arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
   func earlySignals(signal: Int32, code: Int32) throws {
     // Some seconds of tokenizing.
     let text = folder.path("text.txt")
@@ -167,31 +167,16 @@ struct ConsoleTests {
     #expect(try broad == Programs.coordinator(search + ["0.2,0.5"]).standardOutput)
   }
 
-  /// - Returns: what a program shows on a terminal.
-  private func onTerminal(columns: UInt16, _ arguments: [String]) throws -> String {
-    let terminal = posix_openpt(O_RDWR | O_NOCTTY)
-    defer { close(terminal) }
-    try #require(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0)
-    var size = winsize(ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
-    #expect(ioctl(terminal, UInt(TIOCSWINSZ), &size) == 0)
-    let name = String(cString: ptsname(terminal))
+  /// - Returns: what flap-coord shows on a terminal, which `script` of bsdutils makes.
+  private func onTerminal(columns: Int, _ arguments: [String]) throws -> String {
+    let command = ([Programs.folder.appending(path: "flap-coord").path] + arguments)
+      .map { "'\($0)'" }.joined(separator: " ")
     let process = Process()
-    process.executableURL = Programs.folder.appending(path: "flap-coord")
-    process.arguments = arguments
-    process.standardOutput = try #require(FileHandle(forUpdatingAtPath: name))
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
-    var shown: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 4096)
-    // What was written waits in the terminal; nothing more comes.
-    #expect(fcntl(terminal, F_SETFL, O_NONBLOCK) == 0)
-    while true {
-      let count = read(terminal, &chunk, chunk.count)
-      guard count > 0 else { break }
-      shown += chunk[..<count]
-    }
-    return String(decoding: shown, as: UTF8.self).replacing("\r\n", with: "\n")
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/script")
+    process.arguments = ["-qec", "stty cols \(columns) && exec \(command)", "/dev/null"]
+    process.standardInput = FileHandle.nullDevice
+    let outcome = try Programs.outcome(of: process)
+    #expect(outcome.exitCode == 0, "\(outcome.standardOutput)")
+    return outcome.standardOutput.replacing("\r\n", with: "\n")
   }
 }

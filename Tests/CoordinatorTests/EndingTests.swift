@@ -7,7 +7,7 @@ import Testing
 struct EndingTests {
   @Test(
     "Ctrl-C finishes what is in work, keeps it, and ends the workers; so does SIGTERM",
-    arguments: [(SIGINT, 130), (SIGTERM, 143)])
+    arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
   func interruption(signal: Int32, code: Int32) throws {
     let folder = try TemporaryFolder()
     var workers: [Int32] = []

@@ -19,6 +19,7 @@ SWIFT_LICENCES = {
     "swift-crypto": "Apache-2.0",
     "swift-log": "Apache-2.0",
     "swift-system": "Apache-2.0 WITH Swift-exception",
+    "yams": "MIT",
 }
 
 # Debian's packages of which the programs take in headers.
