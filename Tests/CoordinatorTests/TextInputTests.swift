@@ -67,7 +67,7 @@ struct TextInputTests {
     #expect(try SmallFile.digest(FilePath(folder.path("statistics.safetensors"))) == expected)
     let twice = try Programs.coordinator([
       "--model", Programs.model, "--calibration", text, "--eval", "-", "--ratio", "0.2",
-      "--output", folder.path("out"),
+      "--samples", "4", "--output", folder.path("out"),
     ])
     #expect(twice.exitCode != 0)
     #expect(twice.standardError.contains("give --eval a file"), "\(twice.standardError)")
