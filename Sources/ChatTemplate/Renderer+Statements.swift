@@ -7,7 +7,6 @@ extension Renderer {
     let id: Int
     let items: [Value]
     var index = 0
-    let depth: Int
   }
 
   mutating func execute(_ statements: [Statement]) throws(ChatTemplateError) -> Flow {
@@ -130,7 +129,7 @@ extension Renderer {
       items = kept
     }
     loopCount += 1
-    let state = LoopState(id: loopCount, items: items, depth: loops.count)
+    let state = LoopState(id: loopCount, items: items)
     let name = template.names.existingID(of: "loop")
     loops.append(state)
     defer { loops.removeLast() }

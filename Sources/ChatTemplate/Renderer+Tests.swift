@@ -47,7 +47,7 @@ extension Renderer {
       default: return false
       }
     case .even: return try isDivisible(value, .int(2), line)
-    // Other than not even, of a fraction.
+    // A fraction is neither.
     case .odd: return try arithmetic(.modulo, value, .int(2), line) == .int(1)
     case .lower, .upper:
       return PythonText.isCased(try text(of: value, line), upper: known == .upper)

@@ -172,6 +172,34 @@ struct TextInputTests {
     #expect(try !calibrate(unix, sizes).standardError.contains("line ends"))
   }
 
+  @Test("conversations are read by the model's chat template, or another that is named")
+  func conversations() throws {
+    let conversation: [String: [[String: String]]] = [
+      "messages": [
+        ["role": "user", "content": "A story?"], ["role": "assistant", "content": Self.story],
+      ]
+    ]
+    let data = try folder.write(
+      Array(try JSONEncoder().encode(conversation)), to: "conversations.jsonl")
+    let written = "A story? \(Self.story)"
+    let same = try folder.write(Array(written.utf8), to: "written.txt")
+    let template = try folder.write(
+      Array("{{ bos_token }}{{ messages | join(' ', 'content') }}".utf8), to: "template.jinja")
+    let options = ["--samples", "20", "--sequence-length", "32"]
+    try expectRefusal(
+      try calibrate(data, options), saying: "\(data), line 1 is a conversation, and ")
+    try expectRefusal(
+      try calibrate(same, options + ["--chat-template", template]),
+      saying: "--chat-template is for conversations: \(same) holds none")
+    // The beginning of a text is what the template writes, once.
+    #expect(try statistics(data, "--chat-template", template) == statistics(same))
+    let model = try folder.copyModel()
+    try FileManager.default.copyItem(atPath: template, toPath: model + "/chat_template.jinja")
+    let outcome = try calibrate(data, model: model, options)
+    #expect(outcome.exitCode == 0, "\(outcome.standardError)")
+    #expect(outcome.standardError.contains("1 text (1 by the chat template)"))
+  }
+
   static let refusals: [(file: String, content: [UInt8], options: [String], message: String)] = [
     ("short.txt", Array("Owls run.".utf8), [], "holds 0 windows of 128 tokens"),
     ("empty.txt", [], [], "is empty"),

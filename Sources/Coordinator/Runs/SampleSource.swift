@@ -87,6 +87,9 @@ struct SampleSource {
     let windows = try TextWindows(
       path: path, tokenizer: tokenizer, sampling: sampling(), vocabularySize: shape.vocabularySize,
       chatFormat: ChatFormat(folder: model, template: text.chatTemplate.map { FilePath($0) }))
+    guard text.chatTemplate == nil || windows.summary.conversationCount > 0 else {
+      throw UsageError("--chat-template is for conversations: \(path) holds none")
+    }
     if windows.summary.changedLineEndCount > 0 {
       log.notice(
         """
