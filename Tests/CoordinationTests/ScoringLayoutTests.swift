@@ -1,4 +1,5 @@
 import Coordination
+import FlapCore
 import FlapTestKit
 import Testing
 
