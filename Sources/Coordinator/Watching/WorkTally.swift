@@ -40,6 +40,7 @@ struct WorkTally {
     records[worker]!.resultCount += 1
     switch work {
     case .measureSamples(_, let unit, _): records[worker]!.tokenCount += unit.tokens.count
+    case .score(let score): records[worker]!.tokenCount += score.tokenCount
     default: return
     }
     records[worker]!.tokenSeconds += (now - start) / .seconds(1)
