@@ -96,6 +96,18 @@ struct ConfigurationFields {
     }
   }
 
+  func numbers(_ field: String) throws(ConfigurationError) -> [Double]? {
+    guard let value = value(field) else { return nil }
+    guard case .list(let values) = value else { throw error(field, "is not a list of numbers") }
+    return try values.map { value throws(ConfigurationError) in
+      switch value {
+      case .whole(let whole): return Double(whole)
+      case .number(let number) where number.isFinite: return number
+      default: throw error(field, "is not a list of numbers")
+      }
+    }
+  }
+
   func positive(_ field: String) throws(ConfigurationError) -> Double {
     guard let number = try number(field), number > 0 else {
       throw error(field, "is missing or not positive")

@@ -53,12 +53,13 @@ public struct ModelConfiguration: Sendable {
       biases.attentionOutput = true
       biases.mlpDown = true
     }
+    let headDimension = try headDimension(fields, family)
     return ModelShape(
       hiddenSize: try fields.size("hidden_size"),
-      headDimension: try headDimension(fields, family),
+      headDimension: headDimension,
       vocabularySize: try fields.size("vocab_size"),
       rmsNormEpsilon: try fields.number("rms_norm_eps") ?? 1e-6,
-      rotaryEmbedding: try RotaryEmbedding(fields),
+      rotaryEmbedding: try RotaryEmbedding(fields, headDimension: headDimension),
       tiesEmbeddings: try fields.flag("tie_word_embeddings") ?? false,
       biases: biases,
       normalizesQueriesAndKeys: family.normalizesQueriesAndKeys,

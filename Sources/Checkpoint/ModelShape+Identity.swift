@@ -28,6 +28,14 @@ extension RotaryEmbedding.Scaling {
     case .llama3(let factor, let low, let high, let context):
       "llama3(factor: \(factor), lowFrequencyFactor: \(low), highFrequencyFactor: \(high), "
         + "originalContextLength: \(context))"
+    case .yarn(let yarn):
+      "yarn(factor: \(yarn.factor), originalContextLength: \(yarn.originalContextLength), "
+        + "fastTurns: \(yarn.fastTurns), slowTurns: \(yarn.slowTurns), truncatesRamp: "
+        + "\(yarn.truncatesRamp), attentionFactor: \(yarn.attentionFactor))"
+    case .longRope(let long):
+      "longRope(shortDivisors: \(long.shortDivisors), longDivisors: \(long.longDivisors), "
+        + "originalContextLength: \(long.originalContextLength), attentionFactor: "
+        + "\(long.attentionFactor))"
     }
   }
 }

@@ -5,7 +5,9 @@ extension RotaryEmbedding {
   /// objects are there, `rope_scaling` counts, as in transformers 4.57 and 5.
   ///
   /// What the two versions read differently is refused.
-  init(_ fields: ConfigurationFields) throws(ConfigurationError) {
+  ///
+  /// - Parameter headDimension: of which half are frequencies.
+  init(_ fields: ConfigurationFields, headDimension: Int) throws(ConfigurationError) {
     try RotaryEmbedding.checkFraction(fields)
     let source = try RotaryEmbedding.source(fields)
     let theta = try RotaryEmbedding.theta(fields, source)
@@ -14,29 +16,23 @@ extension RotaryEmbedding {
       return
     }
     try RotaryEmbedding.checkFraction(source)
-    switch try RotaryEmbedding.type(source, ofOlderKind: source.name == RotaryEmbedding.olderName) {
+    let scaling = RotaryScalingFields(
+      fields: fields, source: source, isOlder: source.name == RotaryEmbedding.olderName)
+    switch try RotaryEmbedding.type(source, ofOlderKind: scaling.isOlder) {
     case "default": self.init(theta: theta)
-    case "linear":
-      self.init(
-        theta: theta, scaling: .linear(factor: try source.positive("factor")))
-    case "llama3":
-      let context = try source.size("original_max_position_embeddings")
-      if let outer = try fields.sizeIfPresent("original_max_position_embeddings"), outer != context
-      {
-        throw fields.error(
-          "original_max_position_embeddings",
-          "is \(outer), and \(context) in \(source.name): transformers 4.57 takes the latter, 5 the "
-            + "former; leave only that in \(source.name)")
+    case "linear": self.init(theta: theta, scaling: try scaling.linear())
+    case "llama3": self.init(theta: theta, scaling: try scaling.llama3())
+    case "yarn":
+      guard theta > 1 else {
+        throw source.error("rope_type", "is yarn, which needs a rope_theta above 1")
       }
+      self.init(theta: theta, scaling: .yarn(try scaling.yarn()))
+    case "longrope":
       self.init(
-        theta: theta,
-        scaling: .llama3(
-          factor: try source.positive("factor"),
-          lowFrequencyFactor: try source.positive("low_freq_factor"),
-          highFrequencyFactor: try source.positive("high_freq_factor"),
-          originalContextLength: context))
+        theta: theta, scaling: .longRope(try scaling.longRope(frequencyCount: headDimension / 2)))
     case let type:
-      throw source.error("rope_type", "is \(type); supported are default, linear, llama3")
+      throw source.error(
+        "rope_type", "is \(type); supported are default, linear, llama3, yarn, longrope")
     }
   }
 
@@ -96,19 +92,17 @@ extension RotaryEmbedding {
     }
   }
 
-  /// Fields of the two objects that have no effect: all of an object that does not count, and what
-  /// the type has no use for.
+  /// Fields of the two objects, and the original length beside them, that have no effect: all of an
+  /// object that does not count, and what the type has no use for.
   static func idleFields(_ fields: ConfigurationFields) throws(ConfigurationError) -> [String] {
-    guard let source = try source(fields) else { return [] }
-    let used: Set<String> =
-      switch try type(source, ofOlderKind: source.name == olderName) {
-      case "linear": ["factor"]
-      case "llama3":
-        ["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"]
-      default: []
-      }
+    let outer = fields.has(original) ? [original] : []
+    guard let source = try source(fields) else { return outer }
+    let used = RotaryScalingFields.names(
+      ofType: try type(source, ofOlderKind: source.name == olderName))
     let always: Set<String> = ["rope_type", "type", "rope_theta", "partial_rotary_factor"]
-    let idle = source.names.filter { !used.contains($0) && !always.contains($0) && source.has($0) }
+    let idle =
+      (used.contains(original) ? [] : outer)
+      + source.names.filter { !used.contains($0) && !always.contains($0) && source.has($0) }
       .map { "\(source.name).\($0)" }
     guard source.name == olderName, let newer = try fields.nested(newerName) else { return idle }
     // Of another content than the one that counts.
@@ -124,6 +118,7 @@ extension RotaryEmbedding {
     (try? newer.number("rope_theta")) == (try? theta(fields, source))
   }
 
+  private static let original = RotaryScalingFields.original
   private static let olderName = "rope_scaling"
   private static let newerName = "rope_parameters"
 }

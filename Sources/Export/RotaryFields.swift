@@ -16,6 +16,10 @@ enum RotaryFields {
     fields["rope_scaling"] = rotary.scaling == .none ? .null : .object(scaling)
     scaling["rope_theta"] = number(rotary.theta)
     fields["rope_parameters"] = .object(scaling)
+    if case .longRope(let long) = rotary.scaling {
+      // 4.57 looks for it nowhere else.
+      fields[RotaryFields.original] = .whole(long.originalContextLength)
+    }
   }
 
   private static func object(_ value: JSONValue?) -> [String: JSONValue]? {
@@ -29,10 +33,26 @@ enum RotaryFields {
     case .llama3(let factor, let low, let high, let context):
       [
         "rope_type": .text("llama3"), "factor": number(factor), "low_freq_factor": number(low),
-        "high_freq_factor": number(high), "original_max_position_embeddings": .whole(context),
+        "high_freq_factor": number(high), original: .whole(context),
+      ]
+    case .yarn(let yarn):
+      [
+        "rope_type": .text("yarn"), "factor": number(yarn.factor),
+        original: .whole(yarn.originalContextLength), "beta_fast": number(yarn.fastTurns),
+        "beta_slow": number(yarn.slowTurns), "truncate": .flag(yarn.truncatesRamp),
+        "attention_factor": number(yarn.attentionFactor),
+      ]
+    case .longRope(let long):
+      [
+        "rope_type": .text("longrope"), original: .whole(long.originalContextLength),
+        "short_factor": .list(long.shortDivisors.map(number)),
+        "long_factor": .list(long.longDivisors.map(number)),
+        "attention_factor": number(long.attentionFactor),
       ]
     }
   }
+
+  private static let original = "original_max_position_embeddings"
 
   private static func number(_ value: Double) -> JSONValue {
     Int(exactly: value).map { .whole($0) } ?? .number(value)

@@ -16,8 +16,11 @@ enum ShapeText {
     let vocabulary: Int
     let epsilon: Double
     let theta: Double
-    /// Empty, [factor], or [factor, low, high, original context].
+    /// Empty, [factor], or [factor, low, high, original context]; of another `scalingType` what
+    /// `ScalingText` says.
     let scaling: [Double]
+    /// nil: by their number.
+    let scalingType: String?
     let ties: Bool
     /// query-key-value, attention output, gate-up, mlp down.
     let biases: [Bool]
@@ -29,18 +32,13 @@ enum ShapeText {
   }
 
   static func encode(_ shape: ModelShape) -> String {
-    let scaling: [Double] =
-      switch shape.rotaryEmbedding.scaling {
-      case .none: []
-      case .linear(let factor): [factor]
-      case .llama3(let factor, let low, let high, let context):
-        [factor, low, high, Double(context)]
-      }
+    let scaling = ScalingText(shape.rotaryEmbedding.scaling)
     let biases = shape.biases
     let stored = Stored(
       hidden: shape.hiddenSize, headDimension: shape.headDimension,
       vocabulary: shape.vocabularySize, epsilon: shape.rmsNormEpsilon,
-      theta: shape.rotaryEmbedding.theta, scaling: scaling, ties: shape.tiesEmbeddings,
+      theta: shape.rotaryEmbedding.theta, scaling: scaling.numbers, scalingType: scaling.type,
+      ties: shape.tiesEmbeddings,
       biases: [biases.queryKeyValue, biases.attentionOutput, biases.gateUp, biases.mlpDown],
       queryKeyNorms: shape.normalizesQueriesAndKeys ? true : nil,
       fused: shape.fusedMaps == FusedMaps()
@@ -69,7 +67,7 @@ enum ShapeText {
       + stored.layers.flatMap { [$0.heads, $0.keyValueHeads, $0.intermediate, $0.window ?? 1] }
     guard sizes.allSatisfy({ (1...Limits.dimension).contains($0) }),
       stored.layers.allSatisfy({ $0.heads % $0.keyValueHeads == 0 }),
-      let scaling = scaling(stored.scaling)
+      let scaling = ScalingText(type: stored.scalingType, numbers: stored.scaling).scaling
     else { return nil }
     return ModelShape(
       hiddenSize: stored.hidden, headDimension: stored.headDimension,
@@ -87,19 +85,5 @@ enum ShapeText {
           headCount: $0.heads, keyValueHeadCount: $0.keyValueHeads,
           intermediateSize: $0.intermediate, attentionWindow: $0.window)
       })
-  }
-
-  private static func scaling(_ numbers: [Double]) -> RotaryEmbedding.Scaling? {
-    switch numbers.count {
-    case 0: RotaryEmbedding.Scaling.none
-    case 1: .linear(factor: numbers[0])
-    case 4:
-      Int(exactly: numbers[3]).map {
-        .llama3(
-          factor: numbers[0], lowFrequencyFactor: numbers[1], highFrequencyFactor: numbers[2],
-          originalContextLength: $0)
-      }
-    default: nil
-    }
   }
 }

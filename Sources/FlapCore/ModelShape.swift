@@ -102,26 +102,3 @@ public struct FusedMaps: Hashable, Sendable {
     self.gateUp = gateUp
   }
 }
-
-/// Rotary position embedding (RoFormer, arXiv 2104.09864) as `rope_theta` and `rope_scaling` say.
-public struct RotaryEmbedding: Hashable, Sendable {
-  public enum Scaling: Hashable, Sendable {
-    case none
-    /// All frequencies divided by `factor` (`rope_type` "linear").
-    case linear(factor: Double)
-    /// Low frequencies divided by `factor`, high ones kept, those between interpolated
-    /// (`rope_type` "llama3", Llama 3.1).
-    case llama3(
-      factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double,
-      originalContextLength: Int)
-  }
-
-  /// `rope_theta`: the base of the geometric series of wavelengths.
-  public var theta: Double
-  public var scaling: Scaling
-
-  public init(theta: Double, scaling: Scaling = .none) {
-    self.theta = theta
-    self.scaling = scaling
-  }
-}

@@ -33,10 +33,7 @@ extension GGUFExport {
     add("attention.layer_norm_rms_epsilon", .float32(Float(shape.rmsNormEpsilon)))
     add("rope.dimension_count", shape.headDimension)
     add("rope.freq_base", .float32(Float(shape.rotaryEmbedding.theta)))
-    if case .linear(let factor) = shape.rotaryEmbedding.scaling {
-      add("rope.scaling.type", .string("linear"))
-      add("rope.scaling.factor", .float32(Float(factor)))
-    }
+    for entry in shape.rotaryEmbedding.scalingEntries { add(entry.key, entry.value) }
     return entries
   }
 }

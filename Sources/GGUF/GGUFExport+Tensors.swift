@@ -8,9 +8,14 @@ extension GGUFExport {
     _ shape: ModelShape, _ elementType: ElementType, _ directory: FilePath
   ) throws -> [Entry] {
     var entries: [Entry] = []
-    if let divisors = shape.rotaryEmbedding.frequencyDivisors(headDimension: shape.headDimension) {
-      let info = TensorInfo(
-        name: "rope_freqs.weight", shape: [divisors.count], elementType: .float32)
+    if case .yarn(let yarn) = shape.rotaryEmbedding.scaling, !yarn.truncatesRamp {
+      throw GGUFError.noTarget(
+        directory: directory.string,
+        reason: "llama.cpp rounds the ends of YaRN's ramp, and rope_scaling.truncate is false")
+    }
+    let rotary = shape.rotaryEmbedding
+    for (name, divisors) in rotary.divisorTensors(headDimension: shape.headDimension) {
+      let info = TensorInfo(name: name, shape: [divisors.count], elementType: .float32)
       entries.append(Entry(info: info, content: .numbers(divisors)))
     }
     func add(

@@ -90,6 +90,12 @@ public struct GGUFExport: Sendable {
         "the model attends over windows of \(window) tokens, which llama.cpp does not do for this "
           + "architecture: context_length is \(window), up to which it makes no difference")
     }
+    if case .longRope(let long) = shape.rotaryEmbedding.scaling {
+      let context = long.originalContextLength
+      notes.append(
+        "longrope: llama.cpp takes the long factors in a context (-c) of more than \(context) tokens"
+          + ", however short the text is; transformers goes by the text")
+    }
     let blockWidth = 32
     let odd = shape.layers.filter { $0.intermediateSize % blockWidth != 0 }.count
     if odd > 0 {

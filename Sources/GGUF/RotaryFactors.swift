@@ -19,4 +19,49 @@ extension RotaryEmbedding {
       return Float(1 / ((1 - share) / factor + share))
     }
   }
+
+  /// The keys that say the scaling, without the architecture before them.
+  var scalingEntries: [(key: String, value: MetadataValue)] {
+    switch scaling {
+    case .none, .llama3: []
+    case .linear(let factor):
+      [("rope.scaling.type", .string("linear")), ("rope.scaling.factor", number(factor))]
+    case .yarn(let yarn):
+      [
+        ("rope.scaling.type", .string("yarn")), ("rope.scaling.factor", number(yarn.factor)),
+        ("rope.scaling.original_context_length", .uint32(UInt32(yarn.originalContextLength))),
+      ]
+        + (yarn.attentionShare == 1
+          ? [] : [("rope.scaling.attn_factor", number(yarn.attentionShare))])
+        + (yarn.fastTurns == 32
+          ? [] : [("rope.scaling.yarn_beta_fast", number(yarn.fastTurns))])
+        + (yarn.slowTurns == 1 ? [] : [("rope.scaling.yarn_beta_slow", number(yarn.slowTurns))])
+    case .longRope(let long):
+      [
+        ("rope.scaling.type", .string("longrope")),
+        ("rope.scaling.original_context_length", .uint32(UInt32(long.originalContextLength))),
+        ("rope.scaling.attn_factor", number(long.attentionFactor)),
+      ]
+    }
+  }
+
+  private func number(_ value: Double) -> MetadataValue { .float32(Float(value)) }
+
+  /// Divisors of frequencies by the names of their tensors, [head dimension / 2] each.
+  func divisorTensors(headDimension: Int) -> [(name: String, divisors: [Float])] {
+    if case .longRope(let long) = scaling {
+      return [
+        ("rope_factors_long.weight", long.longDivisors.map { Float($0) }),
+        ("rope_factors_short.weight", long.shortDivisors.map { Float($0) }),
+      ]
+    }
+    return frequencyDivisors(headDimension: headDimension).map { [("rope_freqs.weight", $0)] } ?? []
+  }
+}
+
+extension YarnScaling {
+  /// `rope.scaling.attn_factor`: llama.cpp multiplies it by the paper's 0.1 · ln(factor) + 1.
+  fileprivate var attentionShare: Double {
+    factor <= 1 ? attentionFactor : attentionFactor / (0.1 * log(factor) + 1)
+  }
 }

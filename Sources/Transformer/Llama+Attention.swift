@@ -59,8 +59,9 @@ extension Llama {
         tile.values(), stride: tile.stride, rows: tile.rows.count,
         heads: tile.outputs.count / shape.headDimension)
     }
+    let table = rotary(length: layout.tokensPerSample)
     layout.forPieces(in: tile.rows) { piece in
-      rotary.withTable { cosines, sines in
+      table.withTable { cosines, sines in
         Elementwise.rope(
           block: tile.values() + (piece.row - tile.rows.lowerBound) * tile.stride,
           stride: tile.stride, rows: piece.tokens.count,

@@ -22,7 +22,7 @@ public final class Llama {
   let checkpoint: Checkpoint
   let scratch: Scratch
   let lanes: Lanes
-  let rotary: RotaryTable
+  let rotary: RotaryTables
 
   /// Allocates all scratch. Weights are mapped, not read.
   ///
@@ -47,7 +47,7 @@ public final class Llama {
       throw OutOfMemory(byteCount: scratchPlan.totalBytes)
     }
     lanes = Lanes(split, scratch: scratch)
-    rotary = RotaryTable(
+    rotary = RotaryTables(
       shape.rotaryEmbedding, headDimension: shape.headDimension, positions: limits.tokensPerSample)
   }
 

@@ -6,20 +6,18 @@ internal import Glibc
 /// Angles are computed as transformers does: inverse frequencies and their products with the
 /// position in f32, so that long contexts turn by the same angles.
 struct RotaryTable {
-  let halfDimension: Int
   private let cosines: [Float]
   private let sines: [Float]
 
-  init(_ embedding: RotaryEmbedding, headDimension: Int, positions: Int) {
-    halfDimension = headDimension / 2
-    let frequencies = RotaryTable.inverseFrequencies(embedding, headDimension: headDimension)
+  /// - Parameter amplitude: what both are multiplied by.
+  init(frequencies: [Float], amplitude: Float, positions: Int) {
     var cosines: [Float] = []
     var sines: [Float] = []
     for position in 0..<positions {
       for frequency in frequencies {
         let angle = Double(Float(position) * frequency)
-        cosines.append(Float(cos(angle)))
-        sines.append(Float(sin(angle)))
+        cosines.append(Float(cos(angle)) * amplitude)
+        sines.append(Float(sin(angle)) * amplitude)
       }
     }
     self.cosines = cosines
@@ -34,29 +32,32 @@ struct RotaryTable {
       sines.withUnsafeBufferPointer { sines in body(cosines.baseAddress!, sines.baseAddress!) }
     }
   }
+}
 
-  /// θ^(−2i/d) for i in 0..<d/2, scaled as `rope_scaling` says
-  /// (transformers' `modeling_rope_utils.py`).
-  static func inverseFrequencies(_ embedding: RotaryEmbedding, headDimension: Int) -> [Float] {
-    stride(from: 0, to: headDimension, by: 2).map { index in
-      let exponent = Float(index) / Float(headDimension)
-      let frequency = 1 / Float(pow(Double(Float(embedding.theta)), Double(exponent)))
-      switch embedding.scaling {
-      case .none: return frequency
-      case .linear(let factor): return frequency / Float(factor)
-      case .llama3(let factor, let low, let high, let context):
-        return llama3(frequency, factor, low, high, Double(context))
-      }
+/// The tables of a model: one for samples of every length, or, with LongRoPE, another one for samples
+/// longer than the original context.
+struct RotaryTables {
+  private let table: RotaryTable
+  private let long: (table: RotaryTable, above: Int)?
+
+  /// - Parameter positions: tokens of the longest sample.
+  init(_ embedding: RotaryEmbedding, headDimension: Int, positions: Int) {
+    func table(_ length: Int) -> RotaryTable {
+      RotaryTable(
+        frequencies: embedding.inverseFrequencies(headDimension: headDimension, length: length),
+        amplitude: Float(embedding.attentionFactor), positions: min(length, positions))
+    }
+    if case .longRope(let scaling) = embedding.scaling, positions > scaling.originalContextLength {
+      self.table = table(scaling.originalContextLength)
+      long = (table(positions), above: scaling.originalContextLength)
+    } else {
+      self.table = table(positions)
+      long = nil
     }
   }
 
-  private static func llama3(
-    _ frequency: Float, _ factor: Double, _ low: Double, _ high: Double, _ context: Double
-  ) -> Float {
-    let wavelength = 2 * Double.pi / Double(frequency)
-    if wavelength < context / high { return frequency }
-    if wavelength > context / low { return Float(Double(frequency) / factor) }
-    let smooth = (context / wavelength - low) / (high - low)
-    return Float((1 - smooth) * Double(frequency) / factor + smooth * Double(frequency))
+  /// - Parameter length: of the sample, in tokens.
+  func callAsFunction(length: Int) -> RotaryTable {
+    if let long, length > long.above { long.table } else { table }
   }
 }

@@ -77,7 +77,10 @@ struct ConfigurationTests {
       ("_value_heads\": 32", "_value_heads\": 5", "no divisor of num_attention_heads 32"),
       ("\"hidden_act\"", "\"head_dim\": 7, \"hidden_act\"", "head_dim is 7"),
       ("\"hidden_size\": 4096", "\"hidden_size\": 96", "no even multiple of num_attention_heads"),
-      ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"yarn\"}", "rope_type is yarn"),
+      (
+        "\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"dynamic\"}",
+        "rope_type is dynamic"
+      ),
       ("\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"linear\"}", "rope_scaling.factor"),
       ("\"rope_scaling\": null", "\"rope_scaling\": 3", "rope_scaling is not an object"),
       ("\"vocab_size\": 32000", "\"vocab_size\": null", "vocab_size is missing"),

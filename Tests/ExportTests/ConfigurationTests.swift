@@ -61,6 +61,32 @@ struct ConfigurationTests {
         "rope_parameters": "{\"factor\":2,\"rope_theta\":10000,\"rope_type\":\"linear\"}",
       ]
     ),
+    // What 5 takes from the object alone stands beside it for 4.57; defaults are named.
+    (
+      "\"max_position_embeddings\": 64, "
+        + "\"rope_parameters\": {\"rope_type\": \"longrope\", \"short_factor\": [1], "
+        + "\"long_factor\": [2.5], \"factor\": 1, \"original_max_position_embeddings\": 16}",
+      [
+        "rope_theta": "10000", "original_max_position_embeddings": "16",
+        "rope_scaling": "{\"attention_factor\":1,\"long_factor\":[2.5],"
+          + "\"original_max_position_embeddings\":16,\"rope_type\":\"longrope\",\"short_factor\":[1]}",
+        "rope_parameters": "{\"attention_factor\":1,\"long_factor\":[2.5],"
+          + "\"original_max_position_embeddings\":16,\"rope_theta\":10000,"
+          + "\"rope_type\":\"longrope\",\"short_factor\":[1]}",
+      ]
+    ),
+    (
+      "\"max_position_embeddings\": 64, "
+        + "\"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 0.5}",
+      [
+        "rope_theta": "10000",
+        "rope_scaling": "{\"attention_factor\":1,\"beta_fast\":32,\"beta_slow\":1,\"factor\":0.5,"
+          + "\"original_max_position_embeddings\":64,\"rope_type\":\"yarn\",\"truncate\":true}",
+        "rope_parameters": "{\"attention_factor\":1,\"beta_fast\":32,\"beta_slow\":1,"
+          + "\"factor\":0.5,\"original_max_position_embeddings\":64,\"rope_theta\":10000,"
+          + "\"rope_type\":\"yarn\",\"truncate\":true}",
+      ]
+    ),
     (
       "\"rope_scaling\": {}",
       [
@@ -83,7 +109,9 @@ struct ConfigurationTests {
       let json = try make(tiny.checkpoint.configuration, plan, false)
       let fields = try #require(
         try JSONSerialization.jsonObject(with: Data(json)) as? [String: Any])
-      let rotary = try fields.filter { $0.key.hasPrefix("rope_") }.mapValues { value in
+      let rotary = try fields.filter {
+        $0.key.hasPrefix("rope_") || $0.key.hasPrefix("original_")
+      }.mapValues { value in
         let options: JSONSerialization.WritingOptions = [.fragmentsAllowed, .sortedKeys]
         let data = try JSONSerialization.data(withJSONObject: value, options: options)
         return String(decoding: data, as: UTF8.self)

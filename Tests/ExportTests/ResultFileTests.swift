@@ -57,6 +57,31 @@ struct ResultFileTests {
       modelDigest: digest, dataDigest: nil)
   }
 
+  @Test(
+    "a shape comes back whatever scales its rotary embedding",
+    arguments: [
+      .none, .linear(factor: 2.5),
+      .yarn(
+        YarnScaling(
+          factor: 4, originalContextLength: 1024, fastTurns: 16, slowTurns: 0.5,
+          truncatesRamp: false, attentionFactor: 1.25)),
+      .longRope(
+        LongRopeScaling(
+          shortDivisors: [1.5], longDivisors: [8.25], originalContextLength: 4096,
+          attentionFactor: 1.19)),
+      .longRope(
+        LongRopeScaling(
+          shortDivisors: [1.5, 2], longDivisors: [8.25, 3], originalContextLength: 4096,
+          attentionFactor: 1.19)),
+    ] as [RotaryEmbedding.Scaling])
+  func scalings(scaling: RotaryEmbedding.Scaling) throws {
+    var file = plan
+    file.shape.rotaryEmbedding.scaling = scaling
+    let path = FilePath(folder.path("plan.safetensors"))
+    try file.write(to: path)
+    #expect(try PlanFile(path: path).shape == file.shape)
+  }
+
   @Test("statistics come back bit for bit, under the names that are promised")
   func statisticsRoundTrip() throws {
     let path = FilePath(folder.path("statistics.safetensors"))

@@ -35,6 +35,47 @@ struct ExportTests {
     #expect(names.last == "output.weight")
   }
 
+  @Test("YaRN and LongRoPE: llama.cpp's keys and tensors")
+  func scaledRotation() throws {
+    func export(_ fields: String) throws -> (keys: [String: MetadataValue], names: [String]) {
+      let model = try TinyModel(
+        configuration: TinyModel.configuration.replacing("{\"m", with: "{\(fields), \"m"))
+      defer { withExtendedLifetime(model) {} }
+      let export = try GGUFExport(directory: model.directory)
+      let values = Dictionary(uniqueKeysWithValues: export.metadata.map { ($0.key, $0.value) })
+      return (values.filter { $0.key.contains("rope.scaling") }, export.tensors.map(\.name))
+    }
+    let yarn = "\"rope_type\": \"yarn\", \"factor\": 4, \"original_max_position_embeddings\": 16"
+    #expect(
+      try export("\"rope_scaling\": {\(yarn)}").keys == [
+        "deci.rope.scaling.type": .string("yarn"), "deci.rope.scaling.factor": .float32(4),
+        "deci.rope.scaling.original_context_length": .uint32(16),
+      ])
+    let named = "\"beta_fast\": 8, \"beta_slow\": 2, \"attention_factor\": 2.277258872223978"
+    #expect(
+      try export("\"rope_scaling\": {\(yarn), \(named)}").keys == [
+        "deci.rope.scaling.type": .string("yarn"), "deci.rope.scaling.factor": .float32(4),
+        "deci.rope.scaling.original_context_length": .uint32(16),
+        "deci.rope.scaling.yarn_beta_fast": .float32(8),
+        "deci.rope.scaling.yarn_beta_slow": .float32(2),
+        // Twice the 0.1 · ln(4) + 1 that llama.cpp takes anyway.
+        "deci.rope.scaling.attn_factor": .float32(2),
+      ])
+    let long = try export(
+      "\"original_max_position_embeddings\": 16, \"rope_scaling\": {\"type\": \"longrope\", "
+        + "\"short_factor\": [1, 2], \"long_factor\": [3, 4], \"attention_factor\": 1.5}")
+    #expect(
+      long.keys == [
+        "deci.rope.scaling.type": .string("longrope"),
+        "deci.rope.scaling.original_context_length": .uint32(16),
+        "deci.rope.scaling.attn_factor": .float32(1.5),
+      ])
+    #expect(
+      long.names.filter { $0.hasPrefix("rope") } == [
+        "rope_factors_long.weight", "rope_factors_short.weight",
+      ])
+  }
+
   struct Missing: Error {}
 
   @Test("rows of q and k change places within each head")
@@ -74,6 +115,11 @@ struct ExportTests {
       ("\"flap_llama\"", "\"flap_qwen3\"", "norms queries and keys, as Qwen3 does"),
       ("{\"m", "{\"quantization_config\": {\"quant_method\": \"awq\"}, \"m", "quantized (awq)"),
       ("77", "0", "max_position_embeddings is no length"),
+      (
+        "{\"m",
+        "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, \"truncate\": false}, \"m",
+        "rounds the ends of YaRN's ramp"
+      ),
       ("\"bos_token_id\": 1", "\"bos_token_id\": 300", "the bos token 300 is outside"),
     ])
   func refusals(text: String, replacement: String, message: String) throws {

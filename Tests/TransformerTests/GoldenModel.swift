@@ -6,15 +6,23 @@ import Transformer
 
 /// A tiny checkpoint and what transformers computes with it (`make_golden.py`).
 struct GoldenModel {
-  static let names = [
-    "mha-f32", "gqa-llama3-bf16", "linear-tied-f16", "biases-f32", "mistral-f32",
-    "mistral-full-bf16", "qwen2-bf16", "qwen2-windows-f16", "qwen3-bf16", "qwen3-biases-f32",
+  static let names =
+    [
+      "mha-f32", "gqa-llama3-bf16", "linear-tied-f16", "biases-f32", "mistral-f32",
+      "mistral-full-bf16", "qwen2-bf16", "qwen2-windows-f16", "qwen3-bf16", "qwen3-biases-f32",
+    ] + scaledNames
+
+  /// Of a RoPE whose numbers depend on the original context, 16 or 24 tokens.
+  static let scaledNames = [
+    "qwen2-yarn-f32", "llama-yarn-f32", "qwen3-yarn-f32", "mistral-longrope-f32",
+    "qwen2-longrope-f32",
   ]
 
   let checkpoint: Checkpoint
   private let golden: SafetensorsFile
   static let sampleCount = 3
   static let tokensPerSample = 37
+  static let tokensPerShortSample = 12
 
   init(_ name: String) throws {
     let folder = Bundle.module.bundleURL.appending(path: "Golden/\(name)").path
@@ -28,6 +36,16 @@ struct GoldenModel {
 
   /// All samples in one leaf.
   var leaf: Leaf { leaf(0..<GoldenModel.sampleCount) }
+
+  /// The beginning of every sample.
+  var shortLeaf: Leaf {
+    let width = GoldenModel.tokensPerShortSample
+    let tokens = (0..<GoldenModel.sampleCount).flatMap { sample in
+      self.tokens.dropFirst(sample * GoldenModel.tokensPerSample).prefix(width)
+    }
+    return Leaf(
+      tokens: tokens, sampleCount: GoldenModel.sampleCount, tokensPerSample: width)
+  }
 
   func leaf(_ samples: Range<Int>) -> Leaf {
     let width = GoldenModel.tokensPerSample

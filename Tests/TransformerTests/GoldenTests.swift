@@ -15,6 +15,17 @@ struct GoldenTests {
     #expect(largestError(logits.map(Double.init), golden.values("logits")) < 3e-6)
   }
 
+  @Test("logits of samples within the original context", arguments: GoldenModel.scaledNames)
+  func shortLogits(name: String) throws {
+    let golden = try GoldenModel(name)
+    // The model has room for the longer samples, too, and one length does not disturb the other.
+    let model = try golden.model(.float32)
+    let long = try model.logits(of: golden.leaf)
+    let short = try model.logits(of: golden.shortLeaf)
+    #expect(largestError(short.map(Double.init), golden.values("short_logits")) < 3e-6)
+    #expect(largestError(long.map(Double.init), golden.values("logits")) < 3e-6)
+  }
+
   @Test("logits, bf16", arguments: GoldenModel.names)
   func logitsBFloat16(name: String) throws {
     let golden = try GoldenModel(name)

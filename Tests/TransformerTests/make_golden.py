@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Makes the tiny models under Golden/ and what transformers computes with them, in f32.
 
-    make_golden.py      (needs torch, transformers 4.57, safetensors, numpy)
+    make_golden.py [NAME...]      (needs torch, transformers 4.57, safetensors, numpy; without names: all)
 
 Each folder is a Hugging Face checkpoint plus `golden.safetensors`: tokens F32 [samples, tokens],
 logits F32 [samples, tokens, vocabulary], nll F64 [1] (sum over tokens 1… of every sample), and per
-layer and tap mean and m2, F64 [channels], named as in statistics files.
+layer and tap mean and m2, F64 [channels], named as in statistics files. `short_logits` are those of
+the first 12 tokens alone, shorter than the original context of the models whose RoPE is scaled.
 """
 
 import pathlib
 import shutil
+import sys
 
 import numpy as np
 import torch
@@ -18,8 +20,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 GOLDEN = pathlib.Path(__file__).parent / "Golden"
 SAMPLES, TOKENS, VOCABULARY = 3, 37, 90
+SHORT = 12
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=16)  # fmt: skip
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16)
+LONGROPE = dict(rope_type="longrope", short_factor=[1.0, 1.05, 1.2, 1.5], long_factor=[1.1, 2.0, 4.5, 8.0])
 VARIANTS = {
     "mha-f32": dict(heads=4, groups=4, head_dim=8),
     "gqa-llama3-bf16": dict(heads=6, groups=2, head_dim=10, rope_theta=500000.0, rope_scaling=LLAMA3,
@@ -37,7 +42,17 @@ VARIANTS = {
                               sliding_window=5, max_window_layers=1, dtype=torch.float16),  # fmt: skip
     "qwen3-bf16": dict(family="qwen3", heads=6, groups=2, head_dim=14, dtype=torch.bfloat16),
     "qwen3-biases-f32": dict(family="qwen3", heads=4, groups=4, head_dim=16, attention_bias=True),
-}
+    # Qwen's way to long contexts, with defaults; with every number named; with DeepSeek's scales.
+    "qwen2-yarn-f32": dict(family="qwen2", heads=4, groups=2, rope_theta=1e4, rope_scaling=YARN),
+    "llama-yarn-f32": dict(heads=4, groups=2, head_dim=16, rope_theta=500.0, rope_scaling=dict(
+        YARN, beta_fast=4.0, beta_slow=0.5, truncate=False, attention_factor=1.25)),
+    "qwen3-yarn-f32": dict(family="qwen3", heads=4, groups=2, head_dim=20, rope_scaling=dict(
+        YARN, type="yarn", factor=2.5, mscale=1.2, mscale_all_dim=0.7)),
+    "mistral-longrope-f32": dict(family="mistral", heads=4, groups=2, head_dim=8, sliding_window=None,
+                                 original_max_position_embeddings=16, rope_scaling=LONGROPE),
+    "qwen2-longrope-f32": dict(family="qwen2", heads=4, groups=2, max_position_embeddings=24,
+                               rope_scaling=dict(LONGROPE, factor=8.0)),
+}  # fmt: skip
 
 
 def make(name, heads, groups, family="llama", dtype=torch.float32, **options):
@@ -45,7 +60,7 @@ def make(name, heads, groups, family="llama", dtype=torch.float32, **options):
     config = AutoConfig.for_model(
         family, vocab_size=VOCABULARY, hidden_size=32, intermediate_size=56, num_hidden_layers=2,
         num_attention_heads=heads, num_key_value_heads=groups,
-        max_position_embeddings=64, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2, **options,
+        rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2, **(dict(max_position_embeddings=64) | options),
     )  # fmt: skip
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
@@ -75,9 +90,12 @@ def golden(model):
             key = f"model.layers.{index}.{name}"
             layer.get_submodule(name).register_forward_pre_hook(
                 lambda _, inputs, key=key: taps.__setitem__(key, inputs[0].double()))
+    out = {"tokens": tokens.numpy().astype(np.float32)}
     with torch.no_grad():
+        if model.config.rope_scaling:
+            out["short_logits"] = model(tokens[:, :SHORT]).logits.numpy()
         logits = model(tokens).logits
-    out = {"tokens": tokens.numpy().astype(np.float32), "logits": logits.numpy()}
+    out["logits"] = logits.numpy()
     for key, x in taps.items():
         x = x.reshape(-1, x.shape[-1]).numpy()
         out[f"{key}.input_mean"] = x.mean(0)
@@ -89,5 +107,7 @@ def golden(model):
 
 
 for variant, options in VARIANTS.items():
+    if sys.argv[1:] and variant not in sys.argv[1:]:
+        continue
     path, network = make(variant, **options)
     save_file(golden(network), path / "golden.safetensors")

@@ -53,6 +53,23 @@ VARIANTS = {
         dict(num_attention_heads=4, num_key_value_heads=2, head_dim=16, attention_bias=True, mlp_bias=True),
         "qwen2.json",
     ),
+    # Texts of the tests are longer than the original contexts.
+    "yarn": (
+        dict(
+            family="qwen2", num_attention_heads=4, num_key_value_heads=2,
+            rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32,
+                              beta_fast=8.0, attention_factor=1.4),
+        ),
+        "qwen2.json",
+    ),
+    "longrope": (
+        dict(
+            num_attention_heads=4, num_key_value_heads=2, head_dim=16, original_max_position_embeddings=32,
+            rope_scaling=dict(rope_type="longrope", short_factor=[1.0, 1.0, 1.1, 1.1, 1.3, 1.5, 1.7, 2.0],
+                              long_factor=[1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 8.0, 16.0]),
+        ),
+        "llama2.json",
+    ),
     "qwen2": (
         dict(family="qwen2", num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True),
         "qwen2.json",

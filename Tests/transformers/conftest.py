@@ -58,6 +58,24 @@ VARIANTS = {
         sliding_window=7,
         max_window_layers=1,
     ),
+    # Samples are longer than the original context.
+    "qwen2-yarn": dict(
+        family="qwen2",
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32),
+    ),
+    "longrope": dict(
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        original_max_position_embeddings=32,
+        rope_scaling=dict(
+            rope_type="longrope",
+            short_factor=[1.0, 1.0, 1.1, 1.1, 1.3, 1.5, 1.7, 2.0],
+            long_factor=[1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 8.0, 16.0],
+        ),
+    ),
     "qwen3": dict(family="qwen3", num_attention_heads=6, num_key_value_heads=3, head_dim=20),
     "qwen3-biases": dict(
         family="qwen3",

@@ -16,8 +16,13 @@ from transformers import AutoConfig
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 BASE = dict(num_attention_heads=4, num_key_value_heads=2)
+# Heads of 12 channels, as hidden ÷ heads is in the other families.
+OWN = {"qwen3": dict(head_dim=12)}
 LLAMA3 = VARIANTS["llama3"]["rope_scaling"]
 LINEAR = dict(rope_type="linear", factor=4.0)
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
+LONGROPE = dict(rope_type="longrope", short_factor=[1.0, 1.1, 1.2, 1.4, 1.6, 2.0], factor=4.0,
+                long_factor=[1.0, 1.5, 2.0, 4.0, 8.0, 16.0])  # fmt: skip
 
 # Of training, generation, the tokenizer and the library: all at once, without an effect or a word.
 HARMLESS = {
@@ -132,6 +137,9 @@ VALUES = {
         dict(rope_theta=50.0, rope_type="default", partial_rotary_factor=0.5),
         (dict(rope_theta=50.0), dict(rope_theta=70.0)),
         (dict(rope_theta=50.0, **LLAMA3), dict(rope_scaling=LINEAR)),
+        dict(rope_theta=50.0, **YARN),
+        dict(rope_theta=50.0, **LONGROPE),
+        dict(rope_theta=50.0, original_max_position_embeddings=32, **LONGROPE),
     ],
     "rope_scaling": [
         None,
@@ -141,10 +149,27 @@ VALUES = {
         dict(type="linear", rope_type="default", factor=4.0),
         dict(rope_type="default", factor=4.0),
         dict(factor=4.0),
-        dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32),
+        YARN,
         (LINEAR, dict(rope_theta=50.0)),
         dict(LINEAR, rope_theta=10000.0),
         dict(LINEAR, attention_factor=2.0),
+        dict(rope_type="yarn", factor=4.0),
+        dict(YARN, beta_fast=8.0, beta_slow=2.0, truncate=False),
+        dict(YARN, attention_factor=1.5, mscale=0.5, mscale_all_dim=1.0),
+        dict(YARN, mscale=0.5, mscale_all_dim=1.5),
+        dict(YARN, factor=0.5),
+        LONGROPE,
+        dict(LONGROPE, attention_factor=1.5),
+        dict(YARN, truncate=None, beta_fast=0.0, mscale=0.0),
+        (LONGROPE, dict(max_position_embeddings=32)),
+        (dict(LONGROPE, original_max_position_embeddings=16), dict(original_max_position_embeddings=32)),
+        dict(YARN, mscale=1.5),
+        dict(LONGROPE, original_max_position_embeddings=32),
+        (LONGROPE, dict(original_max_position_embeddings=64)),
+        (YARN, dict(original_max_position_embeddings=16)),
+        dict(YARN, beta_slow=-1.0),
+        dict(LONGROPE, long_factor=[1.0]),
+        dict(LONGROPE, factor=None),
     ],
     "rope_theta": [50.0],
     "sliding_window": [7, None, (7, dict(use_sliding_window=True, max_window_layers=1, layer_types=None))],
@@ -158,8 +183,8 @@ VALUES = {
 SUPPORTED = {(field, index) for field in SIZES for index in range(len(SIZES[field]))} | {
     ("hidden_act", 0), ("hidden_act", 3), ("is_causal", 1), ("partial_rotary_factor", 1),
     ("pruned_heads", 1), ("rms_norm_eps", 0), ("rope_theta", 0), ("sliding_window", 1),
-    *(("rope_scaling", index) for index in (0, 1, 2, 3, 5, 8, 9, 10)),
-    *(("rope_parameters", index) for index in (0, 1, 2, 3, 4, 8)),
+    *(("rope_scaling", index) for index in (0, 1, 2, 3, 5, *range(7, 22))),
+    *(("rope_parameters", index) for index in (0, 1, 2, 3, 4, 8, 9, 10, 11)),
 }  # fmt: skip
 
 # Of no class, yet found in files of the families, or of interest in all of them.
@@ -193,7 +218,7 @@ def models(tmp_path_factory):
         key = (family, json.dumps(options))
         if key not in made:
             folder = tmp_path_factory.mktemp(family)
-            VARIANTS["of-fields"] = dict(family=family) | BASE | options
+            VARIANTS["of-fields"] = dict(family=family) | BASE | OWN.get(family, {}) | options
             made[key] = make_dense(folder, "of-fields")
             np.save(folder / "tokens.npy", np.load(folder / "tokens.npy")[:4])
         return made[key]

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 import transformers
-from conftest import ROOT, VARIANTS, load, logits, make_dense, run
+from conftest import COORDINATOR, ROOT, VARIANTS, load, logits, make_dense, perplexity, run
 from logits_of import logits_of
 
 OTHER = ROOT / ".venv-transformers-5"
@@ -21,11 +21,15 @@ ROTARY = {
     "theta": dict(rope_theta=50.0),
     "linear": dict(rope_theta=200.0, rope_scaling=dict(rope_type="linear", factor=4.0)),
     "llama3": dict(rope_theta=500.0, rope_scaling=dict(VARIANTS["llama3"]["rope_scaling"])),
-}
+    "yarn": dict(rope_theta=500.0, rope_scaling=dict(
+        rope_type="yarn", factor=4.0, original_max_position_embeddings=32, beta_fast=8.0, attention_factor=1.3)),
+    "longrope": dict(rope_theta=500.0, original_max_position_embeddings=32, rope_scaling=dict(
+        VARIANTS["longrope"]["rope_scaling"])),
+}  # fmt: skip
 FAMILIES = {
     "llama": dict(head_dim=16),
     "mistral": dict(sliding_window=11, head_dim=16),
-    "qwen2": dict(use_sliding_window=True, sliding_window=9, max_window_layers=1),
+    "qwen2": dict(use_sliding_window=True, sliding_window=9, max_window_layers=1, hidden_size=64),
     "qwen3": dict(head_dim=16),
 }
 
@@ -75,12 +79,38 @@ def test_both_versions_load_what_this_one_saved(family, tmp_path, monkeypatch):
         assert other.shape == ours.shape, f"{folder.name}: {other}"
         # f32 sums in another order: a few ulp of the largest logit, over three layers.
         assert abs(ours - other).max() <= 2e-5 * abs(ours).max(), folder.name
-    # eval of one of each kind, as this version computes it.
-    from conftest import perplexity
+    # eval of one of each kind, as this version computes it; of those that go by an original context of
+    # 32 tokens in windows within it, too.
+    for folder, lengths in [(f, [40]) for f in folders[:2]] + [(f, [40, 24]) for f in folders[-4:]]:
+        for length in lengths:
+            np.save(tmp_path / "windows.npy", few[:, :length])
+            result = run("eval", "--model", folder, "--data", tmp_path / "windows.npy", "--compute", "f32")
+            expected = perplexity(load(folder), few[:, :length])
+            assert result["perplexity"] == pytest.approx(expected, rel=1e-5), f"{folder.name}, {length}"
 
-    for folder in folders[:2]:
-        result = run("eval", "--model", folder, "--data", tmp_path / "few.npy", "--compute", "f32")
-        assert result["perplexity"] == pytest.approx(perplexity(load(folder), few), rel=1e-4)
+
+def test_an_original_length_in_the_object_alone(tmp_path, monkeypatch):
+    """Of longrope 5 reads it, 4.57 does not: what 5 saved becomes what both read, the rest is refused."""
+    inside = dict(original_max_position_embeddings=32, factor=4.0)
+    rotary = dict(rope_theta=500.0, rope_scaling=ROTARY["longrope"]["rope_scaling"] | inside)
+    options = dict(num_attention_heads=4, num_key_value_heads=2, head_dim=16)
+    monkeypatch.setitem(VARIANTS, "inside", options | rotary)
+    dense, pruned = tmp_path / "dense", tmp_path / "pruned"
+    dense.mkdir()
+    make_dense(dense, "inside")
+    few = np.load(dense / "tokens.npy")[:2]
+    np.save(tmp_path / "few.npy", few)
+    command = ["--model", dense, "--calibration", dense / "tokens.npy", "--ratio", 0.3, "--output", pruned,
+               "--compute", "f32"]  # fmt: skip
+    if transformers.__version__.startswith("4."):
+        refused = subprocess.run([COORDINATOR, *map(str, command)], capture_output=True, text=True)
+        assert refused.returncode != 0
+        assert "rope_scaling.original_max_position_embeddings is 32, and there is none beside" in refused.stderr
+        return
+    run(*command)
+    (other,) = in_the_other_version(tmp_path, tmp_path / "few.npy", pruned)
+    ours = logits_of(pruned, few)
+    assert abs(ours - other).max() <= 2e-5 * abs(ours).max()
 
 
 def test_remote_code_reads_what_the_other_version_saved_again(tmp_path, monkeypatch):

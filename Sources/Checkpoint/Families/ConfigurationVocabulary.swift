@@ -8,8 +8,9 @@ enum ConfigurationVocabulary {
   static let read: Set<String> = [
     "model_type", "architectures", "auto_map", "flap_bias", "per_layer_config", "head_dim",
     "hidden_act", "hidden_size", "intermediate_size", "max_position_embeddings",
-    "num_attention_heads", "num_hidden_layers", "num_key_value_heads", "partial_rotary_factor",
-    "quantization_config", "rms_norm_eps", "rope_parameters", "rope_scaling", "rope_theta",
+    "num_attention_heads", "num_hidden_layers", "num_key_value_heads",
+    "original_max_position_embeddings", "partial_rotary_factor", "quantization_config",
+    "rms_norm_eps", "rope_parameters", "rope_scaling", "rope_theta",
     "tie_word_embeddings", "vocab_size",
   ]
 
