@@ -83,7 +83,7 @@ let package = Package(
         "Coordination", "Pruning", "Measurement", "LeastSquares", "Transformer", "Kernels",
         "TextData", "Tokenizer",
         "Checkpoint", "Storage", "Statistics", "FlapCore", argumentParser, sockets, logging, system,
-      ]),
+      ], resources: [.embedInCode("Bench/TransformersBench.py")]),
     library(
       "Worker",
       [

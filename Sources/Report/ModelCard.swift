@@ -30,6 +30,8 @@ public struct ModelCard: Sendable {
   /// nil where no data were needed.
   public var calibration: Calibration?
   public var evaluation: PruningReport.Evaluation?
+  /// nil where nobody has measured it.
+  public var speed: SpeedMeasurement?
   /// Whether transformers needs the Python files in the folder.
   public var needsRemoteCode: Bool
   /// The same model for llama.cpp, in the same folder; nil where there is none.

@@ -27,6 +27,8 @@ public struct PruningReport: Sendable {
   public var calibration: DataSet?
   /// nil where nothing was evaluated.
   public var evaluation: Evaluation?
+  /// nil where nobody has measured it.
+  public var speed: SpeedMeasurement?
   public var files: [File]
   public var run: Run
 

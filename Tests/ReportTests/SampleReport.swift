@@ -80,7 +80,7 @@ enum Sample {
     evaluation: PruningReport.Evaluation? = nil, needsRemoteCode: Bool = true,
     ggufFile: String? = nil, metric: String = "WIFV", structure: String = "AL-AM",
     compensation: CompensationMethod = .bias, isSequential: Bool = false,
-    predictedLoss: Double? = nil, ridges: [FittedRidge] = []
+    predictedLoss: Double? = nil, ridges: [FittedRidge] = [], speed: SpeedMeasurement? = nil
   ) -> String {
     var card = ModelCard(
       modelName: "Tiny_1", baseModel: baseModel, source: SourceCard(markdown: source),
@@ -89,6 +89,7 @@ enum Sample {
       predictedLoss: predictedLoss, calibration: calibration, evaluation: evaluation,
       needsRemoteCode: needsRemoteCode, ggufFile: ggufFile, version: "0.1.0")
     card.ridges = ridges
+    card.speed = speed
     return card.markdown()
   }
 }

@@ -43,6 +43,7 @@ struct RunDocuments {
       ggufFile: try Folder.entries(of: folder).filter { $0.hasSuffix(".gguf") }.min(),
       version: SoftwareVersion.current)
     card.ridges = ridges
+    card.speed = SpeedMeasurement.kept(in: folder)
     try AtomicFile.write(Array(card.markdown().utf8), to: folder.appending("README.md"))
   }
 
@@ -94,6 +95,7 @@ struct RunDocuments {
       calibration: calibration, evaluation: evaluation,
       files: files, run: run)
     report.ridges = ridges
+    report.speed = SpeedMeasurement.kept(in: folder)
     try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))
   }
 }
