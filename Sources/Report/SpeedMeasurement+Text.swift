@@ -35,17 +35,22 @@ extension SpeedMeasurement {
     return rows
   }
 
-  /// "Measured on CPU …", as a sentence or two.
-  package var circumstances: String {
-    let programs = engines.map { "\($0.name) \($0.version)" }.joined(separator: "; ")
-    let how =
-      engines.isEmpty
-      ? "No speed was measured."
-      : "Measured on \(cpu), \(threads) thread\(threads == 1 ? "" : "s"): prefill of \(promptTokens) tokens at once, "
-        + "decoding of \(generatedTokens) one after another, medians of \(rounds) round"
-        + (rounds == 1 ? "" : "s") + (against == nil ? "" : " in turn") + " (\(programs))."
-    return how + " FLOPs leave out attention over other tokens."
+  /// Where and how it was measured, a sentence each.
+  package var circumstances: [String] {
+    func count(_ number: Int, _ noun: String) -> String {
+      "\(number) \(noun)" + (number == 1 ? "" : "s")
+    }
+    let flops = "FLOPs leave out attention over other tokens."
+    guard !engines.isEmpty else { return ["No speed was measured.", flops] }
+    return [
+      "Measured on \(cpu), \(count(threads, "thread")): medians of \(count(rounds, "round"))"
+        + (against == nil ? "." : " in turn."),
+      "Prefill: \(count(promptTokens, "token")) at once; decode: \(generatedTokens) one after another.",
+      engines.map { "\($0.name) \($0.version)" }.joined(separator: "; ") + ".", flops,
+    ]
   }
+
+  private var text: String { circumstances.joined(separator: " ") }
 
   private var models: [Model] { [against, model].compactMap { $0 } }
 
@@ -64,7 +69,7 @@ extension SpeedMeasurement {
       PlainTable(
         caption: "Sizes and speed, measured", head: head,
         rows: rows.map { $0.map(Markup.escape) }, hidesCaption: true
-      ).html + Markup.element("p", ["class": "note"], Markup.escape(circumstances)))
+      ).html + Markup.element("p", ["class": "note"], Markup.escape(text)))
   }
 
   /// A section of ``ModelCard``.
@@ -72,7 +77,7 @@ extension SpeedMeasurement {
     func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |\n" }
     return SpeedMeasurement.heading + "\n\n" + line(head)
       + line(["---"] + head.dropFirst().map { _ in "---:" })
-      + rows.map { line($0.map(Markdown.text)) }.joined() + "\n" + Markdown.text(circumstances)
+      + rows.map { line($0.map(Markdown.text)) }.joined() + "\n" + Markdown.text(text)
       + "\n"
   }
 

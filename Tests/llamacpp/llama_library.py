@@ -84,7 +84,7 @@ lib.ggml_backend_load(str(PACKAGE / "bin/libggml-cpu.so").encode())
 lib.llama_backend_init()
 
 # llama_ftype of llama.h, by llama-quantize's names.
-KINDS = {"F16": 1, "Q8_0": 7, "Q4_K_M": 15, "BF16": 32}
+KINDS = {"F16": 1, "Q8_0": 7, "Q4_K_M": 15}
 
 
 def quantize(source, destination, kind, threads=2):

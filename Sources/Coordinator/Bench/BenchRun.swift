@@ -1,4 +1,3 @@
-internal import Coordination
 internal import FlapCore
 internal import Foundation
 internal import Host
@@ -51,13 +50,8 @@ public struct BenchRun: Sendable {
         reason: options.llamaBench == nil
           ? "no llama-bench in PATH: name it with --llama-bench" : "\(name) is no program")
     }
-    let total = options.rounds * subjects.all.count
-    var meter = console.meter("llama.cpp", unit: "rounds", total: Double(total))
-    var done = 0
-    return try LlamaCppBench(program: program, options: options).measure(subjects, interruption) {
-      done += 1
-      meter.show(fraction: Double(done) / Double(total), workers: [], RunCounters())
-    }
+    console.log.info("llama.cpp: \(options.rounds) rounds with \(program.path)")
+    return try LlamaCppBench(program: program, options: options).measure(subjects, interruption)
   }
 
   private func inTransformers(
@@ -141,6 +135,6 @@ extension SpeedMeasurement {
           column == 0
             ? Format.leading(text, widths[0]) : Format.column(text, max(widths[column], 10) + 2)
         }.joined()
-      } + ["", circumstances]).joined(separator: "\n")
+      } + [""] + circumstances).joined(separator: "\n")
   }
 }

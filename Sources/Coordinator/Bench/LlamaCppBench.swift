@@ -26,20 +26,16 @@ struct LlamaCppBench {
     let version: String
   }
 
-  /// - Parameter onRound: called after each measurement of a model.
   /// - Throws: ``ForeignProgram/Failure``, what the export of a checkpoint throws.
   func measure(
-    _ subjects: BenchedModels<BenchSubject>, _ interruption: Interruption, onRound: () -> Void
+    _ subjects: BenchedModels<BenchSubject>, _ interruption: Interruption
   ) throws -> SpeedMeasurement.Engine {
     let folder = try ScratchFolder()
     defer { withExtendedLifetime(folder) {} }
     let files = try subjects.map {
       try $0.ggufFile(options.type.elementType, in: folder.path, interruption)
     }
-    let rounds = try files.measure(rounds: options.rounds) { file in
-      defer { onRound() }
-      return try round(file, interruption)
-    }
+    let rounds = try files.measure(rounds: options.rounds) { try round($0, interruption) }
     return SpeedMeasurement.Engine(
       name: LlamaCppBench.name, version: rounds.model[0].version, model: speed(rounds.model),
       against: rounds.against.isEmpty ? nil : speed(rounds.against))
