@@ -85,7 +85,7 @@ let package = Package(
         "Coordination", "Pruning", "Measurement", "LeastSquares", "Transformer", "Kernels",
         "TextData", "Questions", "Tokenizer",
         "Checkpoint", "Storage", "Statistics", "FlapCore", argumentParser, sockets, logging, system,
-      ]),
+      ], resources: [.embedInCode("Bench/TransformersBench.py")]),
     library(
       "Worker",
       [

@@ -101,8 +101,8 @@ public struct GGUFExport: Sendable {
     if odd > 0 {
       notes.append(
         "\(odd) of \(shape.layers.count) layers keep neurons that are no multiple of \(blockWidth):"
-          + " llama-quantize leaves their ffn_down in F16 for K-quants, and needs --tensor-type "
-          + "ffn_down=f16 for Q8_0 or Q4_0")
+          + " llama-quantize leaves their ffn_down in F16; older ones want --tensor-type "
+          + "ffn_down=f16 for Q8_0 and Q4_0 (prune with --round-to 32, or 256 for K-quants)")
     }
     return notes
   }

@@ -7,4 +7,9 @@ extension ModelShape {
   public var operationsPerToken: Int {
     2 * (decoderParameterCount + vocabularySize * hiddenSize)
   }
+
+  /// Numbers that stay in the cache for every token of the context: its keys and values in all layers.
+  public var keyValueCacheCount: Int {
+    layers.reduce(0) { $0 + 2 * $1.keyValueHeadCount * headDimension }
+  }
 }

@@ -3,8 +3,11 @@ internal import Pruning
 
 extension ModelCard {
   public func markdown() -> String {
-    [frontMatter, introduction, facts, losses, layers, loading, evaluating, limits, origin]
-      .filter { !$0.isEmpty }.joined(separator: "\n")
+    [
+      frontMatter, introduction, facts, losses, layers, speed?.markdown ?? "", loading, evaluating,
+      limits, origin,
+    ]
+    .filter { !$0.isEmpty }.joined(separator: "\n")
   }
 
   // MARK: Parts

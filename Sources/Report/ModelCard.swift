@@ -34,6 +34,8 @@ public struct ModelCard: Sendable {
   public var evaluation: PruningReport.Evaluation?
   /// nil where no questions were put.
   public var taskResults: PruningReport.TaskResults?
+  /// nil where nobody has measured it.
+  public var speed: SpeedMeasurement?
   /// Whether transformers needs the Python files in the folder.
   public var needsRemoteCode: Bool
   /// The same model for llama.cpp, in the same folder; nil where there is none.

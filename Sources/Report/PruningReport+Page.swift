@@ -12,7 +12,8 @@ extension PruningReport {
       + Page.section("scores", "Distribution of the scores", scoresHTML)
       + Page.section("perplexity", "Perplexity", perplexityHTML)
       + (tasksHTML.map { Page.section("tasks", "Tasks", $0) } ?? "")
-      + Page.section("sizes", "Sizes", sizesHTML) + Page.section("workers", "Workers", workersHTML)
+      + Page.section("sizes", "Sizes", sizesHTML) + (speed?.html ?? "")
+      + Page.section("workers", "Workers", workersHTML)
       + Page.section("origin", "Provenance", originHTML)
     return Page.html(
       title: "\(model.name), pruned", body: header + "<main>\n\(sections)</main>\n" + footer)

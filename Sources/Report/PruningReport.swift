@@ -29,6 +29,8 @@ public struct PruningReport: Sendable {
   public var evaluation: Evaluation?
   /// nil where no questions were put.
   public var taskResults: TaskResults?
+  /// nil where nobody has measured it.
+  public var speed: SpeedMeasurement?
   public var files: [File]
   public var run: Run
 

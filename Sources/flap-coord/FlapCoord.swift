@@ -26,6 +26,10 @@ struct FlapCoord: ParsableCommand {
         flap-coord compare --model DIR --calibration tokens.npy --eval test.npy \
           --ratio 0.2,0.5 --output FOLDER
 
+      How much faster the result is, here:
+
+        flap-coord bench --model OUT --against DIR
+
       What a run is doing, from another terminal:
 
         flap-coord status OUT
@@ -33,7 +37,7 @@ struct FlapCoord: ParsableCommand {
     version: CoordinatorProgram.version,
     subcommands: [
       Prune.self, Calibrate.self, Search.self, Write.self, Eval.self, Compare.self, Export.self,
-      Status.self, Inspect.self, Keys.self,
+      Bench.self, Status.self, Inspect.self, Keys.self,
     ],
     defaultSubcommand: Prune.self)
 

@@ -88,7 +88,7 @@ enum Sample {
     ggufFile: String? = nil, metric: String = "WIFV", structure: String = "AL-AM",
     compensation: CompensationMethod = .bias, isSequential: Bool = false,
     predictedLoss: Double? = nil, ridges: [FittedRidge] = [],
-    taskResults: PruningReport.TaskResults? = nil
+    taskResults: PruningReport.TaskResults? = nil, speed: SpeedMeasurement? = nil
   ) -> String {
     var card = ModelCard(
       modelName: "Tiny_1", baseModel: baseModel, source: SourceCard(markdown: source),
@@ -98,6 +98,7 @@ enum Sample {
       needsRemoteCode: needsRemoteCode, ggufFile: ggufFile, version: "0.1.0")
     card.ridges = ridges
     card.taskResults = taskResults
+    card.speed = speed
     return card.markdown()
   }
 }

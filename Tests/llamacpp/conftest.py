@@ -91,13 +91,13 @@ def run(*arguments):
     return json.loads(result.stdout)
 
 
-def make_dense(folder, variant, dtype=torch.float32):
+def make_dense(folder, variant, dtype=torch.float32, **sizes):
     settings, tokenizer = VARIANTS[variant]
     torch.manual_seed(7)
-    settings = {"family": "llama"} | settings
+    settings = dict(family="llama", hidden_size=64, intermediate_size=128) | settings | sizes
     config = AutoConfig.for_model(
-        settings.pop("family"), vocab_size=VOCABULARY_SIZE, hidden_size=64, intermediate_size=128, num_hidden_layers=3,
-        max_position_embeddings=256, bos_token_id=1, eos_token_id=2, **settings,
+        settings.pop("family"), vocab_size=VOCABULARY_SIZE, num_hidden_layers=3, max_position_embeddings=256,
+        bos_token_id=1, eos_token_id=2, **settings,
     )  # fmt: skip
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():

@@ -16,8 +16,9 @@ from transformers import AutoConfig
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 BASE = dict(num_attention_heads=4, num_key_value_heads=2)
-# Heads of 12 channels, as hidden ÷ heads is in the other families.
-OWN = {"qwen3": dict(head_dim=12)}
+# Heads of 12 channels, as hidden ÷ heads is in the other families; said of Mistral, because 4.57 does
+# not work that out where RoPE is scaled by yarn or longrope.
+OWN = {"mistral": dict(head_dim=12), "qwen3": dict(head_dim=12)}
 LLAMA3 = VARIANTS["llama3"]["rope_scaling"]
 LINEAR = dict(rope_type="linear", factor=4.0)
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)

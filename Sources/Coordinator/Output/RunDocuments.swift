@@ -47,6 +47,7 @@ struct RunDocuments {
     card.ridges = ridges
     card.sparing = sparing
     card.taskResults = taskResults
+    card.speed = SpeedMeasurement.kept(in: folder)
     try AtomicFile.write(Array(card.markdown().utf8), to: folder.appending("README.md"))
   }
 
@@ -99,6 +100,7 @@ struct RunDocuments {
       files: files, run: run)
     report.ridges = ridges
     report.taskResults = taskResults
+    report.speed = SpeedMeasurement.kept(in: folder)
     try AtomicFile.write(Array(report.html().utf8), to: folder.pushing("flap/report.html"))
   }
 }
