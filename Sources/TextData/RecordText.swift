@@ -49,7 +49,7 @@ struct RecordText {
     }
   }
 
-  /// Which of a table's columns make a row's text: those that ``text(ofRow:_:)`` is given.
+  /// Which of a table's columns make a row's text: those that `text(ofRow:_:)` is given.
   func columns(among names: [String], path: String) throws(TextDataError) -> [Int] {
     guard let index = names.firstIndex(of: field) else {
       throw missing(names, RecordPlace(path: path, unit: .table, number: 0))
@@ -59,7 +59,7 @@ struct RecordText {
 
   /// The text of a row of a table.
   ///
-  /// - Parameter cells: of ``columns(among:path:)``, in that order.
+  /// - Parameter cells: of `columns(among:path:)`, in that order.
   /// - Returns: nil where it is empty or null.
   func text(ofRow cells: [Cell], _ place: RecordPlace) throws(TextDataError) -> [UInt8]? {
     let text: [UInt8]
