@@ -65,7 +65,7 @@ struct RecordText {
     return text.isEmpty ? nil : TextDocument(bytes: text)
   }
 
-  /// Which of a table's columns make a row's text: those that ``text(ofRow:_:)`` is given.
+  /// Which of a table's columns make a row's text: those that `text(ofRow:_:)` is given.
   func columns(among names: [String], path: String) throws(TextDataError) -> [Int] {
     if let index = names.firstIndex(of: field) { return [index] }
     guard let wanted = Conversation.fields(among: names) else {
@@ -76,7 +76,7 @@ struct RecordText {
 
   /// The text of a row of a table.
   ///
-  /// - Parameter cells: of ``columns(among:path:)``, in that order, and the names of those.
+  /// - Parameter cells: of `columns(among:path:)`, in that order, and the names of those.
   /// - Returns: nil where it is empty or null.
   /// - Throws: ``TextDataError`` or a `StorageError`.
   func text(

@@ -1,7 +1,7 @@
 internal import Compression
 public import SystemPackage
 
-/// A file of text, and what its name says of it; the rest its contents tell (``FileContents``).
+/// A file of text, and what its name says of it; the rest its contents tell (`FileContents`).
 public struct TextFile: Hashable, Sendable {
   public enum Form: Hashable, Sendable {
     /// One text.

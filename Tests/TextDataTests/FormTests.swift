@@ -191,7 +191,7 @@ struct FormTests {
     let tokenizer = try ByteTokenizer.tokenizer
     var generator = SeededGenerator(seed: 21)
     // Each is written and read as a file.
-    for _ in 0..<FuzzCount.perTest / 10 {
+    for _ in 0..<FuzzCount.perTest / 40 {
       var (name, bytes) = files.randomElement(using: &generator)!
       for _ in 0..<Int.random(in: 1...4, using: &generator) {
         let index = Int.random(in: 0..<bytes.count, using: &generator)
