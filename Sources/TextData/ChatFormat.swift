@@ -16,8 +16,9 @@ public struct ChatFormat: Sendable {
 
   private let contents: Result<Contents, any Error>
 
-  /// Reads the template as transformers does: `chat_template.jinja` and `chat_templates/`, or else
-  /// `chat_template` of `tokenizer_config.json` or `chat_template.json`.
+  /// Reads the template as transformers does: `chat_template.jinja` and
+  /// `additional_chat_templates/`, or else `chat_template` of `tokenizer_config.json` or
+  /// `chat_template.json`.
   ///
   /// - Parameters:
   ///   - folder: of a Hugging Face checkpoint.

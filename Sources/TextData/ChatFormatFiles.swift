@@ -59,15 +59,26 @@ struct ChatFormatFiles {
     var sources: [Source] = []
     let file = folder.appending("chat_template.jinja")
     if SmallFile.exists(file) { sources.append(try Source(file: file)) }
-    let named = folder.appending("chat_templates")
-    for name in (try? Folder.entries(of: named)) ?? [] where name.hasSuffix(".jinja") {
-      sources.append(try Source(file: named.appending(name), name: String(name.dropLast(6))))
-    }
+    sources += try self.sources(in: "additional_chat_templates")
     guard sources.isEmpty else { return sources }
-    let path = folder.appending("tokenizer_config.json").string
-    sources = try self.sources(in: config, path)
-    guard sources.isEmpty, let other = try object("chat_template.json") else { return sources }
-    return try self.sources(in: other, folder.appending("chat_template.json").string)
+    for name in ["tokenizer_config.json", "chat_template.json"] {
+      guard let members = name == "tokenizer_config.json" ? config : try object(name) else {
+        continue
+      }
+      sources = try self.sources(in: members, folder.appending(name).string)
+      guard sources.isEmpty else { return sources }
+    }
+    // As the folder of more templates was called once; transformers has forgotten it.
+    return try self.sources(in: "chat_templates")
+  }
+
+  /// Every `NAME.jinja` of a folder, if there is one.
+  private func sources(in name: String) throws -> [Source] {
+    let folder = folder.appending(name)
+    let names = (try? Folder.entries(of: folder)) ?? []
+    return try names.filter { $0.hasSuffix(".jinja") }.map {
+      try Source(file: folder.appending($0), name: String($0.dropLast(6)))
+    }
   }
 
   /// `chat_template`: one text, or a list of objects with `name` and `template`.

@@ -48,8 +48,9 @@ FOLDERS = [
     ("llama3", {"tokenizer_config.json": LLAMA3 | {"chat_template": [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D{{ bos_token }}"}]}}, False),
     ("llama3", {"tokenizer_config.json": LLAMA3 | {"chat_template": [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}]}}, True),
     ("llama3", {"tokenizer_config.json": LLAMA3 | {"chat_template": "old"}, "chat_template.jinja": "new\r\n{% if true %}\r\nx{% endif %}\n\n"}, False),
-    ("llama3", {"tokenizer_config.json": LLAMA3, "chat_template.jinja": "new", "chat_templates/tool_use.jinja": "tool"}, True),
-    ("llama3", {"tokenizer_config.json": LLAMA3 | {"chat_template": "old"}, "chat_templates/default.jinja": "named"}, False),
+    ("llama3", {"tokenizer_config.json": LLAMA3, "chat_template.jinja": "new", "additional_chat_templates/tool_use.jinja": "tool"}, True),
+    ("llama3", {"tokenizer_config.json": LLAMA3 | {"chat_template": "old"}, "additional_chat_templates/default.jinja": "named"}, False),
+    ("llama3", {"tokenizer_config.json": LLAMA3 | {"chat_template": "old"}, "chat_templates/default.jinja": "forgotten"}, False),
     # Which special tokens.
     ("qwen2", {"tokenizer_config.json": {"tokenizer_class": "Qwen2TokenizerFast"}, "chat_template.jinja": SHOW}, False),
     ("qwen2", {"tokenizer_config.json": {"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>", "pad_token": None}, "chat_template.jinja": SHOW}, False),
