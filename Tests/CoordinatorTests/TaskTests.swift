@@ -91,6 +91,41 @@ struct TaskTests {
     #expect(table[4].hasPrefix("mean ") && table[4].contains(" ± "))
   }
 
+  @Test("a pruning run puts them to both models; --resume adds them to one that is there")
+  func pruning() throws {
+    let output = folder.path("pruned")
+    let arguments = [
+      "--model", Programs.model, "--calibration", Programs.calibration, "--samples", "32",
+      "--ratio", "0.3", "--output", output, "--quiet", "--json", "--resume",
+    ]
+    #expect(try Programs.coordinator(arguments).json["tasks"] == nil)
+    let path = folder.path("both.answers")
+    let added = try Programs.coordinator(arguments + ["--tasks", questions, "--answers", path])
+    #expect(added.exitCode == 0, "\(added.standardError)")
+    let tasks = try #require(try added.json["tasks"] as? [String: Any])
+    for (name, model) in [("dense", Programs.model), ("pruned", output)] {
+      let evaluated = try Programs.coordinator([
+        "eval", "--model", model, "--tasks", questions, "--quiet", "--json",
+      ])
+      let expected = try #require(try evaluated.json["tasks"] as? [String: Any])
+      let found = try #require(tasks[name] as? [String: Any])
+      #expect(NSDictionary(dictionary: found) == NSDictionary(dictionary: expected), "\(name)")
+    }
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    #expect(lines.count == 2 * TaskTests.questionCount)
+    let card = try String(contentsOfFile: output + "/README.md", encoding: .utf8)
+    #expect(card.contains("| first | 20 | "))
+    let report = try String(contentsOfFile: output + "/flap/report.html", encoding: .utf8)
+    #expect(report.contains("acc_norm, pruned"))
+    // Once more there is nothing to do, and what was measured stays where it is not asked for.
+    let record = try Data(contentsOf: URL(fileURLWithPath: output + "/flap/run.json"))
+    for again in [arguments + ["--tasks", questions], arguments] {
+      let outcome = try Programs.coordinator(again)
+      #expect(outcome.exitCode == 0 && outcome.standardOutput.isEmpty)
+      #expect(try Data(contentsOf: URL(fileURLWithPath: output + "/flap/run.json")) == record)
+    }
+  }
+
   @Test("contexts longer than the model's window lose their beginnings, which is told once")
   func tooLong() throws {
     let long = String(repeating: "The farmer sees a wolf. ", count: 200)
@@ -153,7 +188,7 @@ struct TaskTests {
       (
         ["--data", Programs.model + "/test.npy", "--answers", empty], "--answers goes with --tasks"
       ),
-      (["--tasks", questions, "--answers", questions], "is what this command reads"),
+      (["--tasks", questions, "--answers", questions], "what this command reads"),
       (["--tasks", questions, "--stride", "4"], "--stride goes with --data"),
     ] {
       let outcome = try Programs.coordinator(["eval", "--model", Programs.model] + arguments)

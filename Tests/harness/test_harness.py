@@ -24,15 +24,25 @@ MODELS = {
     "pruned": ["--ratio", 0.3],
     "uniform": ["--ratio", 0.3, "--structure", "UL-UM", "--uniform"],
 }
-OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+# One thread each: several run at once, and threads that wait for each other on a busy machine take many
+# times as long.
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 
-def run(*command, **options):
-    result = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=900,
-        env=os.environ | OFFLINE, **options)  # fmt: skip
-    assert result.returncode == 0, result.stderr[-4000:]
-    return result.stdout
+def start(*command):
+    return subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | ENVIRONMENT)  # fmt: skip
+
+
+def end(process):
+    output, errors = process.communicate(timeout=1800)
+    assert process.returncode == 0, errors[-4000:]
+    return output
+
+
+def run(*command):
+    return end(start(*command))
 
 
 @pytest.fixture(scope="session")
@@ -52,25 +62,50 @@ def questions(tasks):
     return path
 
 
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """The folder of each model."""
+    folders = {}
+    for name, options in MODELS.items():
+        folders[name] = MODEL
+        if options is not None:
+            folders[name] = tmp_path_factory.mktemp(name) / "model"
+            run(COORDINATOR, "--model", MODEL, "--calibration", MODEL / "calibration.npy",
+                "--samples", 64, *options, "--output", folders[name], "--quiet")  # fmt: skip
+    return folders
+
+
 @pytest.fixture(scope="session", params=MODELS)
-def model(request, tmp_path_factory):
-    options = MODELS[request.param]
-    if options is None:
-        return MODEL
-    folder = tmp_path_factory.mktemp(request.param) / "model"
-    run(COORDINATOR, "--model", MODEL, "--calibration", MODEL / "calibration.npy", "--samples", 64,
-        *options, "--output", folder, "--quiet")  # fmt: skip
-    return folder
+def name(request):
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def harness(model, tasks, tmp_path_factory):
+def model(name, models):
+    return models[name]
+
+
+@pytest.fixture(scope="session")
+def harness_runs(models, tasks, tmp_path_factory):
+    """The harness at work on all models at once, each with the folder of what it writes."""
+    runs = {}
+    for name, model in models.items():
+        folder = tmp_path_factory.mktemp(f"harness-{name}")
+        runs[name] = folder, start(
+            pathlib.Path(sys.executable).parent / "lm_eval", "--model", "hf", "--model_args",
+            f"pretrained={model},trust_remote_code=True,dtype=float32", "--tasks",
+            ",".join(f"own_{task}" for task in TASKS), "--include_path", tasks, "--device", "cpu",
+            "--batch_size", 64, "--output_path", folder, "--log_samples")  # fmt: skip
+    yield runs
+    for _, process in runs.values():
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def harness(name, harness_runs):
     """The harness' figures by task, and log-likelihoods by task and question."""
-    folder = tmp_path_factory.mktemp("harness")
-    run(pathlib.Path(sys.executable).parent / "lm_eval", "--model", "hf", "--model_args",
-        f"pretrained={model},trust_remote_code=True,dtype=float32", "--tasks",
-        ",".join(f"own_{name}" for name in TASKS), "--include_path", tasks, "--device", "cpu",
-        "--batch_size", 64, "--output_path", folder, "--log_samples")  # fmt: skip
+    folder, process = harness_runs[name]
+    end(process)
     (results,) = folder.glob("**/results_*.json")
     figures = json.loads(results.read_text())["results"]
     samples = {}
