@@ -36,20 +36,24 @@ public final class Interruption {
 
   deinit {
     for source in sources { source.cancel() }
+    for (number, handler) in zip(Interruption.numbers, earlier) { Glibc.signal(number, handler) }
     // Dispatch blocks a signal in the thread that it came to.
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    for (number, handler) in zip(Interruption.numbers, earlier) {
-      Glibc.signal(number, handler)
-      sigaddset(&signals, number)
-    }
-    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    Interruption.unblock()
   }
 
   /// From now on a signal ends this process with its code, as long as there is nothing to be finished:
   /// a program that reads and checks its input.
   public static func endProcess() {
     for number in numbers { Glibc.signal(number) { _exit(Interruption.exitCode($0)) } }
+    // Who started it may have blocked them for itself.
+    unblock()
+  }
+
+  private static func unblock() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in numbers { sigaddset(&signals, number) }
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
   /// Of a process that a signal has ended, as shells have it: 130 after Ctrl-C, 143 after SIGTERM.

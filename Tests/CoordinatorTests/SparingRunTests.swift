@@ -44,7 +44,7 @@ struct SparingRunTests {
     #expect(written.exitCode == 0, "\(written.standardError)")
     let card = try String(contentsOfFile: folder.path("pruned/README.md"), encoding: .utf8)
     #expect(card.contains("- asked for: layers 0,4-5 keep all heads and neurons\n"))
-    #expect(card.contains("| 4 | 4 of 4 | 4 of 4 | 352 of 352 |"))
+    #expect(card.contains("| 4 | 8 of 8 | 4 of 4 | 352 of 352 |"))
   }
 
   @Test("attention is spared, or all falls on it; other layers than without")

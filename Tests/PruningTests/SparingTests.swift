@@ -47,7 +47,7 @@ import Testing
       spared.plan.layers == [alone.plan.layers[0], all.layers[1], alone.plan.layers[1]])
     #expect(spared.threshold == alone.threshold)
     #expect((spared.reached.decoderLayers - alone.reached.decoderLayers * 2 / 3).magnitude < 1e-12)
-    #expect(spared.reached.decoderLayers > 0.1)
+    #expect(spared.reached.decoderLayers > 0.05)
   }
 
   @Test func ratioZeroKeepsEverythingWhateverStays() throws {
