@@ -59,7 +59,7 @@ extension Llama {
         tile.values(), stride: tile.stride, rows: tile.rows.count,
         heads: tile.outputs.count / shape.headDimension)
     }
-    let table = rotary(length: layout.tokensPerSample)
+    let table = rotary(length: layout.longestSample)
     layout.forPieces(in: tile.rows) { piece in
       table.withTable { cosines, sines in
         Elementwise.rope(

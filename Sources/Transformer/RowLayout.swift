@@ -18,6 +18,8 @@ struct RowLayout: Sendable {
   let segments: [Segment]
   /// Tokens of each sample, those that it shares included.
   let sampleLengths: [Int]
+  /// Of those: what is shared has one rotation, also where that goes by a sample's length (LongRoPE).
+  let longestSample: Int
   let rowCount: Int
   let tokenCount: Int
 
@@ -30,6 +32,7 @@ struct RowLayout: Sendable {
         samples: sample..<sample + 1)
     }
     sampleLengths = Array(repeating: tokensPerSample, count: sampleCount)
+    longestSample = tokensPerSample
     rowCount = sampleCount * rows
     tokenCount = sampleCount * tokensPerSample
   }
@@ -57,6 +60,7 @@ struct RowLayout: Sendable {
     }
     self.segments = segments
     sampleLengths = lengths
+    longestSample = lengths.max() ?? 0
     rowCount = rows
     tokenCount = tokens
   }

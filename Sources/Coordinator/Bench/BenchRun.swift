@@ -117,8 +117,8 @@ extension SpeedMeasurement {
   ) throws {
     do {
       engines.append(try measure())
-    } catch ClusterError.interrupted {
-      throw ClusterError.interrupted
+    } catch ClusterError.interrupted(let signal) {
+      throw ClusterError.interrupted(signal: signal)
     } catch let failure as ForeignProgram.Failure {
       notMeasured.append("not measured in \(engine): \(failure.reason)")
     } catch {
