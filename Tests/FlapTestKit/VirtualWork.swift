@@ -130,7 +130,7 @@ public enum VirtualWork {
   }
 
   /// Questions of two units.
-  static let questions = (0..<2).map { number in
+  public static let questions = (0..<2).map { number in
     ScoreWork(
       number: number,
       [
