@@ -129,12 +129,12 @@ extension SpeedMeasurement {
   fileprivate var table: String {
     let lines = [head] + rows
     let widths = head.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-    return
-      (lines.map { line in
-        zip(line.indices, line).map { column, text in
-          column == 0
-            ? Format.leading(text, widths[0]) : Format.column(text, max(widths[column], 10) + 2)
-        }.joined()
-      } + [""] + circumstances).joined(separator: "\n")
+    let body: [String] = lines.map { line in
+      zip(line.indices, line).map { column, text in
+        column == 0
+          ? Format.leading(text, widths[0]) : Format.column(text, max(widths[column], 10) + 2)
+      }.joined()
+    }
+    return (body + [""] + circumstances).joined(separator: "\n")
   }
 }
