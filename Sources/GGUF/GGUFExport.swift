@@ -35,8 +35,8 @@ public struct GGUFExport: Sendable {
   /// of its weights.
   ///
   /// - Parameter elementType: BF16, F16 or F32; nil: the type of the embedding.
-  /// - Throws: ``GGUFError``, ``TokenizerError``, ``ConfigurationError``, ``CheckpointError``,
-  ///   ``StorageError``.
+  /// - Throws: ``GGUFError``, `TokenizerError`, `ConfigurationError`, `CheckpointError`,
+  ///   `StorageError`.
   public init(directory: FilePath, elementType: ElementType? = nil) throws {
     let facts = try ModelFacts(directory: directory)
     checkpoint = try Checkpoint(directory: directory)
@@ -64,7 +64,7 @@ public struct GGUFExport: Sendable {
   ///
   /// - Parameter onTensor: called after each tensor with its bytes; what it throws ends the
   ///   writing, and nothing stays.
-  /// - Throws: ``StorageError``, ``CheckpointError``, ``GGUFError/beyondFloat16(tensor:value:)``.
+  /// - Throws: `StorageError`, `CheckpointError`, ``GGUFError/beyondFloat16(tensor:value:)``.
   public func write(
     to path: FilePath, onTensor: (_ byteCount: Int) throws -> Void = { _ in }
   ) throws -> CommittedFile {

@@ -9,7 +9,7 @@ struct JSONObject {
   private let fields: [String: Any]
 
   /// - Returns: nil when the file is not there.
-  /// - Throws: ``StorageError``, or ``GGUFError/wrongField(path:field:reason:)``.
+  /// - Throws: `StorageError`, or ``GGUFError/wrongField(path:field:reason:)``.
   init?(_ path: FilePath) throws {
     guard SmallFile.exists(path) else { return nil }
     let bytes = try SmallFile.read(path, limit: Limits.jsonFileBytes)

@@ -12,7 +12,7 @@ struct TensorStream: ~Copyable {
 
   init() { buffer = Array(repeating: 0, count: TensorStream.bufferBytes) }
 
-  /// - Throws: ``StorageError``, or ``GGUFError/beyondFloat16(tensor:value:)``.
+  /// - Throws: `StorageError`, or ``GGUFError/beyondFloat16(tensor:value:)``.
   mutating func copy(
     _ view: TensorView, as type: ElementType, _ order: RowOrder, to writer: inout GGUFWriter
   ) throws {

@@ -13,7 +13,7 @@ struct Vocabulary {
   private(set) var notes: [String] = []
 
   /// - Parameter rowCount: rows of the embedding; ids that no token has are filled up to there.
-  /// - Throws: ``GGUFError``, ``TokenizerError``, ``StorageError``.
+  /// - Throws: ``GGUFError``, `TokenizerError`, `StorageError`.
   init(directory: FilePath, rowCount: Int, configuration: JSONObject) throws {
     let source = try TokenizerSource(directory: directory)
     let contents = source.contents

@@ -59,9 +59,8 @@ extension Llama {
         tile.values(), stride: tile.stride, rows: tile.rows.count,
         heads: tile.outputs.count / shape.headDimension)
     }
-    let table = rotary(length: layout.longestSample)
     layout.forPieces(in: tile.rows) { piece in
-      table.withTable { cosines, sines in
+      rotary(length: piece.longestSample).withTable { cosines, sines in
         Elementwise.rope(
           block: tile.values() + (piece.row - tile.rows.lowerBound) * tile.stride,
           stride: tile.stride, rows: piece.tokens.count,

@@ -13,13 +13,14 @@ struct RowLayout: Sendable {
     let row: Int
     /// Which hold it: several share what they begin with.
     let samples: Range<Int>
+    /// Tokens of the longest sample of its group: what is shared has one rotation, also where that
+    /// goes by a sample's length (LongRoPE).
+    let longestSample: Int
   }
 
   let segments: [Segment]
   /// Tokens of each sample, those that it shares included.
   let sampleLengths: [Int]
-  /// Of those: what is shared has one rotation, also where that goes by a sample's length (LongRoPE).
-  let longestSample: Int
   let rowCount: Int
   let tokenCount: Int
 
@@ -29,10 +30,9 @@ struct RowLayout: Sendable {
     segments = (0..<sampleCount).map { sample in
       Segment(
         firstToken: sample * tokensPerSample, positions: 0..<tokensPerSample, row: sample * rows,
-        samples: sample..<sample + 1)
+        samples: sample..<sample + 1, longestSample: tokensPerSample)
     }
     sampleLengths = Array(repeating: tokensPerSample, count: sampleCount)
-    longestSample = tokensPerSample
     rowCount = sampleCount * rows
     tokenCount = sampleCount * tokensPerSample
   }
@@ -41,10 +41,12 @@ struct RowLayout: Sendable {
   init(_ groups: [SampleGroup]) {
     var (segments, lengths): ([Segment], [Int]) = ([], [])
     var (rows, tokens) = (0, 0)
-    func add(_ positions: Range<Int>, _ samples: Range<Int>) {
+    func add(_ positions: Range<Int>, _ samples: Range<Int>, of group: SampleGroup) {
       guard !positions.isEmpty else { return }
       segments.append(
-        Segment(firstToken: tokens, positions: positions, row: rows, samples: samples))
+        Segment(
+          firstToken: tokens, positions: positions, row: rows, samples: samples,
+          longestSample: group.sampleLengths.max() ?? 0))
       tokens += positions.count
       rows += Tile.count(ofRows: positions.count) * Tile.side
     }
@@ -52,15 +54,14 @@ struct RowLayout: Sendable {
       let first = lengths.count
       let beginning = group.beginning.count
       lengths += group.sampleLengths
-      add(0..<beginning, first..<lengths.count)
+      add(0..<beginning, first..<lengths.count, of: group)
       for (index, branch) in group.branches.enumerated() {
         let sample = first + index
-        add(beginning..<beginning + branch.count, sample..<sample + 1)
+        add(beginning..<beginning + branch.count, sample..<sample + 1, of: group)
       }
     }
     self.segments = segments
     sampleLengths = lengths
-    longestSample = lengths.max() ?? 0
     rowCount = rows
     tokenCount = tokens
   }
@@ -93,6 +94,7 @@ struct RowLayout: Sendable {
     let row: Int
     /// The number of the first token among the leaf's.
     let firstToken: Int
+    let longestSample: Int
   }
 
   /// The tokens in some rows, segment by segment.
@@ -109,7 +111,8 @@ struct RowLayout: Sendable {
       body(
         Piece(
           samples: segment.samples, tokens: position + first..<position + end,
-          row: segment.row + first, firstToken: segment.firstToken + first))
+          row: segment.row + first, firstToken: segment.firstToken + first,
+          longestSample: segment.longestSample))
     }
   }
 

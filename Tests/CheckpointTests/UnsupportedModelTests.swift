@@ -15,8 +15,6 @@ struct UnsupportedModelTests {
       .qwen2, "\"rope_parameters\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5}",
       "rope_parameters.partial_rotary_factor is 0.5"
     ),
-    (.mistral, "\"rope_scaling\": {\"rope_type\": \"yarn\"}", "rope_type is yarn"),
-    (.mistral, "\"rope_scaling\": {\"type\": \"longrope\"}", "rope_type is longrope"),
     (.mistral, "\"rope_scaling\": {\"type\": \"dynamic\"}", "rope_type is dynamic"),
     (
       .qwen2, "\"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": [1, 2]}",

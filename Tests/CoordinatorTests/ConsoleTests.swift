@@ -18,7 +18,7 @@ struct ConsoleTests {
       ] + more)
   }
 
-  @Test("--quiet: results that stand in files are not told, others are; of the log only errors")
+  @Test("--quiet: results that stand in files are not told, others are; of the log only warnings")
   func quiet() throws {
     let statistics = folder.path("statistics.safetensors")
     let silent = try [
@@ -27,10 +27,9 @@ struct ConsoleTests {
         "search", "--statistics", statistics, "--ratio", "0.3", "--output",
         folder.path("plan.safetensors"), "--quiet",
       ]),
-      // UL-UM takes whole groups of every layer: the ratio that is reached is warned of, else.
       Programs.coordinator([
         "--model", Programs.model, "--calibration", Programs.calibration, "--samples", "32",
-        "--ratio", "0.2", "--structure", "UL-UM", "--output", folder.path("pruned"), "--quiet",
+        "--ratio", "0.2", "--output", folder.path("pruned"), "--quiet",
       ]),
       Programs.coordinator([
         "export", "--model", Programs.model, "--output", folder.path("model.gguf"), "--quiet",
@@ -49,6 +48,13 @@ struct ConsoleTests {
       #expect(outcome.exitCode == 0 && outcome.standardError.isEmpty)
       #expect(outcome.standardOutput.contains(word))
     }
+    // It takes whole groups of every layer: the ratio that is reached is another.
+    let warned = try Programs.coordinator([
+      "search", "--statistics", statistics, "--ratio", "0.2", "--structure", "UL-UM", "--output",
+      folder.path("uniform.safetensors"), "--quiet",
+    ])
+    #expect(warned.exitCode == 0 && warned.standardOutput.isEmpty)
+    #expect(warned.standardError.hasPrefix("warning: reached a ratio of "))
     let failed = try calibrate("--quiet", "--worker-program", "/nonexistent")
     #expect(failed.exitCode != 0 && failed.standardError.contains("cannot start /nonexistent"))
   }

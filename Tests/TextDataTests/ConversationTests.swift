@@ -160,7 +160,8 @@ import Tokenizer
     ),
     (
       "x", #"{"instruction": "a"}"#,
-      "DATA/a.jsonl, line 2 has no text in the field \"text\": name another with --text-field"
+      "DATA/a.jsonl, line 2 has no text in the field \"text\": name another with --text-field "
+        + "(there are instruction)"
     ),
   ]
 

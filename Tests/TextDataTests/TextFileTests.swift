@@ -189,7 +189,7 @@ import Tokenizer
       ("a.docx", [0x50, 0x4B, 3, 4], "word processor, which is not read: pandoc"),
       (
         "a.parquet", Array("version https://git-lfs.github.com/spec/v1\n".utf8),
-        "a pointer of Git LFS, not the file itself, which is not read: git lfs pull"
+        "is a pointer of Git LFS, not the file that it stands for"
       ),
       ("a.parquet", Array("{\"text\": \"a\"}".utf8), "it is not Parquet"),
       ("a.arrow", Array("{\"text\": \"a\"}".utf8), "it is not Arrow"),

@@ -61,6 +61,12 @@ struct ScoreTests {
       // What is left of it, something else, and nothing at all.
       let branches = [Array(tokens.dropFirst(shared).prefix(9)), Array(other.prefix(5)), []]
       let texts = branches.map { beginning + $0 }
+      // Beyond the original context LongRoPE rotates otherwise: a group by its longest text.
+      if name.contains("longrope"), texts.contains(where: { $0.count <= 24 }),
+        texts.contains(where: { $0.count > 16 })
+      {
+        continue
+      }
       let together = Leaf([SampleGroup(beginning: beginning, branches: branches)])
       var places: [[Int]] = []
       var next = shared

@@ -19,7 +19,7 @@ public struct ScoredText: Hashable, Sendable {
 /// Nothing here decides a bit of the result: a text's numbers do not depend on its neighbours.
 public struct ScoringLayout: Sendable {
   public let leaves: [ScoreLeaf]
-  /// Of the longest text, rounded up to whole ``blockTokens``.
+  /// Of the longest text, rounded up to whole blocks of 32.
   public let tokensPerText: Int
   /// Texts of this length for which a leaf has room.
   public let textsPerLeaf: Int

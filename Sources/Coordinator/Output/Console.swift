@@ -14,7 +14,7 @@ public struct Console: Sendable {
   let width: Int?
 
   /// - Parameters:
-  ///   - isQuiet: nothing but errors is logged, and no result is shown that stands in files.
+  ///   - isQuiet: nothing but warnings and errors is logged, and no result is shown that stands in files.
   ///   - logsJSON: log lines are JSON objects, one per line.
   public init(isJSON: Bool, isQuiet: Bool, isVerbose: Bool, logsJSON: Bool = false) {
     self.isJSON = isJSON
@@ -25,7 +25,7 @@ public struct Console: Sendable {
     var log = Logger(label: "flap") { _ -> any LogHandler in
       logsJSON ? JSONLogHandler() : StandardErrorHandler(screen: screen)
     }
-    log.logLevel = isVerbose ? .debug : isQuiet ? .error : .info
+    log.logLevel = isVerbose ? .debug : isQuiet ? .warning : .info
     self.log = log
   }
 
