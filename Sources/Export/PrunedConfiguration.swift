@@ -30,6 +30,11 @@ public enum PrunedConfiguration {
     // `attention_bias` and `mlp_bias` stay what they are: they speak of q, k, v, gate and up too.
     fields["flap_bias"] = .flag(compensating || fields["flap_bias"] == .flag(true))
     fields["per_layer_config"] = .object(perLayer(pruned, global: fields))
+    // transformers 5 asks for the count of heads there, though head_dim says what it wants to know,
+    // and ends where layers have counts of their own.
+    if case .longRope = shape.rotaryEmbedding.scaling {
+      fields["allow_global_per_layer_attribute_access"] = .flag(true)
+    }
     RotaryFields.unify(shape.rotaryEmbedding, in: &fields)
     return try JSONValue.object(fields).formatted()
   }
@@ -49,7 +54,9 @@ public enum PrunedConfiguration {
       case .object(var fields) = try JSONValue(parsing: dense.json),
       let layer = pruned.layers.first
     else { preconditionFailure("the configuration was read before") }
-    for key in ["auto_map", "flap_bias", "per_layer_config"] { fields[key] = nil }
+    for key in [
+      "auto_map", "flap_bias", "per_layer_config", "allow_global_per_layer_attribute_access",
+    ] { fields[key] = nil }
     fields["model_type"] = .text(target.modelType)
     fields["architectures"] = .list([.text(target.architecture)])
     fields["head_dim"] = .whole(pruned.headDimension)

@@ -25,7 +25,8 @@ enum ConfigurationVocabulary {
     "pretraining_tp", "problem_type", "resid_pdrop", "return_dict", "return_dict_in_generate",
     "task_specific_params", "tf_legacy_loss", "tie_encoder_decoder", "tie_last_hidden_states",
     "torch_dtype", "torchscript", "transformers.js_config", "transformers_version",
-    "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache", "cross_attention_hidden_size",
+    "allow_global_per_layer_attribute_access", "unsloth_fixed", "unsloth_version", "use_bfloat16",
+    "use_cache", "cross_attention_hidden_size",
     // Tokens of the tokenizer.
     "bos_token_id", "decoder_start_token_id", "eos_token_id", "pad_token_id", "sep_token_id",
     "tokenizer_class",
