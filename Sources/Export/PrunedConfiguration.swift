@@ -32,8 +32,9 @@ public enum PrunedConfiguration {
     fields["per_layer_config"] = .object(perLayer(pruned, global: fields))
     // transformers 5 asks for the count of heads there, though head_dim says what it wants to know,
     // and ends where layers have counts of their own.
-    if case .longRope = shape.rotaryEmbedding.scaling {
-      fields["allow_global_per_layer_attribute_access"] = .flag(true)
+    switch shape.rotaryEmbedding.scaling {
+    case .yarn, .longRope: fields["allow_global_per_layer_attribute_access"] = .flag(true)
+    default: break
     }
     RotaryFields.unify(shape.rotaryEmbedding, in: &fields)
     return try JSONValue.object(fields).formatted()
