@@ -1,6 +1,18 @@
 import FlapCore
 
 extension StructureSearch {
+  /// AL-AM, cut as was asked for.
+  ///
+  /// - Parameter least: what stays in any case.
+  func selectAdaptively(
+    _ scores: UnitScores, least: Selection, budget: UnitBudget
+  ) -> Selection {
+    switch cut {
+    case .published: selectAsPublished(scores, budget: budget)
+    case .fitted: selectFittingly(scores, least: least, budget: budget)
+    }
+  }
+
   /// AL-AM: all groups and neurons of the model in descending order of standardized score (a
   /// stable sort: all groups, layer by layer, come before all neurons); the cut is where the
   /// summed cost comes nearest to (1 − ratio) · total, the first such place; what scores strictly
@@ -8,7 +20,7 @@ extension StructureSearch {
   ///
   /// Costs are summed as integers. An implementation that sums rounded fractions (a group as
   /// cost / 3) can place the cut one unit elsewhere where two places are equally near.
-  func selectAdaptively(_ scores: UnitScores, budget: UnitBudget) -> Selection {
+  private func selectAsPublished(_ scores: UnitScores, budget: UnitBudget) -> Selection {
     let threshold = threshold(scores, budget: budget)
     return Selection(
       of: scores, threshold: threshold, keepingGroup: { _, score in score > threshold },
@@ -40,7 +52,9 @@ extension StructureSearch {
   /// stay instead, until the cost is within half a neuron.
   ///
   /// - Parameter least: what stays in any case.
-  func selectFittingly(_ scores: UnitScores, least: Selection, budget: UnitBudget) -> Selection {
+  private func selectFittingly(
+    _ scores: UnitScores, least: Selection, budget: UnitBudget
+  ) -> Selection {
     let target = Double(budget.total) * (1 - ratio)
     let units = rankedUnits(scores, budget: budget)
     var kept = units.map { least.keeps($0) }

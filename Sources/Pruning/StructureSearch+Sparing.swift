@@ -26,14 +26,18 @@ extension StructureSearch {
   }
 
   /// AL-AM with a threshold for groups and one for neurons, each kind to a ratio of its own.
+  ///
+  /// - Parameter least: what stays in any case.
   func selectAdaptively(
-    _ scores: UnitScores, ratios: PerTap<Double>, shape: ModelShape, budget: UnitBudget
+    _ scores: UnitScores, ratios: PerTap<Double>, least: Selection, shape: ModelShape,
+    budget: UnitBudget
   ) -> Selection {
     var selection = Selection(layers: PruningPlan(keepingAllOf: shape).layers)
     for tap in Tap.allCases where ratios[tap] > 0 {
       var search = self
       search.ratio = ratios[tap]
-      let kept = search.selectAdaptively(scores.only(tap), budget: budget.only(tap, of: shape))
+      let kept = search.selectAdaptively(
+        scores.only(tap), least: least, budget: budget.only(tap, of: shape))
       for layer in selection.layers.indices {
         selection.layers[layer][tap] = kept.layers[layer][tap]
       }

@@ -90,15 +90,10 @@ public struct StructureSearch: Hashable, Sendable {
     switch structure {
     case .adaptive:
       let units = UnitScores(standardizing: scores, shape: shape)
-      if let ratios {
-        return selectAdaptively(units, ratios: ratios, shape: shape, budget: budget)
-      }
-      return switch cut {
-      case .published: selectAdaptively(units, budget: budget)
-      case .fitted:
-        selectFittingly(
-          units, least: Selection(best: UnitScores(summing: scores, shape: shape)), budget: budget)
-      }
+      let least = Selection(best: UnitScores(summing: scores, shape: shape))
+      guard let ratios else { return selectAdaptively(units, least: least, budget: budget) }
+      return selectAdaptively(
+        units, ratios: ratios, least: least, shape: shape, budget: budget)
     case .uniform:
       return selectUniformly(UnitScores(summing: scores, shape: shape), ratios: ratios)
     case .adaptiveLayersManualModules:

@@ -3,7 +3,6 @@ enum ForeignFormat: Hashable, CaseIterable {
   case bzip2, brotli, zip, sevenZip, rar, tar
   case featherV1, pickle, orc, avro, hdf5, sqlite, npz
   case pdf, word, excel
-  case gitLFSPointer
   case spreadJSON
 
   /// By what a file begins with.
@@ -35,7 +34,6 @@ enum ForeignFormat: Hashable, CaseIterable {
     (Array("FEA1".utf8), .featherV1), (Array("ORC".utf8) + [0x08], .orc),
     (Array("Obj".utf8) + [0x01], .avro), ([0x89, 0x48, 0x44, 0x46], .hdf5),
     (Array("SQLite format 3".utf8), .sqlite), (Array("%PDF-".utf8), .pdf),
-    (Array("version https://git-lfs.github.com/".utf8), .gitLFSPointer),
   ]
 
   private static let suffixes: [(text: String, format: ForeignFormat)] = [
@@ -61,7 +59,6 @@ enum ForeignFormat: Hashable, CaseIterable {
     case .pdf: "PDF"
     case .word: "a document of a word processor"
     case .excel: "a spreadsheet"
-    case .gitLFSPointer: "a pointer of Git LFS, not the file itself"
     case .spreadJSON: "JSON objects of several lines each"
     }
   }
@@ -99,7 +96,6 @@ enum ForeignFormat: Hashable, CaseIterable {
         + "\(file) \(ForeignFormat.quoted(ForeignFormat.stem(path) + ".npy"))"
     case .pdf: "pdftotext \(file) \(text)"
     case .word: "pandoc -t plain \(file) -o \(text)"
-    case .gitLFSPointer: "git lfs pull"
     case .spreadJSON:
       "jq -c . \(file) > " + ForeignFormat.quoted(ForeignFormat.stem(path) + ".jsonl")
     }

@@ -10,25 +10,13 @@ struct JSONLineDocuments: ~Copyable, DocumentSource {
   }
 
   mutating func next() throws -> TextDocument? {
-    while let byteCount = try nextLine() {
+    while let byteCount = try buffer.nextLine() {
       line += 1
       let text = try text(ofLine: 0..<byteCount)
-      // Its end, which the last one may lack.
-      buffer.use(min(byteCount + 1, buffer.count))
+      buffer.useLine(byteCount)
       if let text { return text }
     }
     return nil
-  }
-
-  /// - Returns: the bytes of the next line without its end; nil at the end of the file.
-  private mutating func nextLine() throws -> Int? {
-    var searched = 0
-    while true {
-      if let end = buffer.firstIndex(of: UInt8(ascii: "\n"), from: searched) { return end }
-      searched = buffer.count
-      guard try buffer.readMore() else { break }
-    }
-    return buffer.count == 0 ? nil : buffer.count
   }
 
   /// - Returns: nil for a blank line and an empty text.

@@ -104,3 +104,24 @@ struct TextBuffer: ~Copyable {
     }
   }
 }
+
+// MARK: Lines
+
+extension TextBuffer {
+  /// Reads until a whole line is here.
+  ///
+  /// - Returns: the bytes of the next line without its end; nil at the end of the text.
+  /// - Throws: ``TextDataError`` or a `StorageError`.
+  mutating func nextLine() throws -> Int? {
+    var searched = 0
+    while true {
+      if let end = firstIndex(of: UInt8(ascii: "\n"), from: searched) { return end }
+      searched = count
+      guard try readMore() else { break }
+    }
+    return count == 0 ? nil : count
+  }
+
+  /// Goes over a line and its end, which the last one may lack.
+  mutating func useLine(_ byteCount: Int) { use(min(byteCount + 1, count)) }
+}

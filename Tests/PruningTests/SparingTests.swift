@@ -108,6 +108,20 @@ import Testing
     #expect(result.plan.layers.allSatisfy { $0.keptGroups[1] })
   }
 
+  /// The same, cut at the ratio: 13 neurons of the one kind, four groups of the other.
+  @Test func eachKindIsCutAtItsRatio() throws {
+    func kept(sparing tap: Tap) throws -> SearchResult {
+      try StructureSearch(
+        structure: .adaptive, ratio: 0.2, cut: .fitted,
+        sparing: Sparing(moduleRatio: .init(tap: tap, ratio: 0))
+      ).run(scores: scores, shape: shape)
+    }
+    let neurons = try kept(sparing: .attentionOutput)
+    #expect(neurons.keptGroups == [2, 2, 2] && neurons.keptNeurons.reduce(0, +) == 13)
+    let groups = try kept(sparing: .mlpDown)
+    #expect(groups.keptNeurons == [8, 8, 8] && groups.keptGroups.reduce(0, +) == 4)
+  }
+
   /// UL-UM: r = ⌊ratio · units⌋ of each kind goes. (0.2 · 168 − 0.5 · 96) < 0; with 0.1 of attention
   /// (none of two groups) the MLPs lose (33.6 − 9.6) / 72 of theirs, ⌊8/3⌋ = 2 of eight.
   @Test func everyLayerLosesTheRatiosOfItsModules() throws {
