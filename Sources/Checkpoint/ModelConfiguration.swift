@@ -98,6 +98,7 @@ public struct ModelConfiguration: Sendable {
     let keyValueHeads = try fields.sizeIfPresent("num_key_value_heads") ?? usual ?? heads
     let intermediate = try fields.size("intermediate_size")
     let windows = try family.attentionWindows(fields, layerCount: count)
+    let experts = try family.experts(fields, layerCount: count)
     let perLayer = try fields.nested("per_layer_config")?.nestedByNumber() ?? [:]
     for (index, own) in perLayer.sorted(by: { $0.key < $1.key }) {
       try checkOverrides(own, layer: index, of: count, fields)
@@ -105,11 +106,13 @@ public struct ModelConfiguration: Sendable {
     var layers: [LayerShape] = []
     for index in 0..<count {
       let own = perLayer[index]
+      let ownSize = try own?.sizeIfPresent("intermediate_size")
+      let size = experts[index]?.intermediateSize ?? ownSize ?? intermediate
       let layer = LayerShape(
         headCount: try own?.sizeIfPresent("num_attention_heads") ?? heads,
         keyValueHeadCount: try own?.sizeIfPresent("num_key_value_heads") ?? keyValueHeads,
-        intermediateSize: try own?.sizeIfPresent("intermediate_size") ?? intermediate,
-        attentionWindow: windows[index])
+        intermediateSize: size,
+        attentionWindow: windows[index], experts: experts[index]?.shape)
       guard layer.headCount % layer.keyValueHeadCount == 0 else {
         throw (own ?? fields).error(
           "num_key_value_heads",

@@ -48,6 +48,13 @@ extension LayerShape {
   fileprivate var identity: String {
     let window = attentionWindow.map { "Optional(\($0))" } ?? "nil"
     return "FlapCore.LayerShape(headCount: \(headCount), keyValueHeadCount: \(keyValueHeadCount), "
-      + "intermediateSize: \(intermediateSize), attentionWindow: \(window))"
+      + "intermediateSize: \(intermediateSize), attentionWindow: \(window)"
+      + (experts.map { ", experts: \($0.identity)" } ?? "") + ")"
+  }
+}
+
+extension ExpertsShape {
+  fileprivate var identity: String {
+    "[\(count), \(countPerToken), \(normalizesGates), \(names.rawValue)]"
   }
 }

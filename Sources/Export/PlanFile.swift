@@ -7,7 +7,8 @@ public import SystemPackage
 /// `plan.safetensors`: what is kept.
 ///
 /// Per layer L, U8: `model.layers.L.self_attn.kept_groups` [kv groups],
-/// `model.layers.L.mlp.kept_neurons` [intermediate]. Metadata: format "flap-plan", version, metric,
+/// `model.layers.L.mlp.kept_neurons` [intermediate], with experts of each after another, and then
+/// `model.layers.L.mlp.kept_experts` [experts]. Metadata: format "flap-plan", version, metric,
 /// structure, ratio_asked, ratio_reached, model_digest, model_full_digest, data_digest, shape (of the dense
 /// model), uniform ("true" where the checkpoint is to be one of a class of transformers itself); where
 /// something was spared, excluded_layers ("0,1,30-31"), attention_ratio or mlp_ratio.
@@ -67,8 +68,12 @@ public struct PlanFile: Sendable {
       let groups = try file.flags(
         PlanFile.groupsName(index), count: layer.keyValueHeadCount)
       let neurons = try file.flags(
-        PlanFile.neuronsName(index), count: layer.intermediateSize)
-      layers.append(PruningPlan.Layer(keptGroups: groups, keptNeurons: neurons))
+        PlanFile.neuronsName(index), count: layer.neuronCount)
+      let experts = try layer.experts.map {
+        try file.flags(PlanFile.expertsName(index), count: $0.count)
+      }
+      layers.append(
+        PruningPlan.Layer(keptGroups: groups, keptNeurons: neurons, keptExperts: experts ?? []))
     }
     plan = PruningPlan(layers: layers)
     do {
@@ -83,6 +88,9 @@ public struct PlanFile: Sendable {
     for (index, layer) in plan.layers.enumerated() {
       arrays.append((PlanFile.groupsName(index), layer.keptGroups))
       arrays.append((PlanFile.neuronsName(index), layer.keptNeurons))
+      if !layer.keptExperts.isEmpty {
+        arrays.append((PlanFile.expertsName(index), layer.keptExperts))
+      }
     }
     var writer = try SafetensorsWriter(
       destination: path,
@@ -120,6 +128,10 @@ public struct PlanFile: Sendable {
 
   private static func neuronsName(_ layer: Int) -> String {
     "model.layers.\(layer).mlp.kept_neurons"
+  }
+
+  private static func expertsName(_ layer: Int) -> String {
+    "model.layers.\(layer).mlp.kept_experts"
   }
 
   private var metadata: [String: String] {

@@ -52,11 +52,12 @@ extension PrunedCheckpoint {
   private func write<File: ByteOutput & ~Copyable>(
     _ tensor: TensorDeclaration, to sink: inout ShardSink<File>, _ onStep: () throws -> Void
   ) throws {
+    let source = layout.sources[tensor.name] ?? tensor.name
     switch layout.recipes[tensor.name] {
     case nil: preconditionFailure("every tensor of the layout has a recipe")
-    case .copy: try sink.append(denseTensor(tensor.name).bytes, onStep)
+    case .copy: try sink.append(denseTensor(source).bytes, onStep)
     case .keep(let rows, let columns):
-      let view = try denseTensor(tensor.name)
+      let view = try denseTensor(source)
       for run in rows {
         guard let columns else {
           try sink.append(view.rows(run).bytes, onStep)

@@ -63,7 +63,12 @@ public enum PrunedConfiguration {
     fields["head_dim"] = .whole(pruned.headDimension)
     fields["num_attention_heads"] = .whole(layer.headCount)
     fields["num_key_value_heads"] = .whole(layer.keyValueHeadCount)
-    fields["intermediate_size"] = .whole(layer.intermediateSize)
+    if let dense = pruned.layers.first(where: { $0.experts == nil }) {
+      fields["intermediate_size"] = .whole(dense.intermediateSize)
+    }
+    if let mixture = pruned.layers.first(where: { $0.experts != nil }) {
+      mixture.addExperts(to: &fields)
+    }
     if target.takesCompensation {
       fields["attention_bias"] = .flag(biases.attentionOutput)
       fields["mlp_bias"] = .flag(biases.mlpDown)
@@ -88,5 +93,21 @@ public enum PrunedConfiguration {
       }
     }
     return layers
+  }
+}
+
+extension LayerShape {
+  /// The fields of experts, as the family names them.
+  fileprivate func addExperts(to fields: inout [String: JSONValue]) {
+    guard let experts else { return }
+    fields["num_experts_per_tok"] = .whole(experts.countPerToken)
+    switch experts.names {
+    case .mixtral:
+      fields["num_local_experts"] = .whole(experts.count)
+      fields["intermediate_size"] = .whole(intermediateSize)
+    case .qwen:
+      fields["num_experts"] = .whole(experts.count)
+      fields["moe_intermediate_size"] = .whole(intermediateSize)
+    }
   }
 }

@@ -27,6 +27,9 @@ public struct PrunedLayout: Sendable {
   let dense: Checkpoint
   /// By the name of the tensor to be written.
   let recipes: [String: Recipe]
+  /// The dense tensor that one is made of, by its name, where that is not its own: experts that stay
+  /// move up.
+  let sources: [String: String]
   /// Of the dense checkpoint's tensors, by name.
   let denseShapes: [String: [Int]]
 
@@ -52,69 +55,114 @@ public struct PrunedLayout: Sendable {
       try target.check(pruned)
       pruned.biases = try target.biases(holding: pruned.biases)
     }
-    let tables = shape.layers.indices.map { shape.table(layer: $0) }
+    let layers = shape.layers.indices.map { DenseLayer($0, of: shape, plan) }
     var declarations: [TensorDeclaration] = []
     var recipes: [String: Recipe] = [:]
+    var sources: [String: String] = [:]
     for tensor in pruned.tensors {
-      let source = PrunedLayout.source(of: tensor, denseShapes)
+      var source = tensor.name
+      switch tensor.place {
+      case .embedding, .finalNorm, .outputProjection: recipes[tensor.name] = .copy
+      case .layer(let layer, let content):
+        source = layers[layer].source(of: content, named: tensor.name, denseShapes)
+        recipes[tensor.name] = layers[layer].recipe(
+          content, isThere: denseShapes[tensor.name] != nil)
+      }
+      if source != tensor.name { sources[tensor.name] = source }
       let view = try dense.tensor(source, shape: denseShapes[source, default: []])
       declarations.append(
         TensorDeclaration(name: tensor.name, elementType: view.elementType, shape: tensor.shape))
-      recipes[tensor.name] =
-        switch tensor.place {
-        case .embedding, .finalNorm, .outputProjection: .copy
-        case .layer(let layer, let content):
-          PrunedLayout.recipe(
-            content, layer: layer, table: tables[layer], plan, of: shape,
-            isThere: denseShapes[tensor.name] != nil)
-        }
     }
     self.recipes = recipes
+    self.sources = sources
     shards = CheckpointLayout(tensors: declarations, maximumShardBytes: maximumShardBytes)
   }
+}
 
-  /// A bias that pruning adds has the type of its map's weight.
-  private static func source(of tensor: ModelTensor, _ dense: [String: [Int]]) -> String {
-    guard dense[tensor.name] == nil, case .layer(let layer, .biases(let maps)) = tensor.place
-    else { return tensor.name }
-    return ModelShape.name(ofLayer: layer, "\(maps[0].module).weight")
+/// A layer of the dense checkpoint, for whoever looks for what becomes of its tensors.
+private struct DenseLayer {
+  private struct Key: Hashable {
+    let role: LinearMap.Role
+    let expert: Int?
+  }
+
+  private let index: Int
+  private let shape: ModelShape
+  private let plan: PruningPlan
+  private let maps: [Key: LinearMap]
+  /// The experts that stay, by their new numbers.
+  private let experts: [Int]
+
+  init(_ index: Int, of shape: ModelShape, _ plan: PruningPlan) {
+    self.index = index
+    self.shape = shape
+    self.plan = plan
+    maps = Dictionary(
+      uniqueKeysWithValues: shape.table(layer: index).maps.map {
+        (Key(role: $0.role, expert: $0.expert), $0)
+      })
+    let kept = plan.layers[index].keptExperts
+    experts = kept.indices.filter { kept[$0] }
+  }
+
+  /// What a map of the pruned model was.
+  private func map(_ pruned: LinearMap) -> LinearMap {
+    guard let map = maps[Key(role: pruned.role, expert: pruned.expert.map { experts[$0] })] else {
+      preconditionFailure("pruning adds no maps")
+    }
+    return map
+  }
+
+  /// The name of the dense tensor whose numbers, or type, one of the pruned model has.
+  func source(
+    of content: LayerTable.Tensor.Content, named name: String, _ dense: [String: [Int]]
+  ) -> String {
+    switch content {
+    case .norm: return name
+    // A bias that pruning adds has the type of its map's weight.
+    case .biases(let maps):
+      return dense[name] == nil
+        ? ModelShape.name(ofLayer: index, "\(maps[0].module).weight") : name
+    case .weights(let maps):
+      return ModelShape.name(ofLayer: index, "\(map(maps[0]).module).weight")
+    }
   }
 
   /// - Parameters:
   ///   - content: of the pruned tensor.
-  ///   - table: of the dense layer.
-  ///   - isThere: whether the dense checkpoint has the tensor.
-  private static func recipe(
-    _ content: LayerTable.Tensor.Content, layer: Int, table: LayerTable, _ plan: PruningPlan,
-    of shape: ModelShape, isThere: Bool
-  ) -> Recipe {
+  ///   - isThere: whether the dense checkpoint has a tensor of its name.
+  func recipe(_ content: LayerTable.Tensor.Content, isThere: Bool) -> PrunedLayout.Recipe {
     switch content {
     case .norm: return .copy
     case .biases(let maps):
-      if let tap = maps[0].tap { return .bias(layer: layer, tap) }
+      if let tap = maps[0].tap { return .bias(layer: index, tap) }
       return isThere ? .keep(rows: rows(of: maps), columns: nil) : .zeros
     case .weights(let maps):
-      let columns = plan.kept(maps[0].columnAxis, layer: layer, of: shape)
-      if let tap = maps[0].tap, maps.count == 1, let columns {
-        return .fed(layer: layer, tap, columns: runs(columns))
+      let columns = kept(maps[0], \.columnAxis)
+      if let tap = maps[0].tap, maps.count == 1, maps[0].expert == nil, let columns {
+        return .fed(layer: index, tap, columns: runs(columns))
       }
       return .keep(rows: rows(of: maps), columns: columns.map { runs($0) })
     }
+  }
 
-    /// Of the dense tensor, map by map.
-    func rows(of pruned: [LinearMap]) -> [Range<Int>] {
-      let roles = pruned.map(\.role)
-      return table.maps.filter { roles.contains($0.role) }.flatMap { map in
-        guard let kept = plan.kept(map.rowAxis, layer: layer, of: shape) else {
-          return [map.rowRange]
-        }
-        return runs(kept, from: map.rowRange.lowerBound)
-      }
+  /// Flags of a dense map's rows or columns.
+  private func kept(_ pruned: LinearMap, _ axis: KeyPath<LinearMap, Axis>) -> [Bool]? {
+    plan.kept(
+      pruned[keyPath: axis], ofExpert: map(pruned).expert, layer: index, of: shape)
+  }
+
+  /// Of the dense tensor, map by map.
+  private func rows(of pruned: [LinearMap]) -> [Range<Int>] {
+    pruned.flatMap { pruned in
+      let range = map(pruned).rowRange
+      guard let kept = kept(pruned, \.rowAxis) else { return [range] }
+      return runs(kept, from: range.lowerBound)
     }
   }
 
   /// The kept positions as runs.
-  private static func runs(_ kept: [Bool], from first: Int = 0) -> [Range<Int>] {
+  private func runs(_ kept: [Bool], from first: Int = 0) -> [Range<Int>] {
     var runs: [Range<Int>] = []
     for (index, isKept) in kept.enumerated() where isKept {
       let position = first + index

@@ -3,13 +3,21 @@ internal import FoundationEssentials
 
 /// A model's shape as JSON in the metadata of result files.
 enum ShapeText {
-  private struct Stored: Codable {
+  fileprivate struct Stored: Codable {
     struct Layer: Codable {
       let heads: Int
       let keyValueHeads: Int
       let intermediate: Int
       /// nil: attention sees all tokens before.
       let window: Int?
+      /// nil: one MLP.
+      let experts: Experts?
+    }
+    struct Experts: Codable {
+      let count: Int
+      let perToken: Int
+      let normalizes: Bool
+      let names: String
     }
     let hidden: Int
     let headDimension: Int
@@ -46,7 +54,12 @@ enum ShapeText {
       layers: shape.layers.map {
         .init(
           heads: $0.headCount, keyValueHeads: $0.keyValueHeadCount,
-          intermediate: $0.intermediateSize, window: $0.attentionWindow)
+          intermediate: $0.intermediateSize, window: $0.attentionWindow,
+          experts: $0.experts.map {
+            .init(
+              count: $0.count, perToken: $0.countPerToken, normalizes: $0.normalizesGates,
+              names: $0.names.rawValue)
+          })
       })
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
@@ -67,6 +80,8 @@ enum ShapeText {
       + stored.layers.flatMap { [$0.heads, $0.keyValueHeads, $0.intermediate, $0.window ?? 1] }
     guard sizes.allSatisfy({ (1...Limits.dimension).contains($0) }),
       stored.layers.allSatisfy({ $0.heads % $0.keyValueHeads == 0 }),
+      stored.layers.allSatisfy({ $0.experts == nil || $0.expertsShape != nil }),
+      stored.layers.reduce(0, { $0 + ($1.expertsShape?.count ?? 0) }) <= Limits.expertCount,
       let scaling = ScalingText(type: stored.scalingType, numbers: stored.scaling).scaling
     else { return nil }
     return ModelShape(
@@ -83,7 +98,21 @@ enum ShapeText {
       layers: stored.layers.map {
         LayerShape(
           headCount: $0.heads, keyValueHeadCount: $0.keyValueHeads,
-          intermediateSize: $0.intermediate, attentionWindow: $0.window)
+          intermediateSize: $0.intermediate, attentionWindow: $0.window,
+          experts: $0.expertsShape)
       })
+  }
+}
+
+extension ShapeText.Stored.Layer {
+  /// nil where there are none, or no possible ones.
+  fileprivate var expertsShape: ExpertsShape? {
+    guard let experts, let names = ExpertsShape.Names(rawValue: experts.names),
+      (1...Limits.expertCount).contains(experts.count),
+      (1...experts.count).contains(experts.perToken)
+    else { return nil }
+    return ExpertsShape(
+      count: experts.count, countPerToken: experts.perToken, normalizesGates: experts.normalizes,
+      names: names)
   }
 }

@@ -12,7 +12,9 @@ public import SystemPackage
 /// format "flap-statistics", version, token_count, sample_count, model_digest, data_digest,
 /// compute, shape, model_type, model_full_digest. Other kinds of statistics add arrays under names of
 /// their own (`Statistic.arrayNames`): `….removal_rank` and `….removal_error` F64 [channels],
-/// `….loss_level` and `….loss` F64 [32]. Its bytes depend on these values alone.
+/// `….loss_level` and `….loss` F64 [32]. At `mlp.down_proj` of a layer with experts there are no moments,
+/// the weights' norms are of all experts, and `….expert_count`, `….expert_gate_sum`, `….expert_norm_sum`,
+/// `….expert_gated_norm_sum` F64 [experts]. Its bytes depend on these values alone.
 public struct StatisticsFile: Sendable {
   public var statistics: ModelStatistics
   public var shape: ModelShape
@@ -74,15 +76,19 @@ public struct StatisticsFile: Sendable {
   private mutating func read<Value: Statistic>(
     _: Value.Type, from file: ResultFile, tokenCount: Int
   ) throws {
-    guard let first = Value.arrayNames.first else { return }
-    let name = StatisticsFile.name(TapPlace(layer: 0, .attentionOutput), first)
-    guard StatisticsFile.required.contains(Value.kind) || file.hasTensor(name) else { return }
+    let places = TapPlace.all(in: shape.layers.indices)
+    guard let array = Value.arrayNames.first,
+      let first = places.first(where: { channelCount(Value.self, $0) > 0 }),
+      StatisticsFile.required.contains(Value.kind)
+        || file.hasTensor(StatisticsFile.name(first, array))
+    else { return }
     statistics[Value.self] = try shape.layers.indices.map { layer in
       try PerTap { tap in
         let place = TapPlace(layer: layer, tap)
-        let count = shape.channelCount(layer: layer, tap: tap)
+        let count = channelCount(Value.self, place)
         let arrays = try Value.arrayNames.map { name in
-          try file.float64(
+          guard count > 0 else { return [Double]() }
+          return try file.float64(
             StatisticsFile.name(place, name), count: Value.arrayLength(channelCount: count))
         }
         let value = Value(arrays: arrays, tokenCount: tokenCount)
@@ -95,10 +101,16 @@ public struct StatisticsFile: Sendable {
     }
   }
 
+  private func channelCount(_ type: any Statistic.Type, _ place: TapPlace) -> Int {
+    StatisticCatalog.channelCount(of: type, at: place, in: shape)
+  }
+
   public func write(to path: FilePath) throws {
     let arrays = TapPlace.all(in: shape.layers.indices).flatMap { place in
       catalog.types.flatMap { type -> [(name: String, values: [Double])] in
-        guard let value = statistics[type.kind]?[place.layer][place.tap] else { return [] }
+        guard let value = statistics[type.kind]?[place.layer][place.tap],
+          channelCount(type, place) > 0
+        else { return [] }
         return zip(type.arrayNames, value.arrays).map { (StatisticsFile.name(place, $0), $1) }
       }
     }

@@ -22,6 +22,12 @@ public struct TransformersClass: Hashable, Sendable {
       modelType: "mistral", architecture: "MistralForCausalLM", takesCompensation: false,
       wantsHeadsToDivideHiddenSize: false),
     TransformersClass(
+      modelType: "mixtral", architecture: "MixtralForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "qwen3_moe", architecture: "Qwen3MoeForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
       modelType: "qwen2", architecture: "Qwen2ForCausalLM", takesCompensation: false,
       wantsHeadsToDivideHiddenSize: false),
     TransformersClass(
@@ -64,11 +70,17 @@ extension TransformersClass {
   /// - Throws: the first reason why it does not.
   func check(_ pruned: ModelShape) throws(TransformersClassError) {
     guard let first = pruned.layers.first else { return }
-    for (index, layer) in pruned.layers.enumerated()
-    where layer.headCount != first.headCount || layer.keyValueHeadCount != first.keyValueHeadCount
-      || layer.intermediateSize != first.intermediateSize
-    {
-      throw .layersDiffer(layer: index)
+    // Experts have a size of their own, besides that of the layers that have none.
+    for isMixture in [false, true] {
+      let layers = pruned.layers.enumerated().filter { ($1.experts != nil) == isMixture }
+      guard let (_, like) = layers.first else { continue }
+      for (index, layer) in layers
+      where layer.headCount != first.headCount
+        || layer.keyValueHeadCount != first.keyValueHeadCount
+        || layer.intermediateSize != like.intermediateSize || layer.experts != like.experts
+      {
+        throw .layersDiffer(layer: index)
+      }
     }
     guard !wantsHeadsToDivideHiddenSize || pruned.hiddenSize % first.headCount == 0 else {
       throw .headsDoNotDivide(

@@ -39,7 +39,8 @@ public struct LayerTable: Hashable, Sendable {
 
   public let tensors: [Tensor]
 
-  /// The linear maps, in the order of ``LinearMap/Role``.
+  /// The linear maps, in the order of ``LinearMap/Role``; the router before the experts, these one after
+  /// another.
   public var maps: [LinearMap] {
     tensors.flatMap { tensor in
       if case .weights(let maps) = tensor.content { maps } else { [LinearMap]() }
@@ -47,6 +48,8 @@ public struct LayerTable: Hashable, Sendable {
   }
 
   /// The map that reads what is measured at a tap.
+  ///
+  /// - Precondition: it is no tap of experts, which have a map each.
   public func map(at tap: Tap) -> LinearMap {
     guard let map = maps.first(where: { $0.tap == tap }) else {
       preconditionFailure("every layer has a map at \(tap.moduleName)")
@@ -69,9 +72,16 @@ extension ModelShape {
     }
     builder.addMaps([.output], hasBias: biases.attentionOutput)
     builder.addNorm(.mlpInput)
-    builder.addMaps(
-      [.gate, .up], fusedAs: fusedMaps.gateUp ? "mlp.gate_up_proj" : nil, hasBias: biases.gateUp)
-    builder.addMaps([.down], hasBias: biases.mlpDown)
+    if let experts = layers[index].experts {
+      builder.addMaps([.router], hasBias: false)
+      for expert in 0..<experts.count {
+        builder.addMaps([.gate, .up, .down], ofExpert: expert, hasBias: false)
+      }
+    } else {
+      builder.addMaps(
+        [.gate, .up], fusedAs: fusedMaps.gateUp ? "mlp.gate_up_proj" : nil, hasBias: biases.gateUp)
+      builder.addMaps([.down], hasBias: biases.mlpDown)
+    }
     return LayerTable(tensors: builder.tensors)
   }
 }
@@ -94,12 +104,15 @@ private struct LayerTableBuilder {
   }
 
   /// - Parameter module: the one tensor that holds all of the maps; nil: each has its own.
-  mutating func addMaps(_ roles: [LinearMap.Role], fusedAs module: String? = nil, hasBias: Bool) {
+  mutating func addMaps(
+    _ roles: [LinearMap.Role], ofExpert expert: Int? = nil, fusedAs module: String? = nil,
+    hasBias: Bool
+  ) {
     var fused: [LinearMap] = []
     for role in roles {
       let first = module == nil ? 0 : fused.last?.rowRange.upperBound ?? 0
       let map = LinearMap(
-        role: role, module: module ?? role.module,
+        role: role, expert: expert, module: module ?? role.module(layer.experts, expert),
         rowRange: first..<first + role.rowAxis.count(layer, of: model), rowAxis: role.rowAxis,
         columnAxis: role.columnAxis, columns: role.columnAxis.count(layer, of: model),
         hasBias: hasBias)
@@ -120,7 +133,21 @@ private struct LayerTableBuilder {
 
 extension LinearMap.Role {
   /// The tensor's name where each map has its own.
-  fileprivate var module: String {
+  fileprivate func module(_ experts: ExpertsShape?, _ expert: Int?) -> String {
+    guard let experts else { return module }
+    let isMixtral = experts.names == .mixtral
+    let place = isMixtral ? "block_sparse_moe" : "mlp"
+    guard let expert else { return self == .router ? "\(place).gate" : module }
+    let name =
+      switch self {
+      case .gate: isMixtral ? "w1" : "gate_proj"
+      case .up: isMixtral ? "w3" : "up_proj"
+      default: isMixtral ? "w2" : "down_proj"
+      }
+    return "\(place).experts.\(expert).\(name)"
+  }
+
+  private var module: String {
     switch self {
     case .query: "self_attn.q_proj"
     case .key: "self_attn.k_proj"
@@ -129,6 +156,7 @@ extension LinearMap.Role {
     case .gate: "mlp.gate_proj"
     case .up: "mlp.up_proj"
     case .down: Tap.mlpDown.moduleName
+    case .router: "mlp.gate"
     }
   }
 
@@ -137,13 +165,14 @@ extension LinearMap.Role {
     case .query: .queries
     case .key, .value: .keys
     case .gate, .up: .neurons
+    case .router: .experts
     case .output, .down: .hidden
     }
   }
 
   fileprivate var columnAxis: Axis {
     switch self {
-    case .query, .key, .value, .gate, .up: .hidden
+    case .query, .key, .value, .gate, .up, .router: .hidden
     case .output: Tap.attentionOutput.axis
     case .down: Tap.mlpDown.axis
     }

@@ -26,6 +26,8 @@ public enum Limits {
   public static let waitSeconds = 30 * 24 * 3600
   /// Most decoder layers of a model.
   public static let layerCount = 4096
+  /// Most experts of all layers of a model together.
+  public static let expertCount = 1 << 16
   /// Largest width of a model: hidden size, intermediate size, vocabulary.
   public static let dimension = 1 << 24
 }

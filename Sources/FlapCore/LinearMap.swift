@@ -6,8 +6,10 @@ public enum Axis: Hashable, Sendable, CaseIterable {
   case queries
   /// Channels of the key heads, or of the value heads: a group that goes takes one head.
   case keys
-  /// MLP neurons.
+  /// Neurons of the MLP, or of one expert.
   case neurons
+  /// Experts of a layer; 0 where it has none.
+  case experts
   /// Channels of a single head, the same for every head of a layer: none goes.
   case head
 }
@@ -20,15 +22,16 @@ extension Axis {
     case .queries: layer.headCount * model.headDimension
     case .keys: layer.keyValueHeadCount * model.headDimension
     case .neurons: layer.intermediateSize
+    case .experts: layer.experts?.count ?? 0
     case .head: model.headDimension
     }
   }
 
   /// Positions that go with one unit of attention (a group) or of the MLP (a neuron); nil where
-  /// none does.
+  /// none does. Experts are no units of a tap: they go whole.
   public func unit(_ layer: LayerShape, of model: ModelShape) -> (tap: Tap, width: Int)? {
     switch self {
-    case .hidden, .head: nil
+    case .hidden, .head, .experts: nil
     case .queries: (.attentionOutput, layer.headsPerGroup * model.headDimension)
     case .keys: (.attentionOutput, model.headDimension)
     case .neurons: (.mlpDown, 1)
@@ -44,9 +47,13 @@ public struct LinearMap: Hashable, Sendable {
   /// What the forward pass does with it.
   public enum Role: Hashable, Sendable, CaseIterable {
     case query, key, value, output, gate, up, down
+    /// From the stream to a logit for each expert.
+    case router
   }
 
   public let role: Role
+  /// Whose map it is; nil: the layer's own.
+  public let expert: Int?
   /// The name of its tensors below `model.layers.L.`, without `.weight` and `.bias`.
   public let module: String
   /// The rows of W in the tensor of that name: all of them, or, where several maps are fused into

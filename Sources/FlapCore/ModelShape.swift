@@ -40,10 +40,17 @@ public struct ModelShape: Hashable, Sendable {
     self.layers = layers
   }
 
-  /// Channels at one tap of one layer: query heads × head dimension, or the MLP's neurons.
+  /// Channels at one tap of one layer: query heads × head dimension, or the MLP's neurons; those of
+  /// experts lie beside one another, expert by expert.
   public func channelCount(layer: Int, tap: Tap) -> Int {
-    tap.axis.count(layers[layer], of: self)
+    switch tap {
+    case .attentionOutput: tap.axis.count(layers[layer], of: self)
+    case .mlpDown: layers[layer].neuronCount
+    }
   }
+
+  /// Whether some layers have experts.
+  public var hasExperts: Bool { layers.contains { $0.experts != nil } }
 }
 
 /// The sizes of one decoder layer.
@@ -53,15 +60,19 @@ public struct LayerShape: Hashable, Sendable {
   /// `num_key_value_heads`: key and value heads; a divisor of `headCount`. One of them with its
   /// query heads is a *group*, the unit in which attention is pruned.
   public var keyValueHeadCount: Int
-  /// `intermediate_size`: neurons of the MLP.
+  /// `intermediate_size`: neurons of the MLP, or `moe_intermediate_size`: of each expert.
   public var intermediateSize: Int
   /// `sliding_window`: tokens that a token attends to at most, itself included; nil: to itself and
   /// all before it.
   public var attentionWindow: Int?
+  /// nil: the layer has one MLP, which all tokens go through.
+  public var experts: ExpertsShape?
 
   public init(
-    headCount: Int, keyValueHeadCount: Int, intermediateSize: Int, attentionWindow: Int? = nil
+    headCount: Int, keyValueHeadCount: Int, intermediateSize: Int, attentionWindow: Int? = nil,
+    experts: ExpertsShape? = nil
   ) {
+    self.experts = experts
     self.headCount = headCount
     self.keyValueHeadCount = keyValueHeadCount
     self.intermediateSize = intermediateSize
@@ -70,6 +81,9 @@ public struct LayerShape: Hashable, Sendable {
 
   /// Query heads that share one key and value head; 1 in plain multi-head attention.
   public var headsPerGroup: Int { headCount / keyValueHeadCount }
+
+  /// Neurons of the MLP, or of all experts together.
+  public var neuronCount: Int { intermediateSize * (experts?.count ?? 1) }
 }
 
 /// Which of a layer's linear maps add a bias.

@@ -3,12 +3,16 @@ public struct PruningPlan: Hashable, Sendable {
   public struct Layer: Hashable, Sendable {
     /// One flag per key/value head: its group (g query heads, one key and one value head) stays.
     public var keptGroups: [Bool]
-    /// One flag per MLP neuron.
+    /// One flag per MLP neuron; with experts, one for each neuron of each, expert by expert: those of
+    /// an expert that goes all go, and all others keep the same number.
     public var keptNeurons: [Bool]
+    /// One flag per expert; empty in a layer that has none.
+    public var keptExperts: [Bool]
 
-    public init(keptGroups: [Bool], keptNeurons: [Bool]) {
+    public init(keptGroups: [Bool], keptNeurons: [Bool], keptExperts: [Bool] = []) {
       self.keptGroups = keptGroups
       self.keptNeurons = keptNeurons
+      self.keptExperts = keptExperts
     }
 
     /// One flag per unit that is pruned at a tap: groups or neurons.
@@ -28,7 +32,31 @@ public struct PruningPlan: Hashable, Sendable {
     }
 
     public var keptGroupCount: Int { keptGroups.count { $0 } }
+    /// Of all experts together, where there are such.
     public var keptNeuronCount: Int { keptNeurons.count { $0 } }
+    public var keptExpertCount: Int { keptExperts.count { $0 } }
+
+    /// Whether the experts that stay keep the same number of neurons each, and the others none.
+    public var keepsWholeExperts: Bool {
+      guard !keptExperts.isEmpty else { return true }
+      let width = keptNeurons.count / keptExperts.count
+      let counts = keptExperts.indices.map { expert in
+        keptNeurons[expert * width..<(expert + 1) * width].count { $0 }
+      }
+      let size = counts.max() ?? 0
+      return zip(keptExperts, counts).allSatisfy { $0 ? $1 == size && size > 0 : $1 == 0 }
+    }
+
+    /// Takes experts away, and their neurons with them.
+    ///
+    /// - Precondition: the layer has experts.
+    public mutating func remove(experts: some Sequence<Int>) {
+      let width = keptNeurons.count / keptExperts.count
+      for expert in experts {
+        keptExperts[expert] = false
+        for neuron in expert * width..<(expert + 1) * width { keptNeurons[neuron] = false }
+      }
+    }
   }
 
   /// One entry per decoder layer.
@@ -41,13 +69,23 @@ public struct PruningPlan: Hashable, Sendable {
     layers = shape.layers.map { layer in
       Layer(
         keptGroups: Array(repeating: true, count: layer.keyValueHeadCount),
-        keptNeurons: Array(repeating: true, count: layer.intermediateSize))
+        keptNeurons: Array(repeating: true, count: layer.neuronCount),
+        keptExperts: Array(repeating: true, count: layer.experts?.count ?? 0))
     }
   }
 
   /// Flags of the positions along an axis of a layer's tensors: a group's or a neuron's flag repeated
   /// for all that go with it; nil where all stay.
-  public func kept(_ axis: Axis, layer: Int, of shape: ModelShape) -> [Bool]? {
+  ///
+  /// - Parameter expert: whose neurons are asked for; nil: the layer's.
+  public func kept(
+    _ axis: Axis, ofExpert expert: Int? = nil, layer: Int, of shape: ModelShape
+  ) -> [Bool]? {
+    if axis == .experts { return layers[layer].keptExperts }
+    if axis == .neurons, let expert {
+      let width = shape.layers[layer].intermediateSize
+      return Array(layers[layer].keptNeurons[expert * width..<(expert + 1) * width])
+    }
     guard let (tap, width) = axis.unit(shape.layers[layer], of: shape) else { return nil }
     let units = layers[layer][tap]
     return width == 1 ? units : units.flatMap { Array(repeating: $0, count: width) }
@@ -62,6 +100,7 @@ public struct PruningPlan: Hashable, Sendable {
   public var firstPrunedStep: Int? {
     for (index, layer) in layers.enumerated() {
       for tap in Tap.allCases where layer[tap].contains(false) {
+        // Neurons of an expert that goes are among them.
         return Tap.allCases.count * index + tap.rawValue
       }
     }
@@ -86,6 +125,10 @@ extension LayerShape {
   public mutating func keep(_ kept: PruningPlan.Layer) {
     headCount = kept.keptGroupCount * headsPerGroup
     keyValueHeadCount = kept.keptGroupCount
-    intermediateSize = kept.keptNeuronCount
+    guard var left = experts else { return intermediateSize = kept.keptNeuronCount }
+    left.count = kept.keptExpertCount
+    left.countPerToken = min(left.countPerToken, left.count)
+    intermediateSize = left.count == 0 ? 0 : kept.keptNeuronCount / left.count
+    experts = left
   }
 }

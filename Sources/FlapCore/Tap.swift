@@ -3,7 +3,8 @@
 public enum Tap: Int, CaseIterable, Hashable, Sendable {
   /// The input of `self_attn.o_proj`: concatenated head outputs.
   case attentionOutput = 0
-  /// The input of `mlp.down_proj`: SiLU(gate) · up.
+  /// The input of `mlp.down_proj`: SiLU(gate) · up; in a layer with experts those of all of them, beside
+  /// one another.
   case mlpDown = 1
 
   /// The linear map's name below `model.layers.L.` in a Hugging Face checkpoint.
@@ -37,7 +38,7 @@ extension ModelShape {
   public func unitCount(layer: Int, tap: Tap) -> Int {
     switch tap {
     case .attentionOutput: layers[layer].keyValueHeadCount
-    case .mlpDown: layers[layer].intermediateSize
+    case .mlpDown: layers[layer].neuronCount
     }
   }
 

@@ -25,6 +25,11 @@ extension GGUFExport {
     add("embedding_length", shape.hiddenSize)
     add("vocab_size", shape.vocabularySize)
     add("feed_forward_length", shape.layers.map(\.intermediateSize))
+    if let experts = shape.layers[0].experts {
+      add("expert_count", experts.count)
+      add("expert_used_count", experts.countPerToken)
+      add("expert_feed_forward_length", shape.layers[0].intermediateSize)
+    }
     add("attention.head_count", shape.layers.map(\.headCount))
     add("attention.head_count_kv", shape.layers.map(\.keyValueHeadCount))
     // Named always: what llama.cpp derives otherwise comes from the heads of layer 0.

@@ -5,7 +5,8 @@ internal import SystemPackage
 /// The names of llama.cpp (`LLM_TENSOR_NAMES` in `llama-arch.cpp`).
 extension GGUFExport {
   static func entries(
-    _ shape: ModelShape, _ elementType: ElementType, _ directory: FilePath
+    _ shape: ModelShape, _ target: Architecture, _ elementType: ElementType,
+    _ directory: FilePath
   ) throws -> [Entry] {
     var entries: [Entry] = []
     if case .yarn(let yarn) = shape.rotaryEmbedding.scaling, !yarn.truncatesRamp {
@@ -19,37 +20,51 @@ extension GGUFExport {
       entries.append(Entry(info: info, content: .numbers(divisors)))
     }
     func add(
-      _ name: String, _ source: ModelTensor, rows: Range<Int>? = nil, _ order: RowOrder = .asStored
+      _ name: String, _ source: ModelTensor, rows: Range<Int>? = nil, _ order: RowOrder = .asStored,
+      as type: ElementType? = nil
     ) {
       let rows = rows ?? 0..<source.shape[0]
       let info = TensorInfo(
         name: name, shape: [rows.count] + source.shape.dropFirst(),
         // ggml adds and multiplies vectors in F32 only.
-        elementType: source.shape.count == 1 ? .float32 : elementType)
+        elementType: type ?? (source.shape.count == 1 ? .float32 : elementType))
       entries.append(Entry(info: info, content: .tensor(source, rows: rows, order)))
     }
-    for tensor in shape.tensors {
+    let tensors = shape.tensors
+    /// The same map of all experts of a layer, [experts, rows, columns].
+    func stack(_ role: LinearMap.Role, ofLayer layer: Int) {
+      let sources = tensors.filter { tensor in
+        guard case .layer(layer, .weights(let maps)) = tensor.place else { return false }
+        return maps[0].role == role && maps[0].expert != nil
+      }
+      let info = TensorInfo(
+        name: "blk.\(layer).\(role.target)_exps.weight",
+        shape: [sources.count] + sources[0].shape, elementType: elementType)
+      entries.append(Entry(info: info, content: .stack(sources)))
+    }
+    for tensor in tensors {
       switch tensor.place {
       case .embedding: add("token_embd.weight", tensor)
       case .finalNorm: add("output_norm.weight", tensor)
       case .outputProjection: add("output.weight", tensor)
       case .layer(let layer, .norm(let norm)):
-        guard let name = norm.target else {
-          throw GGUFError.noTarget(
-            directory: directory.string, reason: ModelFacts.noNormsReason)
-        }
-        add("blk.\(layer).\(name).weight", tensor)
+        add("blk.\(layer).\(norm.target).weight", tensor)
       case .layer(let layer, .weights(let maps)):
+        if let expert = maps[0].expert {
+          // With the first those of all.
+          if expert == 0 { stack(maps[0].role, ofLayer: layer) }
+          continue
+        }
         for map in maps {
           add(
             "blk.\(layer).\(map.role.target).weight", tensor, rows: map.rowRange,
-            map.rowOrder(shape))
+            map.rowOrder(shape, target), as: map.role == .router ? .float32 : nil)
         }
       case .layer(let layer, .biases(let maps)):
         for map in maps {
           add(
             "blk.\(layer).\(map.role.target).bias", tensor, rows: map.rowRange,
-            map.rowOrder(shape))
+            map.rowOrder(shape, target))
         }
       }
     }
@@ -67,26 +82,28 @@ extension LinearMap.Role {
     case .gate: "ffn_gate"
     case .up: "ffn_up"
     case .down: "ffn_down"
+    case .router: "ffn_gate_inp"
     }
   }
 }
 
 extension LinearMap {
-  fileprivate func rowOrder(_ shape: ModelShape) -> RowOrder {
+  fileprivate func rowOrder(_ shape: ModelShape, _ target: Architecture) -> RowOrder {
     switch role {
-    case .query, .key: .rotaryPairs(headDimension: shape.headDimension)
-    case .value, .output, .gate, .up, .down: .asStored
+    case .query, .key:
+      target.rotatesPairs ? .rotaryPairs(headDimension: shape.headDimension) : .asStored
+    case .value, .output, .gate, .up, .down, .router: .asStored
     }
   }
 }
 
 extension LayerTable.Norm {
-  /// nil: llama.cpp has no such tensor in these architectures.
-  fileprivate var target: String? {
+  fileprivate var target: String {
     switch self {
     case .attentionInput: "attn_norm"
     case .mlpInput: "ffn_norm"
-    case .queries, .keys: nil
+    case .queries: "attn_q_norm"
+    case .keys: "attn_k_norm"
     }
   }
 }

@@ -5,8 +5,9 @@ public import SystemPackage
 
 /// A checkpoint, dense or pruned, as a GGUF file for llama.cpp, tokenizer included.
 ///
-/// Layers of equal sizes give the architecture `llama`, others `deci`, the one of llama.cpp with
-/// sizes per layer. Both add every bias that a pruned checkpoint has.
+/// Layers of equal sizes give the architecture `llama`, also with experts, others `deci`, the one of
+/// llama.cpp with sizes per layer. Both add every bias that a pruned checkpoint has. Where queries and
+/// keys are normalized it is `qwen3` or `qwen3moe`, which have room for equal layers only.
 public struct GGUFExport: Sendable {
   /// Of the matrices; vectors are F32.
   public let elementType: ElementType
@@ -24,6 +25,8 @@ public struct GGUFExport: Sendable {
     enum Content: Sendable {
       /// Some rows of a tensor of the checkpoint.
       case tensor(ModelTensor, rows: Range<Int>, RowOrder)
+      /// Whole tensors, one after another.
+      case stack([ModelTensor])
       case numbers([Float])
     }
 
@@ -45,8 +48,9 @@ public struct GGUFExport: Sendable {
     let shape = checkpoint.configuration.shape
     let embedding = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
     self.elementType = elementType ?? embedding.elementType
-    entries = try GGUFExport.entries(shape, self.elementType, directory)
-    architecture = shape.isUniform ? "llama" : "deci"
+    let target = try Architecture(shape, directory)
+    entries = try GGUFExport.entries(shape, target, self.elementType, directory)
+    architecture = target.rawValue
     let vocabulary = try Vocabulary(
       directory: directory, rowCount: shape.vocabularySize, configuration: facts.configuration)
     metadata =
@@ -75,6 +79,11 @@ public struct GGUFExport: Sendable {
       case .tensor(let source, let rows, let order):
         let view = try checkpoint.tensor(source.name, shape: source.shape).rows(rows)
         try stream.copy(view, as: entry.info.elementType, order, to: &writer)
+      case .stack(let sources):
+        for source in sources {
+          let view = try checkpoint.tensor(source.name, shape: source.shape)
+          try stream.copy(view, as: entry.info.elementType, .asStored, to: &writer)
+        }
       case .numbers(let numbers):
         try numbers.withUnsafeBytes { try writer.append($0) }
       }

@@ -15,7 +15,7 @@ struct ModelFacts {
       throw GGUFError.wrongField(path: path.string, field: "the file", reason: "is missing")
     }
     configuration = fields
-    try ModelFacts.refuseUnsupported(fields, directory)
+    try ModelFacts.refuseUnsupported(fields)
     let positions = fields.number("max_position_embeddings") ?? 2048
     guard (1...Limits.dimension * 64).contains(positions) else {
       throw GGUFError.wrongField(
@@ -31,13 +31,10 @@ struct ModelFacts {
     shape.layers.compactMap(\.attentionWindow).min().flatMap { $0 < positionCount ? $0 : nil }
   }
 
-  private static func refuseUnsupported(_ fields: JSONObject, _ directory: FilePath) throws {
+  private static func refuseUnsupported(_ fields: JSONObject) throws {
     if let quantization = fields.object("quantization_config") {
       let method = quantization.text("quant_method") ?? "quantization_config"
       throw GGUFError.quantized(path: fields.path, method: method)
-    }
-    if let type = fields.text("model_type"), type.contains("qwen3") {
-      throw GGUFError.noTarget(directory: directory.string, reason: noNormsReason)
     }
   }
 

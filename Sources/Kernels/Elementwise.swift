@@ -49,6 +49,13 @@ public enum Elementwise {
     flap_add_block(to, toStride, from, stride, bias, rows, columns)
   }
 
+  /// to ← to + factor · from.
+  public static func add(
+    _ from: UnsafePointer<Float>, times factor: Float, to: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    for index in 0..<count { to[index] += factor * from[index] }
+  }
+
   /// x ← x + bias, block [rows, columns].
   public static func addBias(
     _ bias: UnsafePointer<Float>, toBlock x: UnsafeMutablePointer<Float>, stride: Int, rows: Int,

@@ -83,17 +83,32 @@ public struct MatrixProduct {
       let index = task / tasksPerStrip
       let strip = strips[index]
       let first = task % tasksPerStrip * taskRows
-      let stride = rowStride(strip.outputs.count)
-      let values = scratch[thread].floats()
-      for row in Swift.stride(from: first, to: min(first + taskRows, rows), by: tileRows) {
-        let tile = OutputTile(
-          strip: index, rows: row..<min(row + tileRows, rows), outputs: strip.outputs,
-          stride: stride, thread: thread, values: values, mapStride: tileRows * stride)
-        for (number, map) in strip.maps.enumerated() { multiply(x, map, tile, map: number) }
-        finish(tile)
+      for row in stride(from: first, to: min(first + taskRows, rows), by: tileRows) {
+        finish(
+          tile(
+            x, rows: row..<min(row + tileRows, rows), strip, index, thread: thread,
+            scratch: scratch[thread]))
         team.enter(.products, thread: thread)
       }
     }
+  }
+
+  /// One output tile, on the calling thread: for whoever shares out the tiles himself.
+  ///
+  /// - Parameters:
+  ///   - rows: at most ``tileRows``, multiples of 16.
+  ///   - index: that the tile has as its strip's.
+  ///   - scratch: ``scratchByteCount(maps:width:)`` of the thread, which the tile's values lie in.
+  public static func tile(
+    _ x: RowTiles, rows: Range<Int>, _ strip: Strip, _ index: Int = 0, thread: Int,
+    scratch: ScratchBuffer
+  ) -> OutputTile {
+    let stride = rowStride(strip.outputs.count)
+    let tile = OutputTile(
+      strip: index, rows: rows, outputs: strip.outputs, stride: stride, thread: thread,
+      values: scratch.floats(), mapStride: tileRows * stride)
+    for (number, map) in strip.maps.enumerated() { multiply(x, map, tile, map: number) }
+    return tile
   }
 
   private static func multiply(

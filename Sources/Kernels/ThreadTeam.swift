@@ -41,6 +41,21 @@ public final class ThreadTeam: Sendable {
     }
   }
 
+  /// The results of `body` for every task 0..<taskCount, in their order.
+  ///
+  /// - Parameter body: called from several threads at once.
+  public func map<Result>(
+    _ phase: Phase, taskCount: Int, _ body: (_ task: Int) -> Result
+  ) -> [Result] {
+    Array(unsafeUninitializedCapacity: taskCount) { results, count in
+      let slots = results.baseAddress
+      run(phase, taskCount: taskCount) { task, _ in
+        (slots! + task).initialize(to: body(task))
+      }
+      count = taskCount
+    }
+  }
+
   /// From now on the calling thread's time counts as this phase, until its body returns.
   public func enter(_ phase: Phase, thread: Int) { clock.enter(phase, thread: thread) }
 

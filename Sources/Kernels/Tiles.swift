@@ -1,4 +1,5 @@
 public import FlapCore
+internal import Glibc
 
 /// The form in which matrices are multiplied: operand tiles of 1 KiB, 16 rows or outputs by 16 units
 /// of the inner dimension. A unit is 4 bytes: two bf16 channels or one f32 channel.
@@ -49,10 +50,28 @@ public struct RowTiles {
   /// Tiles of one panel.
   public var tilesPerPanel: Int { Tile.count(ofChannels: channels, compute) }
 
-  /// The tile that holds a row, a multiple of 16, and a channel, a multiple of a tile's.
+  /// The tile that holds a row and a channel; it begins at multiples of 16 and of a tile's channels.
   public func tile(row: Int, channel: Int = 0) -> UnsafeMutableRawPointer {
     let tile = row / Tile.side * tilesPerPanel + channel / compute.tileChannels
     return bytes + tile * Tile.byteCount
+  }
+
+  /// Copies a row of an operand with the same channels.
+  public func copyRow(_ row: Int, of other: RowTiles, to target: Int) {
+    let from = other.tile(row: row) + row % Tile.side * Tile.rowByteCount
+    let to = tile(row: target) + target % Tile.side * Tile.rowByteCount
+    for index in 0..<tilesPerPanel {
+      (to + index * Tile.byteCount).copyMemory(
+        from: from + index * Tile.byteCount, byteCount: Tile.rowByteCount)
+    }
+  }
+
+  /// Makes a row zeros.
+  public func clearRow(_ row: Int) {
+    let to = tile(row: row) + row % Tile.side * Tile.rowByteCount
+    for index in 0..<tilesPerPanel {
+      memset(to + index * Tile.byteCount, 0, Tile.rowByteCount)
+    }
   }
 
   /// One value; for messages about it.

@@ -25,7 +25,9 @@ public struct GathererCatalog: Sendable {
 
   public init(_ types: [any TapGatherer.Type]) { self.types = types }
 
-  public static let standard = GathererCatalog([MomentsGatherer.self])
+  public static let standard = GathererCatalog([
+    MomentsGatherer.self, ExpertActivityGatherer.self,
+  ])
 
   func type(of kind: StatisticKind) -> (any TapGatherer.Type)? { types.first { $0.kind == kind } }
 }

@@ -29,10 +29,16 @@ public struct WeightMeasurement {
     }
   }
 
-  /// The norms of a map, per input channel.
+  /// The norms of the map that a tap feeds, per input channel; of experts, of each one's after another.
   private func norms(_ place: TapPlace) throws -> WeightNorms {
-    let map = checkpoint.configuration.shape.table(layer: place.layer).map(at: place.tap)
-    let name = ModelShape.name(ofLayer: place.layer, "\(map.module).weight")
+    let maps = checkpoint.configuration.shape.table(layer: place.layer).maps
+    let norms = try maps.filter { $0.tap == place.tap }.map { try self.norms($0, place.layer) }
+    return WeightNorms(
+      squareSum: norms.flatMap(\.squareSum), absoluteMean: norms.flatMap(\.absoluteMean))
+  }
+
+  private func norms(_ map: LinearMap, _ layer: Int) throws -> WeightNorms {
+    let name = ModelShape.name(ofLayer: layer, "\(map.module).weight")
     let view = try checkpoint.tensor(name, shape: [map.rows, map.columns])
     checkpoint.checksum(name)
     var accumulator = WeightNormsAccumulator(channelCount: map.columns)

@@ -49,7 +49,7 @@ extension LayerScores {
     metric: Metric, moments: ChannelMoments?, norms: WeightNorms, sampleCount: Int, layer: Int,
     tap: Tap
   ) throws(PruningError) -> [Double] {
-    guard metric.needsMoments else { return norms.squareSum.map { $0.squareRoot() } }
+    guard metric != .magnitude else { return norms.squareSum.map { $0.squareRoot() } }
     guard let moments else { throw .momentsMissing(metric) }
     guard moments.channelCount == norms.channelCount else {
       throw .channelCount(
@@ -64,6 +64,7 @@ extension LayerScores {
       guard sampleCount > 0 else { throw .noSamples }
       let samples = Double(sampleCount)
       return zip(moments.squareSum, norms.absoluteMean).map { $1 * ($0 / samples).squareRoot() }
+    case .expertActivation, .frequency, .random: throw .metricOfExperts(metric)
     case .magnitude: return norms.squareSum.map { $0.squareRoot() }
     }
   }

@@ -9,6 +9,9 @@ import FlapCore
 /// | IFV | var_j |
 /// | WIFN | mean_i |W_ij| · sqrt(Σ x_j² / samples) |
 /// | magnitude | ‖W_:,j‖ |
+/// | REAP | of an expert: Σ gate · ‖f(x)‖ over the tokens that go through it ÷ their number |
+/// | frequency | of an expert: tokens that go through it |
+/// | random | of an expert: a number by chance, for comparison |
 /// | OBS | that of WIFV, which decides how many units of a layer go; which ones, its order of removal |
 public enum Metric: String, Hashable, Sendable, CaseIterable {
   /// Weighted input feature variance, the paper's choice.
@@ -24,8 +27,18 @@ public enum Metric: String, Hashable, Sendable, CaseIterable {
   /// which the others, fitted anew, can do without them.
   case conditionalVariance = "OBS"
 
-  /// Whether scores need calibration; without, they come from the weights alone.
-  public var needsMoments: Bool { self != .magnitude }
+  /// Router-weighted expert activation pruning (arXiv 2510.13999).
+  case expertActivation = "REAP"
+  case frequency = "frequency"
+  case random = "random"
+
+  /// Whether scores need calibration; without, they come from the weights alone, or from nothing.
+  public var needsMoments: Bool { self != .magnitude && self != .random }
+
+  /// Whether it scores experts, not channels.
+  public var isOfExperts: Bool {
+    self == .expertActivation || self == .frequency || self == .random
+  }
 
   /// Whether the order of removal decides, which second moments tell.
   public var needsOrder: Bool { self == .conditionalVariance }
@@ -47,6 +60,8 @@ public enum Structure: String, Hashable, Sendable, CaseIterable {
   case uniform = "UL-UM"
   /// The counts of which the model loses least, by losses that were measured module by module.
   case measured
+  /// The same number of experts in every layer that has some, and all else stays.
+  case experts
 
   /// Whether a number of groups to remove has to be given.
   public var needsGroupsRemoved: Bool {

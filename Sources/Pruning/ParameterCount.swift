@@ -5,7 +5,8 @@ extension ModelShape {
   /// group its rows of `q_proj`, `k_proj`, `v_proj` and columns of `o_proj`, that is 2·g·d + 2·d;
   /// for a neuron a row of `gate_proj` and of `up_proj` and a column of `down_proj`, that is 3.
   public func unitCost(layer index: Int, tap: Tap) -> Int {
-    table(layer: index).maps.reduce(0) { cost, map in
+    // A neuron of an expert costs what one of another does.
+    table(layer: index).maps.filter { $0.expert ?? 0 == 0 }.reduce(0) { cost, map in
       cost
         + [map.rowAxis, map.columnAxis].reduce(0) { width, axis in
           guard let unit = axis.unit(layers[index], of: self), unit.tap == tap else { return width }

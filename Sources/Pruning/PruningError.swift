@@ -46,6 +46,13 @@ public enum PruningError: Error, Hashable, Sendable {
   case unevenGroups(layer: Int)
   /// No number of heads divides the hidden size.
   case noUniformHeads(hiddenSize: Int)
+  case noExperts
+  /// Every layer keeps at least one expert.
+  case expertShareUnreachable(asked: Double, largest: Double)
+  /// A metric that scores no channels.
+  case metricOfExperts(Metric)
+  /// A plan that has other experts than the layer, or leaves them of several sizes.
+  case expertsUnusable(layer: Int)
   /// A plan whose layer leaves no group or no neuron.
   case emptiedLayer(Int)
   /// An error curve has a value that is no number, after so many units are removed.
@@ -139,6 +146,17 @@ extension PruningError: CustomStringConvertible {
     case .noUniformHeads(let hiddenSize):
       "No number of heads that every layer could keep divides the hidden size \(hiddenSize), as "
         + "LlamaConfig wants it; leave out --uniform or use a smaller multiple."
+    case .noExperts:
+      "The model has no experts to remove; choose a metric of channels, such as WIFV."
+    case .expertShareUnreachable(let asked, let largest):
+      "The share \(asked) of the experts cannot be removed: every layer keeps at least one; give at "
+        + "most \(roundedDown(largest))."
+    case .metricOfExperts(let metric):
+      "The metric \(metric.rawValue) scores experts, and what is to be pruned are heads and neurons; "
+        + "choose another."
+    case .expertsUnusable(let layer):
+      "The plan has other experts in decoder layer \(layer) than the model, or leaves them of several "
+        + "sizes; the file belongs to another model."
     case .emptiedLayer(let layer):
       "The plan leaves decoder layer \(layer) without a group or a neuron; keep at least one each."
     case .errorNotFinite(let layer, let tap, let removed):

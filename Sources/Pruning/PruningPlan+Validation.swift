@@ -16,10 +16,13 @@ extension PruningPlan {
           layer: index, tap: .attentionOutput, expected: expected.keyValueHeadCount,
           found: layer.keptGroups.count)
       }
-      guard layer.keptNeurons.count == expected.intermediateSize else {
+      guard layer.keptNeurons.count == expected.neuronCount else {
         throw .channelCount(
-          layer: index, tap: .mlpDown, expected: expected.intermediateSize,
+          layer: index, tap: .mlpDown, expected: expected.neuronCount,
           found: layer.keptNeurons.count)
+      }
+      guard layer.keptExperts.count == expected.experts?.count ?? 0, layer.keepsWholeExperts else {
+        throw .expertsUnusable(layer: index)
       }
       guard layer.keptGroups.contains(true), layer.keptNeurons.contains(true) else {
         throw .emptiedLayer(index)

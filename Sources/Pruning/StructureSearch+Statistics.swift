@@ -14,6 +14,9 @@ extension StructureSearch {
     guard structure != .measured else {
       return try runMeasured(statistics, shape: shape, compensating: compensating)
     }
+    if let experts {
+      return try runExperts(experts, statistics[ExpertActivity.self]?.map(\.mlpDown), shape: shape)
+    }
     let scores = try LayerScores.scores(
       metric: metric, moments: statistics.moments, norms: statistics.norms)
     var result = try run(scores: scores, shape: shape, compensating: compensating)
@@ -24,6 +27,16 @@ extension StructureSearch {
       result.plan = PruningPlan(keeping: counts, ranks: try statistics.removalRanks(of: shape))
     }
     return result
+  }
+
+  /// - Parameter activity: one entry per layer.
+  public func runExperts(
+    _ experts: ExpertSearch, _ activity: [ExpertActivity]?, shape: ModelShape
+  ) throws(PruningError) -> SearchResult {
+    let plan = try experts.run(ratio: ratio, activity: activity, shape: shape)
+    return SearchResult(
+      plan: plan, threshold: nil, unitsKeptByMinimum: 0,
+      reached: ReachedRatio(of: plan, for: shape, compensating: false))
   }
 
   private func runMeasured(

@@ -32,11 +32,15 @@ public struct StructureSearch: Hashable, Sendable {
 
   /// What stays as it is, or loses a share of its own.
   public var sparing: Sparing
+  /// Which experts go, for ``Structure/experts``.
+  public var experts: ExpertSearch?
 
   public init(
     structure: Structure, ratio: Double, groupsRemoved: Int? = nil,
-    widths: WidthRules = WidthRules(), cut: Cut = .published, sparing: Sparing = Sparing()
+    widths: WidthRules = WidthRules(), cut: Cut = .published, sparing: Sparing = Sparing(),
+    experts: ExpertSearch? = nil
   ) {
+    self.experts = experts
     self.cut = cut
     self.sparing = sparing
     self.structure = structure
@@ -100,7 +104,7 @@ public struct StructureSearch: Hashable, Sendable {
       return try selectOverLayers(
         UnitScores(standardizing: scores, shape: shape), groupsRemoved: groupsRemoved ?? 0,
         budget: budget)
-    case .measured: preconditionFailure("losses decide, not scores")
+    case .measured, .experts: preconditionFailure("losses decide, or experts go, not channels")
     case .uniformLayersManualModules:
       return try selectInLayers(
         UnitScores(summing: scores, shape: shape), groupsRemoved: groupsRemoved ?? 0,

@@ -1,3 +1,5 @@
+internal import FlapCore
+
 /// Names a kind of statistic in messages, journals and files.
 public struct StatisticKind: Hashable, Sendable, CustomStringConvertible {
   /// Letters a to z, digits and hyphens.
@@ -30,8 +32,13 @@ public struct StatisticKind: Hashable, Sendable, CustomStringConvertible {
 
 /// What a statistic is of: decides at which places a model has one, and who computes it when.
 public enum StatisticSource: Hashable, Sendable {
-  /// What flows through a tap while samples run through the model: one for each tap and node.
+  /// What flows through a tap while samples run through the model: one for each tap and node. Over the
+  /// channels of the tap, but of no channel where these are of experts.
   case taps
+  /// The same of experts, for each of them one channel; of no channel where a tap is none of experts.
+  case experts
+  /// The same with one channel for each neuron of each expert.
+  case expertNeurons
   /// The map that a tap feeds: its weight and its input's second moments, and what the model loses
   /// when it alone is pruned. One for each tap.
   case maps
@@ -39,6 +46,28 @@ public enum StatisticSource: Hashable, Sendable {
   case predictions
   /// The weight of the map that a tap feeds: one for each tap.
   case weights
+}
+
+extension StatisticSource {
+  /// Whether it is of a tap and of samples.
+  public var isOfTaps: Bool {
+    switch self {
+    case .taps, .experts, .expertNeurons: true
+    case .maps, .predictions, .weights: false
+    }
+  }
+
+  /// Channels that a statistic has; 0 for one of the whole model.
+  func channelCount(at place: TapPlace?, in shape: ModelShape) -> Int {
+    guard let place else { return 0 }
+    let experts = place.tap == .mlpDown ? shape.layers[place.layer].experts : nil
+    switch self {
+    case .taps where experts != nil: return 0
+    case .experts: return experts?.count ?? 0
+    case .expertNeurons where experts == nil: return 0
+    default: return shape.channelCount(layer: place.layer, tap: place.tap)
+    }
+  }
 }
 
 /// Something that is measured of a model: its bytes, when it is possible, what files call it.

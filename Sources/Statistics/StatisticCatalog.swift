@@ -22,7 +22,8 @@ public struct StatisticCatalog: Sendable {
   public init(_ types: [any Statistic.Type]) { self.types = types }
 
   public static let standard = StatisticCatalog([
-    ChannelMoments.self, WeightNorms.self, LossSum.self, RemovalCurve.self, ModuleLosses.self,
+    ChannelMoments.self, ExpertActivity.self, WeightNorms.self, LossSum.self, RemovalCurve.self,
+    ModuleLosses.self,
   ])
 
   public func type(named kind: StatisticKind) throws(StatisticsError) -> any Statistic.Type {
@@ -30,7 +31,12 @@ public struct StatisticCatalog: Sendable {
     return type
   }
 
-  /// What a calibration measures: every kind that is taken from there.
+  /// What a calibration measures at the taps of a model.
+  public func kinds(atTapsOf shape: ModelShape) -> [StatisticKind] {
+    kinds(from: .taps) + (shape.hasExperts ? kinds(from: .experts) : [])
+  }
+
+  /// Every kind that is taken from there.
   public func kinds(from source: StatisticSource) -> [StatisticKind] {
     types.filter { $0.source == source }.map { $0.kind }
   }
@@ -48,7 +54,7 @@ public struct StatisticCatalog: Sendable {
     var ofModel: [StatisticKind] = []
     for kind in kinds {
       switch try type(named: kind).source {
-      case .taps: ofTaps.append(kind)
+      case .taps, .experts, .expertNeurons: ofTaps.append(kind)
       case .predictions: ofModel.append(kind)
       case .weights, .maps: throw .unknownKind(kind)
       }
@@ -84,8 +90,14 @@ public struct StatisticCatalog: Sendable {
   ///
   /// - Precondition: the shape has the key's layer.
   public func byteCount(_ key: StatisticKey, in shape: ModelShape) throws(StatisticsError) -> Int {
-    try type(named: key.kind).byteCount(channelCount: key.channelCount(in: shape))
+    let type = try type(named: key.kind)
+    return type.byteCount(channelCount: type.source.channelCount(at: key.place, in: shape))
   }
+
+  /// Channels of a kind at a tap; 0 where it has nothing to say of it.
+  public static func channelCount(
+    of type: any Statistic.Type, at place: TapPlace, in shape: ModelShape
+  ) -> Int { type.source.channelCount(at: place, in: shape) }
 
   // MARK: Values
 
@@ -102,7 +114,7 @@ public struct StatisticCatalog: Sendable {
     _ part: StatisticPart, as _: Value.Type, _ shape: ModelShape
   ) throws(StatisticsError) -> Value {
     precondition(part.key.kind == Value.kind, "a part is read as what it is")
-    let channelCount = part.key.channelCount(in: shape)
+    let channelCount = Value.source.channelCount(at: part.key.place, in: shape)
     let expected = Value.byteCount(channelCount: channelCount)
     guard part.bytes.count == expected else {
       throw .defect(part.key, .byteCount(expected: expected, found: part.bytes.count))
@@ -133,12 +145,5 @@ public struct StatisticCatalog: Sendable {
     var value = try decode(left, as: type, shape)
     value.merge(try decode(right, as: type, shape))
     return StatisticPart(key: left.key.of(parent), bytes: value.bytes)
-  }
-}
-
-extension StatisticKey {
-  /// Channels at the tap; 0 for a statistic of the whole model.
-  func channelCount(in shape: ModelShape) -> Int {
-    place.map { shape.channelCount(layer: $0.layer, tap: $0.tap) } ?? 0
   }
 }

@@ -1,3 +1,4 @@
+internal import FlapCore
 internal import SystemPackage
 internal import Tokenizer
 

@@ -4,9 +4,10 @@ internal import Kernels
 extension Llama {
   /// x += W_down · (SiLU(W_gate · n) · (W_up · n)), n = norm(x)
   func feedForward(_ pass: LeafPass) -> TapPassage {
+    if let experts = pass.weights.shape.experts { return self.experts(pass, experts) }
     let neurons = self.neurons(pass)
     let passage = passage(pass, .mlpDown, neurons, segmentCounts: pass.layout.segmentCounts)
-    addProduct(neurons, pass.packed.down, pass.weights.maps.down, pass)
+    addProduct(neurons, pass.packed.mlps[0].down, pass.weights.maps.mlps[0].down, pass)
     return passage
   }
 
@@ -17,9 +18,10 @@ extension Llama {
     let normed = normalize(pass.index, pass.layout, pass.weights.mlpNorm, lane)
     let neurons = RowTiles(
       compute, channels: pass.weights.shape.intermediateSize, at: lane.scratch.inner.bytes)
-    let strips = MatrixProduct.Strip.covering(pass.packed.gate, pass.packed.up)
-    pass.weights.maps.gate.withBias { gateBias in
-      pass.weights.maps.up.withBias { upBias in
+    let (packed, maps) = (pass.packed.mlps[0], pass.weights.maps.mlps[0])
+    let strips = MatrixProduct.Strip.covering(packed.gate, packed.up)
+    maps.gate.withBias { gateBias in
+      maps.up.withBias { upBias in
         MatrixProduct.run(
           normed, rows: pass.layout.rowCount, strips, team: lane.team,
           scratch: lane.perThread.outputs

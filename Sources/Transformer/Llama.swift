@@ -239,12 +239,13 @@ public final class Llama {
 
   /// Tells the observers that they have seen a leaf at a tap.
   func passage(
-    _ pass: LeafPass, _ tap: Tap, _ operand: RowTiles, segmentCounts: [Int]
+    _ pass: LeafPass, _ tap: Tap, _ operand: RowTiles, segmentCounts: [Int],
+    experts: ExpertPassage? = nil
   ) -> TapPassage {
     let passage = TapPassage(
       layer: pass.layer, tap: tap, leaf: pass.number, lane: pass.lane.index,
       segmentCounts: segmentCounts,
-      width: operand.channels, layout: pass.layout, operand: operand,
+      width: operand.channels, experts: experts, layout: pass.layout, operand: operand,
       team: pass.lane.team)
     for observer in pass.observers { observer.finish(passage) }
     return passage

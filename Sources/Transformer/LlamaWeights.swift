@@ -44,8 +44,8 @@ struct LayerWeights {
   init(_ checkpoint: Checkpoint, layer index: Int, of model: ModelShape) throws {
     shape = model.layers[index]
     var norms: [LayerTable.Norm: [Float]] = [:]
-    var linears: [LinearMap.Role: Linear] = [:]
-    var biases: [LinearMap.Role: [Float]] = [:]
+    var linears: [LinearMap: Linear] = [:]
+    var biases: [LinearMap: [Float]] = [:]
     let table = model.table(layer: index)
     // Biases stand behind their weights.
     for tensor in table.tensors.reversed() {
@@ -54,10 +54,10 @@ struct LayerWeights {
       switch tensor.content {
       case .norm(let norm): norms[norm] = view.float32Values()
       case .biases(let maps):
-        for map in maps { biases[map.role] = view.rows(map.rowRange).float32Values() }
+        for map in maps { biases[map] = view.rows(map.rowRange).float32Values() }
       case .weights(let maps):
         for map in maps {
-          linears[map.role] = Linear(view.rows(map.rowRange), bias: biases[map.role])
+          linears[map] = Linear(view.rows(map.rowRange), bias: biases[map])
         }
       }
     }
@@ -70,9 +70,9 @@ struct LayerWeights {
     queryNorm = norms[.queries].map { HeadNorm(weight: $0, epsilon: epsilon) }
     keyNorm = norms[.keys].map { HeadNorm(weight: $0, epsilon: epsilon) }
     self.table = LayerMaps(table)
-    maps = LayerMaps { role in
-      guard let linear = linears[role] else {
-        preconditionFailure("this forward pass needs every map of a layer")
+    maps = self.table.map { map in
+      guard let linear = linears[map] else {
+        preconditionFailure("every map of a table has its weights there")
       }
       return linear
     }

@@ -22,14 +22,14 @@ public struct ModelPruning: Sendable {
   /// Takes what goes out of a layer's weights.
   func apply(to weights: inout LayerWeights, layer index: Int, of model: ModelShape) {
     let kept = plan.layers[index]
+    // An expert that goes has no neurons left.
     let keepsAll = !kept.keptGroups.contains(false) && !kept.keptNeurons.contains(false)
     if keepsAll, maps[index].attentionOutput == nil, maps[index].mlpDown == nil { return }
     weights.shape.keep(kept)
-    weights.maps = LayerMaps { role in
-      let map = weights.table[role]
-      var linear = weights.maps[role]
-      let rows = plan.kept(map.rowAxis, layer: index, of: model)
-      let columns = plan.kept(map.columnAxis, layer: index, of: model)
+    weights.maps = weights.table.combined(with: weights.maps) { map, linear in
+      var linear = linear
+      let rows = plan.kept(map.rowAxis, ofExpert: map.expert, layer: index, of: model)
+      let columns = plan.kept(map.columnAxis, ofExpert: map.expert, layer: index, of: model)
       let pruned = map.tap.flatMap { maps[index][$0] }
       if let weight = pruned?.weight {
         linear.weight = WeightMatrix(
@@ -46,6 +46,10 @@ public struct ModelPruning: Sendable {
         }
       }
       return linear
+    }
+    guard !kept.keptExperts.isEmpty else { return }
+    weights.maps.mlps = weights.maps.mlps.indices.filter { kept.keptExperts[$0] }.map {
+      weights.maps.mlps[$0]
     }
   }
 }

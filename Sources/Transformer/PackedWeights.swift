@@ -21,15 +21,16 @@ struct PackedWeights {
   /// Packs on all threads the maps of some halves of a layer; what was packed before is overwritten.
   func pack(_ layer: LayerWeights, for taps: [Tap], team: ThreadTeam) -> LayerMaps<ColumnTiles> {
     var free = buffer.bytes
-    let matrices = layer.maps.map(\.weight)
-    let tiles = matrices.map { matrix in
+    let pairs = layer.maps.map { linear in
+      let matrix = linear.weight
       let tiles = ColumnTiles(compute, outputs: matrix.rows, channels: matrix.columns, at: free)
       free += tiles.byteCount
-      return tiles
+      return (matrix: matrix, tiles: tiles, firstGroup: 0)
     }
-    let roles = LinearMap.Role.allCases.filter { taps.contains($0.half) }
-    pack(roles.map { (matrices[$0], tiles[$0], 0) }, team: team)
-    return tiles
+    pack(
+      (taps.contains(.attentionOutput) ? pairs.attention : [])
+        + (taps.contains(.mlpDown) ? pairs.feedForward : []), team: team)
+    return pairs.map(\.tiles)
   }
 
   /// Rows of the output projection that fit: whole strips, so that they are the same however much
@@ -65,16 +66,6 @@ struct PackedWeights {
       map.matrix.packGroups(
         map.firstGroup + groups.lowerBound..<map.firstGroup + groups.upperBound, compute,
         to: map.tiles.group(groups.lowerBound))
-    }
-  }
-}
-
-extension LinearMap.Role {
-  /// By the tap at the end of its half of a layer.
-  fileprivate var half: Tap {
-    switch self {
-    case .query, .key, .value, .output: .attentionOutput
-    case .gate, .up, .down: .mlpDown
     }
   }
 }

@@ -84,6 +84,11 @@ struct RowLayout: Sendable {
     segments[segments.lastIndex { $0.firstToken <= token }].samples.lowerBound
   }
 
+  /// The first sample that holds the token of a row.
+  func sample(ofRow row: Int) -> Int {
+    segments[segments.lastIndex { $0.row <= row }].samples.lowerBound
+  }
+
   /// Consecutive tokens of one segment.
   struct Piece {
     /// That hold them.

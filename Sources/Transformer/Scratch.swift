@@ -17,6 +17,8 @@ public struct ScratchPlan: Hashable, Sendable {
   let outputs: Int
   let headOutputs: Int
   let scores: Int
+  /// nil in a model without experts.
+  let experts: ExpertScratchPlan?
 
   public let observerLimits: ObserverLimits
 
@@ -26,7 +28,9 @@ public struct ScratchPlan: Hashable, Sendable {
     let layout = RowLayout(limits)
     let heads = shape.layers.map(\.headCount).max() ?? 0
     let keyValueHeads = shape.layers.map(\.keyValueHeadCount).max() ?? 0
-    let neurons = shape.layers.map(\.intermediateSize).max() ?? 0
+    // Those of experts lie elsewhere.
+    let neurons =
+      shape.layers.filter { $0.experts == nil }.map(\.intermediateSize).max() ?? 0
     let headChannels = heads * shape.headDimension
     let attention = AttentionLayout(compute, shape.headDimension, layout)
     func pages(_ bytes: Int) -> Int { ScratchBuffer.roundedByteCount(bytes) }
@@ -40,9 +44,11 @@ public struct ScratchPlan: Hashable, Sendable {
     queries = pages(attention.byteCount(of: .query, heads: heads))
     keys = pages(attention.byteCount(of: .key, heads: keyValueHeads))
     values = pages(attention.byteCount(of: .value, heads: keyValueHeads))
+    experts = ExpertScratchPlan(shape, compute, layout)
     observerLimits = ObserverLimits(
       laneCount: split.laneCount,
-      segmentChannels: max(layout.segments.count * headChannels, layout.segmentCount * neurons))
+      segmentChannels: max(layout.segments.count * headChannels, layout.segmentCount * neurons),
+      experts: experts?.limits)
     outputs = MatrixProduct.scratchByteCount(
       maps: 2, width: max(MatrixProduct.tileOutputs, attention.stripWidth))
     headOutputs = pages(AttentionLayout.computedQueriesPerStep * attention.bundleStride * 4)
@@ -50,7 +56,9 @@ public struct ScratchPlan: Hashable, Sendable {
   }
 
   public var residualBytes: Int { leavesPerMicroBatch * residual }
-  public var laneBytes: Int { split.laneCount * (hidden + inner + queries + keys + values) }
+  public var laneBytes: Int {
+    split.laneCount * (hidden + inner + queries + keys + values + (experts?.byteCount ?? 0))
+  }
   public var threadBytes: Int { split.threadCount * (outputs + headOutputs + scores) }
 
   public var totalBytes: Int { residualBytes + weights + laneBytes + threadBytes }
@@ -88,6 +96,8 @@ struct LaneScratch {
   let keys: ScratchBuffer
   /// For each sample and key/value head, as column tiles, [d, tokens].
   let values: ScratchBuffer
+  /// nil in a model without experts.
+  let experts: ExpertScratch?
 
   fileprivate init(_ plan: ScratchPlan) throws(OutOfMemory) {
     hidden = try ScratchBuffer(byteCount: plan.hidden)
@@ -95,6 +105,7 @@ struct LaneScratch {
     queries = try ScratchBuffer(byteCount: plan.queries)
     keys = try ScratchBuffer(byteCount: plan.keys)
     values = try ScratchBuffer(byteCount: plan.values)
+    experts = try plan.experts.map { plan throws(OutOfMemory) in try ExpertScratch(plan) }
   }
 }
 

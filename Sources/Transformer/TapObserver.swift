@@ -11,6 +11,16 @@ public protocol TapObserver: AnyObject, Sendable {
   /// Called when all pieces of a leaf at a tap were shown, before what follows the tap is computed;
   /// for leaves of different lanes at once.
   func finish(_ passage: TapPassage)
+  /// In a layer with experts, instead of ``observe(_:)`` at `down_proj`: called for every piece of what
+  /// flows into an expert's `down_proj`, from several threads at once.
+  func observe(neurons piece: ExpertPiece)
+  /// The same of what comes out of it, before it is multiplied by its gate.
+  func observe(outputs piece: ExpertPiece)
+}
+
+extension TapObserver {
+  public func observe(neurons _: ExpertPiece) {}
+  public func observe(outputs _: ExpertPiece) {}
 }
 
 /// Some tokens and channels of what flows through a tap.
@@ -47,8 +57,10 @@ public struct TapPassage {
   public let lane: Int
   /// Tokens in each segment.
   public let segmentCounts: [Int]
-  /// Channels of the tap.
+  /// Channels of the tap; 0 where they are of experts.
   public let width: Int
+  /// nil where the tap is none of experts.
+  public let experts: ExpertPassage?
   let layout: RowLayout
   /// What the map that the tap feeds multiplies, [rows, width]. Only while ``TapObserver/finish(_:)``
   /// runs.
@@ -68,6 +80,9 @@ public struct TapPassage {
   /// - Parameter token: as of ``value(token:channel:)``.
   public func sample(ofToken token: Int) -> Int { layout.sample(ofToken: token) }
 
+  /// The first sample that holds the token of a row.
+  public func sample(ofRow row: Int) -> Int { layout.sample(ofRow: row) }
+
   public var tokenCount: Int { layout.tokenCount }
 
   /// Of the 16 rows of each panel of ``operand``, how many are tokens: the first so many.
@@ -83,4 +98,12 @@ public struct ObserverLimits: Hashable, Sendable {
   public let laneCount: Int
   /// Channels of all segments of a leaf at a tap.
   public let segmentChannels: Int
+  /// nil in a model without experts.
+  public let experts: ExpertLimits?
+
+  public init(laneCount: Int, segmentChannels: Int, experts: ExpertLimits? = nil) {
+    self.laneCount = laneCount
+    self.segmentChannels = segmentChannels
+    self.experts = experts
+  }
 }

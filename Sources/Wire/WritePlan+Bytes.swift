@@ -5,8 +5,8 @@ internal import Statistics
 /// Sizes follow from the model's shape, which both sides read from the same checkpoint, so none are
 /// stored.
 extension WritePlan {
-  /// 1 or 0: with baselines or without; then for each layer a bit per group, a bit per neuron
-  /// and, with baselines, the means of the pruned channels of both taps.
+  /// 1 or 0: with baselines or without; then for each layer a bit per group, a bit per neuron, a bit
+  /// per expert and, with baselines, the means of the pruned channels of both taps.
   ///
   /// - Precondition: the plan is one of the shape, with as many baselines as pruned channels, if any.
   public func bytes(shape: ModelShape) -> [UInt8] {
@@ -19,10 +19,12 @@ extension WritePlan {
     for (index, layer) in plan.layers.enumerated() {
       precondition(
         layer.keptGroups.count == shape.layers[index].keyValueHeadCount
-          && layer.keptNeurons.count == shape.layers[index].intermediateSize,
-        "One flag per group and neuron.")
+          && layer.keptNeurons.count == shape.layers[index].neuronCount
+          && layer.keptExperts.count == shape.layers[index].experts?.count ?? 0,
+        "One flag per group, neuron and expert.")
       writer.append(layer.keptGroups)
       writer.append(layer.keptNeurons)
+      writer.append(layer.keptExperts)
       guard let baselines else { continue }
       for tap in Tap.allCases {
         precondition(
@@ -44,9 +46,13 @@ extension WritePlan {
     for (index, layer) in shape.layers.enumerated() {
       let kept = PruningPlan.Layer(
         keptGroups: try reader.flags(layer.keyValueHeadCount),
-        keptNeurons: try reader.flags(layer.intermediateSize))
+        keptNeurons: try reader.flags(layer.neuronCount),
+        keptExperts: try reader.flags(layer.experts?.count ?? 0))
       guard kept.keptGroups.contains(true), kept.keptNeurons.contains(true) else {
         throw .invalid(field: "plan", reason: "layer \(index) keeps nothing")
+      }
+      guard kept.keepsWholeExperts else {
+        throw .invalid(field: "plan", reason: "layer \(index) keeps experts of several sizes")
       }
       plan.layers.append(kept)
       guard mark else { continue }

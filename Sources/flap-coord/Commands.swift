@@ -22,7 +22,7 @@ struct Prune: ParsableCommand {
   @Option(help: "The folder to write; new or empty.", completion: .file(), transform: path)
   var output: FilePath
   @Option(help: "Share of the decoder layers' parameters to remove, 0 ≤ R < 1.")
-  var ratio: Double
+  var ratio: Double?
   @OptionGroup(title: "Search") var search: SearchArguments
   @OptionGroup(title: "Writing") var write: WriteOptions
   @Flag(
@@ -43,7 +43,7 @@ struct Prune: ParsableCommand {
     let run = PruneRun(
       model: try model.folder, calibration: calibration, evaluation: eval, tasks: tasks,
       output: output,
-      search: try search.options([ratio]), write: write, forward: forward, cluster: cluster,
+      search: try search.options(ratio.map { [$0] }), write: write, forward: forward, cluster: cluster,
       sequential: sequential, command: CommandLine.arguments)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
@@ -94,7 +94,7 @@ struct Search: ParsableCommand {
     FilePath
   @Option(
     help: "Share of the decoder layers' parameters to remove; several with commas: 0.1,0.2,0.5.")
-  var ratio: RatioList
+  var ratio: RatioList?
   @Option(
     help: "The plan file to write; of several ratios each has its own in its name.",
     completion: .file(), transform: path)
@@ -104,7 +104,7 @@ struct Search: ParsableCommand {
 
   func run() throws {
     try SearchRun(
-      statistics: statistics, output: output, search: try search.options(ratio.ratios)
+      statistics: statistics, output: output, search: try search.options(ratio?.ratios)
     ).run(console.console)
   }
 }
@@ -187,14 +187,15 @@ struct Eval: ParsableCommand {
       throw ValidationError("give --data for a perplexity, --tasks for questions, or both")
     }
     guard data != nil || stride == nil else { throw ValidationError("--stride goes with --data") }
-    guard ratio != nil || search.areDefaults else {
+    guard ratio != nil || search.expertsRatio != nil || search.areDefaults else {
       throw ValidationError("options of the search need --ratio: a --plan was searched before")
     }
   }
 
   func run() throws {
     let plans = EvaluationPlans(
-      plans: plan, search: try ratio.map { try search.options($0.ratios) },
+      plans: plan,
+      search: ratio == nil && search.expertsRatio == nil ? nil : try search.options(ratio?.ratios),
       statistics: statistics, secondMoments: secondMoments, compensation: compensation)
     try EvaluationRun(
       model: try model.folder, data: data, stride: stride, tasks: tasks, pruning: plans,

@@ -30,7 +30,8 @@ struct SearchArguments: ParsableArguments {
   @Option(
     help: """
       Score of a channel: WIFV, IFV, WIFN, magnitude (needs no data), or OBS, an order of removal. \
-      As a rule WIFV; OBS with --method best and --structure measured.
+      As a rule WIFV; OBS with --method best and --structure measured. Of a model with experts: REAP \
+      (as a rule), frequency or random.
       """)
   var metric: String?
 
@@ -74,18 +75,36 @@ struct SearchArguments: ParsableArguments {
   @Option(help: "The same of the MLPs; attention loses the rest of --ratio.")
   var mlpRatio: Double?
 
+  @Option(
+    help: """
+      Share of the experts to remove from every layer, instead of --ratio of the parameters; for \
+      models with experts.
+      """)
+  var expertsRatio: Double?
+
+  @Option(help: "Seed of --metric random.")
+  var expertsSeed: UInt64 = 0
+
   /// Whether all are as when none was given.
   var areDefaults: Bool {
     method == .flap && metric == nil && structure == nil && groupsRemoved == nil && !uniform
       && roundTo == nil && tensorParallel == nil && !publishedCut && excludeLayers == nil
-      && attentionRatio == nil && mlpRatio == nil
+      && attentionRatio == nil && mlpRatio == nil && expertsRatio == nil && expertsSeed == 0
   }
 
-  func options(_ ratios: [Double]) throws -> SearchOptions {
-    try SearchOptions(
+  /// - Parameter ratios: nil: not given.
+  func options(_ ratios: [Double]?) throws -> SearchOptions {
+    guard ratios == nil || expertsRatio == nil else {
+      throw ValidationError("--experts-ratio says how much goes: leave out it or --ratio")
+    }
+    guard let ratios = ratios ?? (expertsRatio == nil ? nil : [0]) else {
+      throw ValidationError("Missing expected argument '--ratio <ratio>'")
+    }
+    return try SearchOptions(
       ratios: ratios, method: method, metric: metric, structure: structure,
       groupsRemoved: groupsRemoved, isUniform: uniform, rounding: roundTo, ranks: tensorParallel,
       cutsAsPublished: publishedCut, excludedLayers: excludeLayers?.layers ?? [],
+      experts: ExpertOptions(share: expertsRatio, seed: expertsSeed),
       attentionRatio: attentionRatio,
       mlpRatio: mlpRatio)
   }

@@ -25,6 +25,7 @@ enum ConfigurationVocabulary {
     "pretraining_tp", "problem_type", "resid_pdrop", "return_dict", "return_dict_in_generate",
     "task_specific_params", "tf_legacy_loss", "tie_encoder_decoder", "tie_last_hidden_states",
     "torch_dtype", "torchscript", "transformers.js_config", "transformers_version",
+    "output_router_logits", "router_aux_loss_coef", "router_jitter_noise",
     "allow_global_per_layer_attribute_access", "unsloth_fixed", "unsloth_version", "use_bfloat16",
     "use_cache", "cross_attention_hidden_size",
     // Tokens of the tokenizer.

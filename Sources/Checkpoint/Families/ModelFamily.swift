@@ -2,7 +2,8 @@ internal import FlapCore
 
 /// A family of models that the forward pass knows, by its `model_type`.
 public enum ModelFamily: String, CaseIterable, Hashable, Sendable {
-  case llama, mistral, qwen2, qwen3
+  case llama, mistral, mixtral, qwen2, qwen3
+  case qwen3Moe = "qwen3_moe"
 
   /// `model_type` of a dense model; with ``prunedPrefix`` before it, of a pruned one.
   public var modelType: String { rawValue }
@@ -24,8 +25,10 @@ public enum ModelFamily: String, CaseIterable, Hashable, Sendable {
     switch self {
     case .llama: LlamaFamily.self
     case .mistral: MistralFamily.self
+    case .mixtral: MixtralFamily.self
     case .qwen2: Qwen2Family.self
     case .qwen3: Qwen3Family.self
+    case .qwen3Moe: Qwen3MoeFamily.self
     }
   }
 }
@@ -46,6 +49,9 @@ protocol FamilyDefinition {
   /// Tokens that a token of each layer attends to at most, itself included; nil: all before it.
   static func attentionWindows(_ fields: ConfigurationFields, layerCount: Int)
     throws(ConfigurationError) -> [Int?]
+  /// Of each layer; nil: it has one MLP of `intermediate_size`.
+  static func experts(_ fields: ConfigurationFields, layerCount: Int)
+    throws(ConfigurationError) -> [LayerExperts?]
 }
 
 extension FamilyDefinition {
@@ -55,6 +61,12 @@ extension FamilyDefinition {
 
   static func attentionWindows(_ fields: ConfigurationFields, layerCount: Int)
     throws(ConfigurationError) -> [Int?]
+  {
+    Array(repeating: nil, count: layerCount)
+  }
+
+  static func experts(_ fields: ConfigurationFields, layerCount: Int)
+    throws(ConfigurationError) -> [LayerExperts?]
   {
     Array(repeating: nil, count: layerCount)
   }

@@ -3,8 +3,7 @@ enum UnsupportedModels {
   /// Of a `model_type` that is none of ``ModelFamily``; empty where nothing is known of it.
   static func reason(modelType: String) -> String {
     let reasons: [(part: String, reason: String)] = [
-      ("moe", "a mixture of experts"),
-      ("mixtral", "a mixture of experts"),
+      ("moe", "a mixture of experts of another kind"),
       ("deepseek_v", "a mixture of experts with latent attention"),
       ("gpt_oss", "a mixture of experts"),
       ("llama4", "a mixture of experts"),

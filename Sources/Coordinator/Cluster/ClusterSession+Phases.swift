@@ -15,7 +15,8 @@ extension ClusterSession {
     _ pass: SampledPass?, shape: ModelShape, _ ledger: inout RunLedger, _ console: Console
   ) throws -> ModelStatistics {
     let catalog = StatisticCatalog.standard
-    let sampleWork = pass.map { ledger.missingWork(of: catalog.kinds(from: .taps), $0) } ?? []
+    let tapKinds = catalog.kinds(atTapsOf: shape)
+    let sampleWork = pass.map { ledger.missingWork(of: tapKinds, $0) } ?? []
     let weightWork = ledger.missingWork(of: catalog.kinds(from: .weights), shape)
     let meter =
       pass == nil
@@ -25,8 +26,8 @@ extension ClusterSession {
       try ledger.keep(report: delivery)
     }
     var statistics = ModelStatistics(sampleCount: pass?.tokens.sampleCount ?? 0)
-    for type in catalog.types where type.source == .weights || (type.source == .taps && pass != nil)
-    {
+    for type in catalog.types
+    where type.source == .weights || (tapKinds.contains(type.kind) && pass != nil) {
       try statistics.take(type, from: ledger)
     }
     return statistics

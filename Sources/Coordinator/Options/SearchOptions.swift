@@ -8,7 +8,11 @@ internal import Statistics
 /// What is to be removed, and by which score.
 public struct SearchOptions: Sendable {
   let method: PruningMethod
-  let metric: Metric
+  private(set) var metric: Metric
+  /// What was asked for of experts; nil: nothing.
+  private let experts: ExpertOptions
+  private let hasMetric: Bool
+  private let hasStructure: Bool
   private(set) var search: StructureSearch
   /// As they were asked for; ``search`` has the first.
   let ratios: [Double]
@@ -25,6 +29,7 @@ public struct SearchOptions: Sendable {
   ///   - ranks: of tensor parallelism, which share out every layer's heads and neurons; nil: one.
   ///   - cutsAsPublished: AL-AM ends where the published code does, not at the ratio.
   ///   - excludedLayers: that keep all of their units.
+  ///   - experts: what is to become of a mixture's.
   ///   - attentionRatio: part of attention's parameters to remove; nil: what the search finds, or what
   ///     the MLPs leave of the ratio.
   ///   - mlpRatio: the same of the MLPs.
@@ -34,12 +39,19 @@ public struct SearchOptions: Sendable {
     structure: String? = nil, groupsRemoved: Int?,
     isUniform: Bool = false, rounding: Int? = nil, ranks: Int? = nil,
     cutsAsPublished: Bool = false,
-    excludedLayers: Set<Int> = [], attentionRatio: Double? = nil, mlpRatio: Double? = nil
+    excludedLayers: Set<Int> = [], experts: ExpertOptions = ExpertOptions(),
+    attentionRatio: Double? = nil, mlpRatio: Double? = nil
   ) throws {
+    self.experts = experts
+    hasMetric = metric != nil
+    hasStructure = structure != nil
     let structure = try structure.map(SearchOptions.structure(named:)) ?? method.structure
     let metric =
       try metric.map(SearchOptions.metric(named:))
       ?? (structure == .measured ? .conditionalVariance : method.metric)
+    guard !metric.isOfExperts || structure == .experts || !hasStructure else {
+      throw UsageError("--metric \(metric.rawValue) goes with --structure experts")
+    }
     guard structure != .measured || metric == .conditionalVariance else {
       throw UsageError(
         "--structure measured removes units in the order of --metric OBS: leave out --metric "
@@ -163,14 +175,54 @@ public struct SearchOptions: Sendable {
     return options
   }
 
-  /// With the rules of the class that `--uniform` writes for.
+  /// Whether biases can make up for what goes.
+  var takesCompensation: Bool { metric.needsMoments && !metric.isOfExperts }
+
+  /// What of experts is asked for, by the options' names; empty where nothing is.
+  var expertOptions: [(name: String, value: String)] {
+    guard let experts = search.experts else { return [] }
+    let share = experts.share.map { ("--experts-ratio", "\($0)") }
+    let seed = experts.metric == .random ? ("--experts-seed", "\(experts.seed)") : nil
+    return [share, seed].compactMap(\.self)
+  }
+
+  private mutating func chooseExperts() throws {
+    func refuse(_ option: String) -> UsageError {
+      UsageError("a model with experts loses experts, which \(option) does not choose: leave it out")
+    }
+    guard !hasMetric || metric.isOfExperts else {
+      throw UsageError(
+        "--metric \(metric.rawValue) scores channels, and a model with experts loses experts: choose "
+          + "REAP, frequency or random")
+    }
+    guard !hasStructure || search.structure == .experts else {
+      throw refuse("--structure \(search.structure.rawValue)")
+    }
+    guard method == .flap else { throw refuse("--method \(method.rawValue)") }
+    if let (name, _) = sparingOptions.first { throw refuse(name) }
+    guard rounding == 1 && ranks == 1 else { throw refuse("--round-to or --tensor-parallel") }
+    metric = hasMetric ? metric : .expertActivation
+    search.structure = .experts
+    search.experts = ExpertSearch(metric: metric, seed: experts.seed, share: experts.share)
+    // Its own class loads what is left.
+    search.widths = WidthRules(isUniform: true)
+  }
+
+  /// With the rules of the class that `--uniform` writes for; of a mixture experts go, and nothing else.
   ///
   /// - Parameter modelType: nil where it is not known: then the strictest rules.
   /// - Throws: ``TransformersClassError`` when there is no such class, or it has no place for the
   ///   biases.
   func fitting(modelType: String?, _ shape: ModelShape) throws -> SearchOptions {
-    guard isUniform else { return self }
     var options = self
+    if shape.hasExperts {
+      try options.chooseExperts()
+    } else if metric.isOfExperts || search.structure == .experts || experts.share != nil {
+      throw UsageError(
+        "the model has no experts: leave out --experts-ratio, --structure experts and --metric REAP, "
+          + "frequency or random")
+    }
+    guard options.isUniform else { return options }
     let transformersClass = try modelType.map { modelType throws(TransformersClassError) in
       try TransformersClass(modelType: modelType)
     }
@@ -178,6 +230,19 @@ public struct SearchOptions: Sendable {
     options.search.widths.headsDivideHiddenSize =
       transformersClass?.wantsHeadsToDivideHiddenSize ?? true
     return options
+  }
+}
+
+/// What is to become of the experts of a mixture.
+public struct ExpertOptions: Sendable {
+  /// Part of each layer's to remove; nil: as the ratio has it.
+  let share: Double?
+  /// Of `--metric random`.
+  let seed: UInt64
+
+  public init(share: Double? = nil, seed: UInt64 = 0) {
+    self.share = share
+    self.seed = seed
   }
 }
 

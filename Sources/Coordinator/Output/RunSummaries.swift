@@ -255,7 +255,7 @@ struct DryRunSummary: Encodable {
       * (pass == nil
         ? 0
         : StatisticReport.largestByteCount(
-          StatisticCatalog.standard.kinds(from: .taps), inputs.shape))
+          StatisticCatalog.standard.kinds(atTapsOf: inputs.shape), inputs.shape))
       + (cluster.options.gathers ? inputs.checkpoint.byteCount : 0)
     secondMomentsBytes = pass.flatMap {
       $0.sumsProducts ? SecondMomentsFolder.byteCount(inputs.shape) : nil

@@ -72,7 +72,7 @@ public struct EvaluationPlans: Sendable {
       var candidate = try candidate(
         "\(options.search.ratio)", result.plan, ratioAsked: options.search.ratio,
         isUniform: options.isUniform,
-        moments: options.metric.needsMoments ? file.statistics.moments : nil, inputs, log)
+        moments: options.takesCompensation ? file.statistics.moments : nil, inputs, log)
       candidate.predictedLoss = result.predictedLoss
       candidates.append(candidate)
     }

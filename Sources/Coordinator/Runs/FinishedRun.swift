@@ -135,7 +135,8 @@ struct FinishedRun {
     for type in StatisticCatalog.standard.types {
       guard let layers = file.statistics[type.kind] else { continue }
       switch type.source {
-      case .taps: if let tree { try journal.keep(type.kind, layers, of: tree.root) }
+      case .taps, .experts, .expertNeurons:
+        if let tree { try journal.keep(type.kind, layers, of: tree.root) }
       case .weights, .maps:
         for (layer, values) in layers.enumerated() {
           try journal.keep(type.kind, [values], from: layer, of: nil)

@@ -55,7 +55,7 @@ public struct PruneRun: Sendable {
     let cluster = try ClusterPlan(cluster)
     let (inputs, pass, search) = try open(cluster, console)
     let compensation = try inputs.compensation(
-      search.metric.needsMoments ? compensationAsked : .none, isUniform: search.isUniform,
+      search.takesCompensation ? compensationAsked : .none, isUniform: search.isUniform,
       console.log)
     let compensates = compensation != .none
     let secondMoments = try secondMomentsPass(inputs, pass, compensation, search, cluster)

@@ -45,7 +45,7 @@ extension RunIdentity {
     add("--uniform", "\(search.isUniform)")
     add("--round-to", "\(search.rounding)")
     add("--tensor-parallel", "\(search.ranks)")
-    for (name, value) in search.sparingOptions { add(name, value) }
+    for (name, value) in search.sparingOptions + search.expertOptions { add(name, value) }
   }
 
   /// `--format` is not among them: it adds a file and changes none.

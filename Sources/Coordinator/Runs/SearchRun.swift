@@ -87,6 +87,11 @@ extension SearchOptions {
       .run(curves: LossCurve.samples(of: shape), shape: shape)
       return
     }
+    if let experts = search.experts {
+      _ = try ExpertSearch(metric: .random, share: experts.share).run(
+        ratio: search.ratio, activity: nil, shape: shape)
+      return
+    }
     let scores = shape.layers.indices.map { layer in
       PerTap { tap in (0..<shape.channelCount(layer: layer, tap: tap)).map(Double.init) }
     }
