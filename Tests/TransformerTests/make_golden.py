@@ -70,10 +70,13 @@ VARIANTS = {
     "qwen3-moe-bf16": dict(family="qwen3_moe", heads=6, groups=2, head_dim=10, norm_topk_prob=True,
                            dtype=torch.bfloat16),
     "mixtral-f32": dict(family="mixtral", heads=4, groups=2, sliding_window=None, intermediate_size=24),
+    # Rows of the router are equal, so that many tokens' scores are: see make_topk_golden.py.
+    "qwen3-moe-ties-f32": dict(family="qwen3_moe", heads=4, groups=2, head_dim=8, norm_topk_prob=True,
+                               equal_rows=[[0, 3, 6], [1, 7], [2, 5]]),
 }  # fmt: skip
 
 
-def make(name, heads, groups, family="llama", dtype=torch.float32, **options):
+def make(name, heads, groups, family="llama", dtype=torch.float32, equal_rows=(), **options):
     torch.manual_seed(len(name))
     options = dict(max_position_embeddings=64, intermediate_size=56) | MIXTURES.get(family, {}) | options
     config = AutoConfig.for_model(
@@ -91,6 +94,9 @@ def make(name, heads, groups, family="llama", dtype=torch.float32, **options):
                 parameter.normal_(0, 0.3)
             else:
                 parameter.mul_(10)
+        for block in expert_reference.mixtures(model).values():
+            for rows in equal_rows:
+                block.gate.weight[rows] = block.gate.weight[rows[0]].clone()
     model = model.to(dtype)
     folder = GOLDEN / name
     shutil.rmtree(folder, ignore_errors=True)
