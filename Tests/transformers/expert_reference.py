@@ -25,9 +25,8 @@ from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
 EXPERT = re.compile(r"^(model\.layers\.(\d+)\..+\.experts\.)(\d+)(\..+)$")
-ROUTER = re.compile(r"^model\.layers\.(\d+)\.(mlp|block_sparse_moe)\.gate\.weight$")
-# What a checkpoint calls its count of experts: Qwen3-MoE of transformers 4.57; Mixtral and transformers 5.
-COUNTS = ("num_experts", "num_local_experts")
+# Tensors whose first axis is the experts: the router's, and those that transformers 5 fuses if told to.
+STACKED = re.compile(r"^model\.layers\.(\d+)\.\w+\.(gate\.weight|experts\.(gate_up_proj|down_proj))$")
 
 
 @dataclasses.dataclass
@@ -158,15 +157,15 @@ def prune(folder, kept, output):
             if expert not in layer:
                 continue
             name = f"{match[1]}{layer.index(expert)}{match[4]}"
-        elif match := ROUTER.match(name):
+        elif match := STACKED.match(name):
             tensor = tensor[kept[int(match[1])]].contiguous()
         tensors[name] = tensor
     save_file(tensors, output / "model.safetensors", {"format": "pt"})
     config = json.loads((folder / "config.json").read_text())
     (left,) = {len(layer) for layer in kept.values()}
-    for key in COUNTS:
-        if key in config:
-            config[key] = left
+    # 5 reads either name, 4.57 only its own: of Qwen3-MoE `num_experts`, of Mixtral `num_local_experts`.
+    config.pop("num_experts", None), config.pop("num_local_experts", None)
+    config["num_experts" if config["model_type"] == "qwen3_moe" else "num_local_experts"] = left
     config["num_experts_per_tok"] = min(config["num_experts_per_tok"], left)
     (output / "config.json").write_text(json.dumps(config, indent=2))
     return output
