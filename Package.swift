@@ -198,7 +198,7 @@ let package = Package(
     tests(
       of: "Transformer",
       ["Measurement", "Kernels", "Checkpoint", "Statistics", "FlapCore", system],
-      resources: [.copy("Golden")], exclude: ["make_golden.py"]),
+      resources: [.copy("Golden")], exclude: ["make_golden.py", "make_topk_golden.py"]),
     tests(
       of: "Measurement",
       [

@@ -7,6 +7,10 @@ Each folder is a Hugging Face checkpoint plus `golden.safetensors`: tokens F32 [
 logits F32 [samples, tokens, vocabulary], nll F64 [1] (sum over tokens 1… of every sample), and per
 layer and tap mean and m2, F64 [channels], named as in statistics files. `short_logits` are those of
 the first 12 tokens alone, shorter than the original context of the models whose RoPE is scaled.
+
+Of a mixture's layer L, F64, under `model.layers.L.mlp.experts.`, whatever the family calls it: count,
+gate_sum, norm_sum, gated_norm_sum [experts], gated_mean [experts, hidden], and input_mean and input_m2
+of the experts' down projections, [experts * intermediate], over the tokens that each expert sees.
 """
 
 import pathlib
@@ -18,6 +22,9 @@ import torch
 from safetensors.numpy import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "transformers"))
+import expert_reference  # noqa: E402
+
 GOLDEN = pathlib.Path(__file__).parent / "Golden"
 SAMPLES, TOKENS, VOCABULARY = 3, 37, 90
 SHORT = 12
@@ -25,6 +32,10 @@ LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_fac
               original_max_position_embeddings=16)  # fmt: skip
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16)
 LONGROPE = dict(rope_type="longrope", short_factor=[1.0, 1.05, 1.2, 1.5], long_factor=[1.1, 2.0, 4.5, 8.0])
+MIXTURES = {
+    "qwen3_moe": dict(num_experts=8, num_experts_per_tok=2, moe_intermediate_size=24),
+    "mixtral": dict(num_local_experts=8, num_experts_per_tok=2),
+}
 VARIANTS = {
     "mha-f32": dict(heads=4, groups=4, head_dim=8),
     "gqa-llama3-bf16": dict(heads=6, groups=2, head_dim=10, rope_theta=500000.0, rope_scaling=LLAMA3,
@@ -52,15 +63,26 @@ VARIANTS = {
                                  original_max_position_embeddings=16, rope_scaling=LONGROPE),
     "qwen2-longrope-f32": dict(family="qwen2", heads=4, groups=2, max_position_embeddings=24,
                                rope_scaling=dict(LONGROPE, factor=8.0)),
+    # Mixtures: 8 experts, 2 or 3 for a token; a dense layer before, gates that do not add up to 1.
+    "qwen3-moe-f32": dict(family="qwen3_moe", heads=4, groups=2, head_dim=12, norm_topk_prob=True),
+    "qwen3-moe-dense-f32": dict(family="qwen3_moe", heads=4, groups=2, head_dim=8, mlp_only_layers=[0],
+                                num_experts_per_tok=3, norm_topk_prob=False),
+    "qwen3-moe-bf16": dict(family="qwen3_moe", heads=6, groups=2, head_dim=10, norm_topk_prob=True,
+                           dtype=torch.bfloat16),
+    "mixtral-f32": dict(family="mixtral", heads=4, groups=2, sliding_window=None, intermediate_size=24),
+    # Rows of the router are equal, so that many tokens' scores are: see make_topk_golden.py.
+    "qwen3-moe-ties-f32": dict(family="qwen3_moe", heads=4, groups=2, head_dim=8, norm_topk_prob=True,
+                               equal_rows=[[0, 3, 6], [1, 7], [2, 5]]),
 }  # fmt: skip
 
 
-def make(name, heads, groups, family="llama", dtype=torch.float32, **options):
+def make(name, heads, groups, family="llama", dtype=torch.float32, equal_rows=(), **options):
     torch.manual_seed(len(name))
+    options = dict(max_position_embeddings=64, intermediate_size=56) | MIXTURES.get(family, {}) | options
     config = AutoConfig.for_model(
-        family, vocab_size=VOCABULARY, hidden_size=32, intermediate_size=56, num_hidden_layers=2,
+        family, vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2,
         num_attention_heads=heads, num_key_value_heads=groups,
-        rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2, **(dict(max_position_embeddings=64) | options),
+        rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2, **options,
     )  # fmt: skip
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
@@ -72,6 +94,9 @@ def make(name, heads, groups, family="llama", dtype=torch.float32, **options):
                 parameter.normal_(0, 0.3)
             else:
                 parameter.mul_(10)
+        for block in expert_reference.mixtures(model).values():
+            for rows in equal_rows:
+                block.gate.weight[rows] = block.gate.weight[rows[0]].clone()
     model = model.to(dtype)
     folder = GOLDEN / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -87,12 +112,14 @@ def golden(model):
     taps = {}
     for index, layer in enumerate(model.model.layers):
         for name in ("self_attn.o_proj", "mlp.down_proj"):
+            if name == "mlp.down_proj" and index in expert_reference.mixtures(model):
+                continue
             key = f"model.layers.{index}.{name}"
             layer.get_submodule(name).register_forward_pre_hook(
                 lambda _, inputs, key=key: taps.__setitem__(key, inputs[0].double()))
     out = {"tokens": tokens.numpy().astype(np.float32)}
     with torch.no_grad():
-        if model.config.rope_scaling:
+        if getattr(model.config, "rope_scaling", None):
             out["short_logits"] = model(tokens[:, :SHORT]).logits.numpy()
         logits = model(tokens).logits
     out["logits"] = logits.numpy()
@@ -100,6 +127,11 @@ def golden(model):
         x = x.reshape(-1, x.shape[-1]).numpy()
         out[f"{key}.input_mean"] = x.mean(0)
         out[f"{key}.input_m2"] = ((x - x.mean(0)) ** 2).sum(0)
+    for index, sums in expert_reference.statistics(model, tokens).items():
+        for name in ("count", "gate_sum", "norm_sum", "gated_norm_sum", "gated_mean", "input_mean", "input_m2"):
+            values = getattr(sums, name).astype(np.float64)
+            shape = -1 if name.startswith("input") else values.shape
+            out[f"model.layers.{index}.mlp.experts.{name}"] = values.reshape(shape)
     nll = torch.nn.functional.cross_entropy(
         logits[:, :-1].reshape(-1, VOCABULARY).double(), tokens[:, 1:].reshape(-1), reduction="sum")
     out["nll"] = np.array([nll.item()])

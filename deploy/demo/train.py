@@ -1,6 +1,7 @@
 """Makes the demo model: text, tokenizer, training, checkpoint, calibration and test tokens.
 
     python train.py [--out model] [--steps 1800] [--threads 2]
+    python train.py --mixture qwen3_moe --out FOLDER         a mixture of experts of the same text
 
 Needs torch (any build; it runs on the CPU), transformers 4.57.6, tokenizers, numpy and
 safetensors: deploy/requirements.txt. Takes about six minutes on two cores and prints the
@@ -8,8 +9,8 @@ loss as it goes. Seeded throughout; another torch build or processor rounds diff
 the weights agree in quality, not to the bit.
 
 Writes into --out:
-    config.json generation_config.json model-0000?-of-00002.safetensors
-    model.safetensors.index.json                                          LLaMA, bfloat16
+    config.json generation_config.json model-0000?-of-0000?.safetensors
+    model.safetensors.index.json                                          bfloat16
     tokenizer.json tokenizer_config.json special_tokens_map.json          BPE, Llama-2 kind
     calibration.npy int32 [256, 128], test.npy int32 [128, 128]           one sample per row
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig, PreTrainedTokenizerFast, Qwen3MoeConfig
 
 from grammar import stories
 
@@ -40,20 +41,30 @@ BATCH = 16
 PEAK_RATE, FINAL_RATE, WARM_UP_STEPS = 3e-3, 1e-5, 100
 WEIGHT_DECAY, CLIP = 0.1, 1.0
 
-CONFIG = LlamaConfig(
+SHAPE = dict(
     vocab_size=VOCABULARY,
     hidden_size=128,
-    num_hidden_layers=6,
     num_attention_heads=8,
     num_key_value_heads=4,
     head_dim=16,
-    intermediate_size=352,
     max_position_embeddings=512,
     rms_norm_eps=1e-5,
     tie_word_embeddings=False,
     bos_token_id=1,
     eos_token_id=2,
 )
+CONFIG = LlamaConfig(**SHAPE, num_hidden_layers=6, intermediate_size=352)
+# Eight experts, two for a token. The loss that evens out their use is so small that they stay uneven,
+# as those of large models are: with it at 0.01, all are of use alike and there is nothing to choose.
+ROUTING = dict(num_experts_per_tok=2, router_aux_loss_coef=0.001)
+MIXTURES = {
+    "qwen3_moe": Qwen3MoeConfig(
+        **SHAPE, **ROUTING, num_hidden_layers=5, num_experts=8, moe_intermediate_size=96,
+        intermediate_size=192, norm_topk_prob=True, decoder_sparse_step=1),
+    "mixtral": MixtralConfig(
+        **SHAPE, **ROUTING, num_hidden_layers=5, num_local_experts=8, intermediate_size=96,
+        sliding_window=None, rope_theta=1e4),
+}
 
 
 def main():
@@ -61,6 +72,8 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "model")
     parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--mixture", choices=MIXTURES)
+    parser.add_argument("--balance", type=float, help="another coefficient of the routers' loss")
     arguments = parser.parse_args()
     torch.manual_seed(TORCH_SEED)
     torch.set_num_threads(arguments.threads)
@@ -72,7 +85,10 @@ def main():
     test = samples(encode(tokenizer, stories(TEST_SEED, 400)), 128)
     print(f"{len(training):,} training tokens", flush=True)
 
-    model = LlamaForCausalLM(CONFIG)
+    config = MIXTURES[arguments.mixture] if arguments.mixture else CONFIG
+    if arguments.balance is not None:
+        config.router_aux_loss_coef = arguments.balance
+    model = AutoModelForCausalLM.from_config(config)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
     train(model, training, test, arguments.steps)
 
@@ -140,13 +156,15 @@ def train(model, tokens, test, steps):
         lr=PEAK_RATE, betas=(0.9, 0.95))
     tokens = torch.from_numpy(tokens).long()
     generator = torch.Generator().manual_seed(TORCH_SEED)
+    # What a mixture's loss adds for uneven use of its experts; the test loss is without.
+    routing = {"output_router_logits": True} if hasattr(model.config, "router_aux_loss_coef") else {}
     began, window = time.monotonic(), torch.arange(SAMPLE_TOKENS)
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps)
         starts = torch.randint(len(tokens) - SAMPLE_TOKENS, (BATCH, 1), generator=generator)
         batch = tokens[starts + window]
-        loss = model(batch, labels=batch, use_cache=False).loss
+        loss = model(batch, labels=batch, use_cache=False, **routing).loss
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
