@@ -39,17 +39,23 @@ extension Llama {
       (0..<segments[task].positions.count).map { index in
         let row = segments[task].row + index
         let values = UnsafeMutableBufferPointer(start: logits + row * count, count: count)
-        let largest = values.max() ?? 0
-        for expert in values.indices { values[expert] -= largest }
-        Elementwise.exp(values.baseAddress!, to: values.baseAddress!, count: count)
+        softmax(values)
         return (
           row: row,
-          experts: ExpertChoice.best(
+          experts: ExpertChoice.largest(
             experts.countPerToken, of: values, normalizes: experts.normalizesGates)
         )
       }
     }
     return Routing(chosen.flatMap(\.self), expertCount: count)
+  }
+
+  private func softmax(_ logits: UnsafeMutableBufferPointer<Float>) {
+    let largest = logits.max() ?? 0
+    for index in logits.indices { logits[index] -= largest }
+    Elementwise.exp(logits.baseAddress!, to: logits.baseAddress!, count: logits.count)
+    let sum = logits.reduce(0, +)
+    for index in logits.indices { logits[index] /= sum }
   }
 
   /// Every expert's tokens, [gathered rows, hidden].

@@ -6,7 +6,7 @@ public struct Routing: Sendable {
   /// A token on its way through one expert.
   public struct Visit: Sendable {
     /// The token's, among the rows of the leaf's matrices.
-    let row: Int
+    package let row: Int
     public let gate: Float
   }
 
@@ -16,7 +16,7 @@ public struct Routing: Sendable {
   public let firstRows: [Int]
 
   /// - Parameter choices: of each token, in the order of the rows.
-  init(_ choices: [(row: Int, experts: [ExpertChoice])], expertCount: Int) {
+  package init(_ choices: [(row: Int, experts: [ExpertChoice])], expertCount: Int) {
     var visits = Array(repeating: [Visit](), count: expertCount)
     for (row, experts) in choices {
       for choice in experts {
@@ -31,14 +31,14 @@ public struct Routing: Sendable {
 
   /// Experts that some token goes through, those with the most tokens first: threads that share them
   /// out then end at about the same time.
-  var byLoad: [Int] {
+  package var byLoad: [Int] {
     visits.indices.filter { !visits[$0].isEmpty }.sorted {
       (visits[$1].count, $0) < (visits[$0].count, $1)
     }
   }
 
   /// Gathered rows of a leaf at the most.
-  static func rowLimit(tokens: Int, expertCount: Int, countPerToken: Int) -> Int {
+  package static func rowLimit(tokens: Int, expertCount: Int, countPerToken: Int) -> Int {
     let visits = tokens * countPerToken
     return visits + 15 * min(expertCount, visits)
   }
@@ -47,32 +47,34 @@ public struct Routing: Sendable {
 }
 
 /// An expert that a token goes through.
-struct ExpertChoice: Equatable {
-  let expert: Int
+package struct ExpertChoice: Equatable {
+  package let expert: Int
   /// What its output is multiplied by.
-  let gate: Float
+  package let gate: Float
 
-  /// The experts with the largest logits; of equal ones that with the lower index is the larger, as
-  /// PyTorch's `topk` has it on the CPU.
+  package init(expert: Int, gate: Float) {
+    self.expert = expert
+    self.gate = gate
+  }
+
+  /// The experts with the largest gates, in their descending order; where the last of them is as large as
+  /// one that is left out, PyTorch's ``TiedTop``.
   ///
-  /// - Parameters:
-  ///   - logits: [experts]; changed.
-  ///   - exponentials: [experts], exp(logit − largest).
-  static func best(
-    _ count: Int, of exponentials: UnsafeMutableBufferPointer<Float>, normalizes: Bool
+  /// - Parameter gates: [experts], the softmax of the router's logits; changed.
+  package static func largest(
+    _ count: Int, of gates: UnsafeMutableBufferPointer<Float>, normalizes: Bool
   ) -> [ExpertChoice] {
-    let total = exponentials.reduce(0, +)
-    var choices: [ExpertChoice] = []
+    let all = Array(gates)
+    var chosen: [Int] = []
     for _ in 0..<count {
       var best = 0
-      for expert in exponentials.indices where exponentials[expert] > exponentials[best] {
-        best = expert
-      }
-      choices.append(ExpertChoice(expert: best, gate: exponentials[best] / total))
-      exponentials[best] = -1
+      for expert in gates.indices where gates[expert] > gates[best] { best = expert }
+      chosen.append(best)
+      gates[best] = -1
     }
-    guard normalizes else { return choices }
-    let sum = choices.reduce(0) { $0 + $1.gate }
-    return choices.map { ExpertChoice(expert: $0.expert, gate: $0.gate / sum) }
+    let least = all[chosen[count - 1]]
+    if gates.contains(least) { chosen = TiedTop.indices(count, of: all) }
+    let sum = normalizes ? chosen.reduce(0) { $0 + all[$1] } : 1
+    return chosen.map { ExpertChoice(expert: $0, gate: all[$0] / sum) }
   }
 }

@@ -10,12 +10,17 @@ struct GoldenModel {
     [
       "mha-f32", "gqa-llama3-bf16", "linear-tied-f16", "biases-f32", "mistral-f32",
       "mistral-full-bf16", "qwen2-bf16", "qwen2-windows-f16", "qwen3-bf16", "qwen3-biases-f32",
-    ] + scaledNames
+    ] + scaledNames + mixtureNames
 
   /// Of a RoPE whose numbers depend on the original context, 16 or 24 tokens.
   static let scaledNames = [
     "qwen2-yarn-f32", "llama-yarn-f32", "qwen3-yarn-f32", "mistral-longrope-f32",
     "qwen2-longrope-f32",
+  ]
+
+  /// With experts: in all layers or in the second, gates normalized or not.
+  static let mixtureNames = [
+    "qwen3-moe-f32", "qwen3-moe-dense-f32", "qwen3-moe-bf16", "qwen3-moe-ties-f32", "mixtral-f32",
   ]
 
   let checkpoint: Checkpoint

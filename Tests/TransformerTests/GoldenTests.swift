@@ -1,3 +1,4 @@
+import Checkpoint
 import FlapCore
 import Kernels
 import Measurement
@@ -30,11 +31,17 @@ struct GoldenTests {
   func logitsBFloat16(name: String) throws {
     let golden = try GoldenModel(name)
     let logits = try golden.model(.bfloat16).logits(of: golden.leaf)
-    let error = largestError(logits.map(Double.init), golden.values("logits"))
+    let expected = golden.values("logits")
+    let scale = expected.map(abs).max() ?? 1
+    let width = golden.checkpoint.configuration.shape.vocabularySize
+    let errors = stride(from: 0, to: expected.count, by: width).map { first in
+      (first..<first + width).map { abs(Double(logits[$0]) - expected[$0]) }.max()! / scale
+    }
     // Operands have 8 bits: errors of 2⁻⁹ each, over some ten products in a row; more than zero,
-    // or the products were not bf16.
-    #expect(error < 0.05)
-    #expect(error > 1e-4)
+    // or the products were not bf16. A token whose experts are nearly as good as others may take these.
+    let mayDiffer = GoldenModel.mixtureNames.contains(name) ? errors.count / 10 : 0
+    #expect(errors.count { $0 >= 0.05 } <= mayDiffer)
+    #expect(errors.max()! > 1e-4)
   }
 
   @Test("loss", arguments: GoldenModel.names)
@@ -61,14 +68,40 @@ struct GoldenTests {
     try model.forward([golden.leaf], observers: [gatherer]) { passage in
       let name = passage.tap.moduleName(layer: passage.layer)
       let moments = gatherer.take(passage)
+      seen.append(name)
+      guard passage.experts == nil else {
+        #expect(moments.channelCount == 0 && moments.count == golden.tokens.count)
+        return
+      }
       #expect(largestError(moments.mean, golden.values("\(name).input_mean")) < 1e-5)
       #expect(largestError(moments.m2, golden.values("\(name).input_m2")) < 1e-5)
-      seen.append(name)
     }
     #expect(
       seen == [
         "model.layers.0.self_attn.o_proj", "model.layers.0.mlp.down_proj",
         "model.layers.1.self_attn.o_proj", "model.layers.1.mlp.down_proj",
       ])
+  }
+
+  @Test("what experts do", arguments: GoldenModel.mixtureNames)
+  func activity(name: String) throws {
+    let golden = try GoldenModel(name)
+    let model = try golden.model(.float32, threads: 2)
+    let gatherer = try ExpertActivityGatherer(model.observerLimits)
+    var mixtureCount = 0
+    try model.forward([golden.leaf], observers: [gatherer]) { passage in
+      let activity = gatherer.take(passage)
+      guard let experts = passage.experts else { return #expect(activity.expertCount == 0) }
+      mixtureCount += 1
+      let prefix = "model.layers.\(passage.layer).mlp.experts"
+      #expect(activity.expertCount == 8 && experts.expertCount == 8)
+      // Every token has gone where transformers sends it.
+      #expect(activity.counts.map(Double.init) == golden.values("\(prefix).count"))
+      #expect(largestError(activity.gateSums, golden.values("\(prefix).gate_sum")) < 1e-6)
+      #expect(largestError(activity.normSums, golden.values("\(prefix).norm_sum")) < 1e-6)
+      #expect(
+        largestError(activity.gatedNormSums, golden.values("\(prefix).gated_norm_sum")) < 1e-6)
+    }
+    #expect(mixtureCount == (name == "qwen3-moe-dense-f32" ? 1 : 2))
   }
 }
