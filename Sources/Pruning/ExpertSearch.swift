@@ -43,6 +43,24 @@ public struct ExpertSearch: Hashable, Sendable {
     return plan
   }
 
+  /// Part of the decoder layers' parameters that goes.
+  ///
+  /// - Throws: as ``run(ratio:activity:shape:)``.
+  public func ratio(asked ratio: Double, of shape: ModelShape) throws(PruningError) -> Double {
+    let removed = try removedCount(ratio: ratio, of: shape)
+    let cost = shape.layers.indices.reduce(0) {
+      $0 + (shape.layers[$1].experts == nil ? 0 : shape.expertParameterCount(layer: $1))
+    }
+    return Double(removed * cost) / Double(shape.decoderParameterCount)
+  }
+
+  /// Made comparable over the layers, as scores of channels are; none in a layer without experts, nil
+  /// without their activity.
+  public func standardizedScores(_ statistics: ModelStatistics) -> [[Double]]? {
+    guard metric != .random else { return nil }
+    return statistics[ExpertActivity.self]?.map { standardized($0.mlpDown.scores(metric)) }
+  }
+
   /// Experts that go in each layer that has some.
   private func removedCount(ratio: Double, of shape: ModelShape) throws(PruningError) -> Int {
     let layers = shape.layers.indices.filter { shape.layers[$0].experts != nil }

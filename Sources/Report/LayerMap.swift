@@ -11,7 +11,10 @@ struct LayerMap {
       Markup.element(
         "tr", [:],
         column("Layer", "num") + column(title(report.groupName, report.plan.groupTotals), "wide")
-          + column(title("neurons", report.plan.neuronTotals), "wide")
+          + column(
+            report.plan.hasExperts
+              ? title("experts", report.plan.expertTotals)
+              : title("neurons", report.plan.neuronTotals), "wide")
           + column("Parameters left", "num")))
     let rows = report.plan.layers.indices.map(row).joined()
     return Markup.element(
@@ -40,8 +43,9 @@ struct LayerMap {
       Markup.element("th", ["scope": "row", "class": "num"], "\(index)")
         + cell(
           groups(layer, index), kept: layer.keptGroupCount, of: layer.keptGroups.count)
-        + cell(
-          neurons(layer, index), kept: layer.keptNeuronCount, of: layer.keptNeurons.count)
+        + (layer.keptExperts.isEmpty
+          ? cell(neurons(layer, index), kept: layer.keptNeuronCount, of: layer.keptNeurons.count)
+          : cell(experts(layer, index), kept: layer.keptExpertCount, of: layer.keptExperts.count))
         + Markup.element("td", ["class": "num"], NumberText.percent(left, digits: 0)))
   }
 
@@ -54,23 +58,31 @@ struct LayerMap {
           "<b>\(NumberText.exact(kept))</b> of \(NumberText.exact(all))"))
   }
 
-  /// One cell per group, in their order.
   private func groups(_ layer: PruningPlan.Layer, _ index: Int) -> String {
+    cells(layer.keptGroups, identifier: "a\(index)", title: "Layer \(index), \(report.groupName)")
+  }
+
+  private func experts(_ layer: PruningPlan.Layer, _ index: Int) -> String {
+    cells(layer.keptExperts, identifier: "m\(index)", title: "Layer \(index), experts")
+  }
+
+  /// One cell per unit, in their order.
+  private func cells(_ flags: [Bool], identifier: String, title: String) -> String {
     var plot = Plot(height: LayerMap.height)
-    let width = Plot.width / Double(layer.keptGroups.count)
+    let width = Plot.width / Double(flags.count)
     let gap = min(width * 0.14, 8)
     func cells(_ isKept: Bool) -> [Plot.Rectangle] {
-      layer.keptGroups.indices.filter { layer.keptGroups[$0] == isKept }.map {
+      flags.indices.filter { flags[$0] == isKept }.map {
         Plot.Rectangle(
           x: Double($0) * width, y: 0, width: width - gap, height: LayerMap.height)
       }
     }
     plot.add(cells(false), class: "gone")
     plot.add(cells(true), class: "kept")
-    let gone = layer.keptGroups.indices.filter { !layer.keptGroups[$0] }
+    let gone = flags.indices.filter { !flags[$0] }
     return plot.svg(
-      identifier: "a\(index)", class: "strip", title: "Layer \(index), \(report.groupName)",
-      description: "Kept: \(layer.keptGroupCount) of \(layer.keptGroups.count). "
+      identifier: identifier, class: "strip", title: title,
+      description: "Kept: \(flags.count - gone.count) of \(flags.count). "
         + (gone.isEmpty
           ? "None is removed." : "Removed: " + gone.map { "\($0)" }.joined(separator: ", ") + "."))
   }
@@ -96,6 +108,12 @@ struct LayerMap {
 }
 
 extension PruningPlan {
+  var hasExperts: Bool { layers.contains { !$0.keptExperts.isEmpty } }
+
+  var expertTotals: (kept: Int, all: Int) {
+    layers.reduce((0, 0)) { ($0.0 + $1.keptExpertCount, $0.1 + $1.keptExperts.count) }
+  }
+
   var groupTotals: (kept: Int, all: Int) {
     layers.reduce((0, 0)) { ($0.0 + $1.keptGroupCount, $0.1 + $1.keptGroups.count) }
   }

@@ -100,6 +100,10 @@ extension ModelCard {
       ("key and value heads", count(groups.all), count(groups.kept)),
       ("MLP neurons", count(neurons.all), count(neurons.kept)),
     ]
+    if plan.hasExperts {
+      let experts = plan.expertTotals
+      rows.append(("experts", count(experts.all), count(experts.kept)))
+    }
     if let evaluation {
       rows.append(
         (
@@ -144,15 +148,19 @@ extension ModelCard {
     var text = """
       <details><summary>What is left of each layer</summary>
 
-      | layer | query heads | key and value heads | neurons |
-      | ---: | ---: | ---: | ---: |
+      | layer | query heads | key and value heads | neurons |\(plan.hasExperts ? " experts |" : "")
+      | ---: | ---: | ---: | ---: |\(plan.hasExperts ? " ---: |" : "")
 
       """
     for (index, (old, new)) in zip(shape.layers, prunedShape.layers).enumerated() {
       text +=
         "| \(index) | \(new.headCount) of \(old.headCount) "
         + "| \(new.keyValueHeadCount) of \(old.keyValueHeadCount) "
-        + "| \(new.intermediateSize) of \(old.intermediateSize) |\n"
+        + "| \(new.intermediateSize) of \(old.intermediateSize) |"
+      if plan.hasExperts {
+        text += old.experts.map { " \(new.experts?.count ?? 0) of \($0.count) |" } ?? " |"
+      }
+      text += "\n"
     }
     return text + "\n</details>\n"
   }

@@ -45,6 +45,12 @@ extension PruningReport {
   private var lead: String {
     let groups = plan.groupTotals
     let neurons = plan.neuronTotals
+    if plan.hasExperts {
+      let experts = plan.expertTotals
+      return "Pruned with flap: \(NumberText.exact(experts.all - experts.kept)) of "
+        + "\(NumberText.exact(experts.all)) experts are gone, by metric "
+        + "\(Markup.escape(search.metric)), the same number in every layer that has some."
+    }
     return "Pruned with FLAP: \(NumberText.exact(groups.all - groups.kept)) of "
       + "\(NumberText.exact(groups.all)) \(groupName) and "
       + "\(NumberText.exact(neurons.all - neurons.kept)) of \(NumberText.exact(neurons.all)) "
@@ -81,6 +87,7 @@ extension PruningReport {
   }
 
   private var scoresHTML: String {
+    if let expertScores { return expertsHTML(expertScores) }
     guard let scores else {
       return Markup.element("p", [:], "The scores of this run are not recorded.")
     }
@@ -98,6 +105,16 @@ extension PruningReport {
     ]
     return Markup.element("p", [:], scoresText)
       + Markup.element("div", ["class": "figures"], figures.map(\.html).joined())
+  }
+
+  private func expertsHTML(_ scores: [[Double]]) -> String {
+    let figure = ScoreFigure(
+      name: "Experts", identifier: "se", scores: scores, kept: plan.layers.map(\.keptExperts),
+      axis: ScoreAxis([Array(scores.joined())], threshold: nil), threshold: nil)
+    let text =
+      "Each score is standardized within its layer. In every layer those with the lowest go. \(legend)"
+    return Markup.element("p", [:], text)
+      + Markup.element("div", ["class": "figures"], figure.html)
   }
 
   private var scoresText: String {

@@ -11,6 +11,8 @@ public struct PruningReport: Sendable {
   public var search: Search
   /// The standardized scores among which the search chose; nil leaves the distributions out.
   public var scores: UnitScores?
+  /// The same of experts, [layer][expert]; nil where experts were not chosen by scores.
+  public var expertScores: [[Double]]?
   /// Of each map's output, without the first k units of the order of removal, [units]; nil where there
   /// is none.
   public var errors: [PerTap<[Double]>]?

@@ -15,7 +15,7 @@ public struct SearchOptions: Sendable {
   private let hasStructure: Bool
   private(set) var search: StructureSearch
   /// As they were asked for; ``search`` has the first.
-  let ratios: [Double]
+  private(set) var ratios: [Double]
   /// Of `--round-to` and `--tensor-parallel`.
   let rounding: Int
   let ranks: Int
@@ -186,7 +186,10 @@ public struct SearchOptions: Sendable {
     return [share, seed].compactMap(\.self)
   }
 
-  private mutating func chooseExperts() throws {
+  /// How much was asked for, for tables.
+  var amount: String { search.experts?.share.map { "experts \($0)" } ?? "\(search.ratio)" }
+
+  private mutating func chooseExperts(of shape: ModelShape) throws {
     func refuse(_ option: String) -> UsageError {
       UsageError("a model with experts loses experts, which \(option) does not choose: leave it out")
     }
@@ -203,7 +206,13 @@ public struct SearchOptions: Sendable {
     guard rounding == 1 && ranks == 1 else { throw refuse("--round-to or --tensor-parallel") }
     metric = hasMetric ? metric : .expertActivation
     search.structure = .experts
-    search.experts = ExpertSearch(metric: metric, seed: experts.seed, share: experts.share)
+    let choice = ExpertSearch(metric: metric, seed: experts.seed, share: experts.share)
+    search.experts = choice
+    if experts.share != nil {
+      // What a share of the experts comes to.
+      search.ratio = try choice.ratio(asked: 0, of: shape)
+      ratios = [search.ratio]
+    }
     // Its own class loads what is left.
     search.widths = WidthRules(isUniform: true)
   }
@@ -216,7 +225,7 @@ public struct SearchOptions: Sendable {
   func fitting(modelType: String?, _ shape: ModelShape) throws -> SearchOptions {
     var options = self
     if shape.hasExperts {
-      try options.chooseExperts()
+      try options.chooseExperts(of: shape)
     } else if metric.isOfExperts || search.structure == .experts || experts.share != nil {
       throw UsageError(
         "the model has no experts: leave out --experts-ratio, --structure experts and --metric REAP, "

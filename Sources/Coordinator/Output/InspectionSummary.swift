@@ -68,6 +68,10 @@ struct InspectionSummary: Encodable {
     add("heads per layer", .perLayer(shape.layers.map(\.headCount)))
     add("groups per layer", .perLayer(shape.layers.map(\.keyValueHeadCount)))
     add("neurons per layer", .perLayer(shape.layers.map(\.intermediateSize)))
+    guard shape.hasExperts else { return }
+    add("experts per layer", .perLayer(shape.layers.map { $0.experts?.count ?? 0 }))
+    add(
+      "experts per token", .perLayer(shape.layers.map { $0.experts?.countPerToken ?? 0 }))
   }
 
   var table: String {

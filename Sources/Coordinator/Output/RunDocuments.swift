@@ -80,8 +80,13 @@ struct RunDocuments {
     calibration: PruningReport.DataSet?, files: [PruningReport.File],
     run: PruningReport.Run, to folder: FilePath
   ) throws {
-    let scores = try LayerScores.scores(
-      metric: metric, moments: statistics.moments, norms: statistics.norms)
+    let scores =
+      metric.isOfExperts
+      ? nil
+      : UnitScores(
+        standardizing: try LayerScores.scores(
+          metric: metric, moments: statistics.moments, norms: statistics.norms),
+        shape: inputs.shape)
     var report = PruningReport(
       model: PruningReport.Model(
         name: ModelName.short(path: inputs.directory.absolute.string),
@@ -92,12 +97,15 @@ struct RunDocuments {
         metric: self.metric, structure: structure, ratioAsked: ratioAsked,
         reached: result.reached, threshold: result.threshold,
         unitsKeptByMinimum: result.unitsKeptByMinimum, sparing: sparing),
-      scores: UnitScores(standardizing: scores, shape: inputs.shape),
+      scores: scores,
       errors: statistics[RemovalCurve.self] == nil
         ? nil : try statistics.removalErrors(of: inputs.shape),
       losses: try lossCurves(), compensation: compensation, isSequential: isSequential,
       calibration: calibration, evaluation: evaluation,
       files: files, run: run)
+    if metric.isOfExperts {
+      report.expertScores = ExpertSearch(metric: metric).standardizedScores(statistics)
+    }
     report.ridges = ridges
     report.taskResults = taskResults
     report.speed = SpeedMeasurement.kept(in: folder)

@@ -20,6 +20,9 @@ struct SearchSummary: Encodable {
   let keptNeurons: [Int]
   let denseGroups: [Int]
   let denseNeurons: [Int]
+  /// Per layer, 0 where it has none; nil in a model without experts.
+  let keptExperts: [Int]?
+  let denseExperts: [Int]?
   /// Numbers of those that were to keep all; nil where none was.
   let excludedLayers: [Int]?
   /// Of one kind of module's parameters, asked for; nil where the search shared the ratio.
@@ -33,7 +36,8 @@ struct SearchSummary: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case output, metric, structure, ratioAsked, ratioReached, ratioWholeModel, parametersDense
-    case parametersPruned, keptGroups, keptNeurons, denseGroups, denseNeurons, excludedLayers
+    case parametersPruned, keptGroups, keptNeurons, denseGroups, denseNeurons, keptExperts
+    case denseExperts, excludedLayers
     case attentionRatio, mlpRatio, unitsKeptByMinimum, predictedLoss
   }
 
@@ -50,7 +54,9 @@ struct SearchSummary: Encodable {
     keptGroups = result.keptGroups
     keptNeurons = result.keptNeurons
     denseGroups = shape.layers.map(\.keyValueHeadCount)
-    denseNeurons = shape.layers.map(\.intermediateSize)
+    denseNeurons = shape.layers.map(\.neuronCount)
+    keptExperts = shape.hasExperts ? result.plan.layers.map(\.keptExpertCount) : nil
+    denseExperts = shape.hasExperts ? shape.layers.map { $0.experts?.count ?? 0 } : nil
     let sparing = search.search.sparing
     excludedLayers = sparing.layers.isEmpty ? nil : sparing.layers.sorted()
     attentionRatio = sparing.ratio(of: .attentionOutput)
@@ -84,12 +90,18 @@ struct SearchSummary: Encodable {
   }
 
   var table: String {
-    var lines = ["layer   groups kept     neurons kept"]
+    var lines = [
+      "layer   groups kept     neurons kept" + (keptExperts == nil ? "" : "     experts kept")
+    ]
     for layer in keptGroups.indices {
+      let experts = zip(keptExperts ?? [], denseExperts ?? []).map {
+        Format.column("\($0)", 9) + " of " + Format.column("\($1)", 4)
+      }
       lines.append(
         Format.column("\(layer)", 5) + Format.column("\(keptGroups[layer])", 8) + " of "
           + Format.column("\(denseGroups[layer])", 4) + Format.column("\(keptNeurons[layer])", 9)
-          + " of " + Format.column("\(denseNeurons[layer])", 6))
+          + " of " + Format.column("\(denseNeurons[layer])", 6)
+          + (experts.isEmpty ? "" : experts[layer]))
     }
     lines.append(
       "\(metric) \(structure): \(Format.percent(ratioReached)) of the decoder layers' parameters removed "

@@ -70,7 +70,7 @@ public struct EvaluationPlans: Sendable {
     let found = try fitting.results(file.statistics, shape: inputs.shape)
     for (options, result) in found {
       var candidate = try candidate(
-        "\(options.search.ratio)", result.plan, ratioAsked: options.search.ratio,
+        options.amount, result.plan, ratioAsked: options.search.ratio,
         isUniform: options.isUniform,
         moments: options.takesCompensation ? file.statistics.moments : nil, inputs, log)
       candidate.predictedLoss = result.predictedLoss
