@@ -9,8 +9,9 @@ layer and tap mean and m2, F64 [channels], named as in statistics files. `short_
 the first 12 tokens alone, shorter than the original context of the models whose RoPE is scaled.
 
 Of a mixture's layer L, F64, under `model.layers.L.mlp.experts.`, whatever the family calls it: count,
-gate_sum, norm_sum, gated_norm_sum [experts], gated_mean [experts, hidden], and input_mean and input_m2
-of the experts' down projections, [experts * intermediate], over the tokens that each expert sees.
+gate_sum, norm_sum, gated_norm_sum [experts], output_mean and gated_mean (of f and of g·f) [experts, hidden],
+input_mean and input_m2 of the experts' down projections, [experts * intermediate]: all over the tokens
+that each expert sees (`ExpertStatistics` in ../transformers/expert_reference.py).
 """
 
 import pathlib
@@ -128,7 +129,8 @@ def golden(model):
         out[f"{key}.input_mean"] = x.mean(0)
         out[f"{key}.input_m2"] = ((x - x.mean(0)) ** 2).sum(0)
     for index, sums in expert_reference.statistics(model, tokens).items():
-        for name in ("count", "gate_sum", "norm_sum", "gated_norm_sum", "gated_mean", "input_mean", "input_m2"):
+        for name in ("count", "gate_sum", "norm_sum", "gated_norm_sum", "output_mean", "gated_mean",
+                     "input_mean", "input_m2"):
             values = getattr(sums, name).astype(np.float64)
             shape = -1 if name.startswith("input") else values.shape
             out[f"model.layers.{index}.mlp.experts.{name}"] = values.reshape(shape)

@@ -51,8 +51,8 @@ def prune(dense, output, ratio, by, *more):
 
 RANDOM = ("random", "--seed")
 REPLACE = "--replace-experts"
-# Whether what replaces an expert is Σ g·f(x) / Σ g, or the mean of f(x).
-WEIGHTED = True
+# Whether what replaces an expert is Σ g·f(x) / Σ g; else the mean of f(x), as in the paper.
+WEIGHTED = False
 
 
 def calibrate(dense, output):
