@@ -71,6 +71,12 @@ VARIANTS = {
     "qwen3-moe-bf16": dict(family="qwen3_moe", heads=6, groups=2, head_dim=10, norm_topk_prob=True,
                            dtype=torch.bfloat16),
     "mixtral-f32": dict(family="mixtral", heads=4, groups=2, sliding_window=None, intermediate_size=24),
+    # Windows, if there are any, hold for all layers of both families.
+    "qwen3-moe-window-bf16": dict(family="qwen3_moe", heads=4, groups=4, head_dim=8, norm_topk_prob=True,
+                                  use_sliding_window=True, sliding_window=11, decoder_sparse_step=2,
+                                  dtype=torch.bfloat16),
+    "mixtral-top1-window-bf16": dict(family="mixtral", heads=4, groups=2, sliding_window=11,
+                                     intermediate_size=24, num_experts_per_tok=1, dtype=torch.bfloat16),
     # Rows of the router are equal, so that many tokens' scores are: see make_topk_golden.py.
     "qwen3-moe-ties-f32": dict(family="qwen3_moe", heads=4, groups=2, head_dim=8, norm_topk_prob=True,
                                equal_rows=[[0, 3, 6], [1, 7], [2, 5]]),
