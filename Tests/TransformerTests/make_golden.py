@@ -9,8 +9,9 @@ layer and tap mean and m2, F64 [channels], named as in statistics files. `short_
 the first 12 tokens alone, shorter than the original context of the models whose RoPE is scaled.
 
 Of a mixture's layer L, F64, under `model.layers.L.mlp.experts.`, whatever the family calls it: count,
-gate_sum, norm_sum, gated_norm_sum [experts], gated_mean [experts, hidden], and input_mean and input_m2
-of the experts' down projections, [experts * intermediate], over the tokens that each expert sees.
+gate_sum, norm_sum, gated_norm_sum [experts], output_mean and gated_mean (of f and of g·f) [experts, hidden],
+input_mean and input_m2 of the experts' down projections, [experts * intermediate]: all over the tokens
+that each expert sees (`ExpertStatistics` in ../transformers/expert_reference.py).
 """
 
 import pathlib
@@ -70,6 +71,12 @@ VARIANTS = {
     "qwen3-moe-bf16": dict(family="qwen3_moe", heads=6, groups=2, head_dim=10, norm_topk_prob=True,
                            dtype=torch.bfloat16),
     "mixtral-f32": dict(family="mixtral", heads=4, groups=2, sliding_window=None, intermediate_size=24),
+    # Windows, if there are any, hold for all layers of both families.
+    "qwen3-moe-window-bf16": dict(family="qwen3_moe", heads=4, groups=4, head_dim=8, norm_topk_prob=True,
+                                  use_sliding_window=True, sliding_window=11, decoder_sparse_step=2,
+                                  dtype=torch.bfloat16),
+    "mixtral-top1-window-bf16": dict(family="mixtral", heads=4, groups=2, sliding_window=11,
+                                     intermediate_size=24, num_experts_per_tok=1, dtype=torch.bfloat16),
     # Rows of the router are equal, so that many tokens' scores are: see make_topk_golden.py.
     "qwen3-moe-ties-f32": dict(family="qwen3_moe", heads=4, groups=2, head_dim=8, norm_topk_prob=True,
                                equal_rows=[[0, 3, 6], [1, 7], [2, 5]]),
@@ -128,7 +135,8 @@ def golden(model):
         out[f"{key}.input_mean"] = x.mean(0)
         out[f"{key}.input_m2"] = ((x - x.mean(0)) ** 2).sum(0)
     for index, sums in expert_reference.statistics(model, tokens).items():
-        for name in ("count", "gate_sum", "norm_sum", "gated_norm_sum", "gated_mean", "input_mean", "input_m2"):
+        for name in ("count", "gate_sum", "norm_sum", "gated_norm_sum", "output_mean", "gated_mean",
+                     "input_mean", "input_m2"):
             values = getattr(sums, name).astype(np.float64)
             shape = -1 if name.startswith("input") else values.shape
             out[f"model.layers.{index}.mlp.experts.{name}"] = values.reshape(shape)

@@ -5,6 +5,8 @@ the stock class and without remote code.
 """
 
 import json
+import os
+import pathlib
 
 import conftest
 import expert_reference as reference
@@ -43,16 +45,17 @@ MIXED = {"qwen3-step": [1], "qwen3-dense-between": [0, 2]}
 # The words of the command line and of the files, in this one place.
 
 
-def prune(dense, output, ratio, by, *more):
-    run("--model", dense, "--calibration", dense / "tokens.npy", "--experts-ratio", ratio, "--experts-by", by,
+def prune(dense, output, ratio, by, *more, calibration="tokens.npy"):
+    run("--model", dense, "--calibration", dense / calibration, "--experts-ratio", ratio, "--experts-by", by,
         "--output", output, "--compute", "f32", *more)  # fmt: skip
     return output
 
 
+# The rule that draws, and the option whose value decides what is drawn.
 RANDOM = ("random", "--seed")
 REPLACE = "--replace-experts"
-# Whether what replaces an expert is Σ g·f(x) / Σ g, or the mean of f(x).
-WEIGHTED = True
+# Whether what replaces an expert is Σ g·f(x) / Σ g; else the mean of f(x), as in the paper.
+WEIGHTED = False
 
 
 def calibrate(dense, output):
@@ -251,6 +254,25 @@ def test_experts_that_no_token_reached_go_first(by, tmp_path):
     kept = kept_in(dense, prune(dense, tmp_path / "ours", 0.25, by), sums)
     for layer, experts in unreached.items():
         assert not set(experts) & set(kept[layer])
+
+
+@pytest.mark.skipif("FLAP_MIXTURE" not in os.environ, reason="FLAP_MIXTURE names no model of deploy/demo/train.py")
+@pytest.mark.parametrize("ratio", [0.25, 0.5])
+def test_of_a_trained_mixture_reap_keeps_the_better_experts(ratio, tmp_path):
+    trained = pathlib.Path(os.environ["FLAP_MIXTURE"])
+    test, sums = np.load(trained / "test.npy"), statistics(load(trained), np.load(trained / "calibration.npy"))
+    found = {}
+    for by, seeds in (("reap", [None]), ("frequency", [None]), (RANDOM[0], range(5))):
+        for seed in seeds:
+            drawn = [] if seed is None else [RANDOM[1], seed]
+            ours = prune(trained, tmp_path / f"{by}-{seed}", ratio, by, *drawn, calibration="calibration.npy")
+            result = run("eval", "--model", ours, "--data", trained / "test.npy", "--compute", "f32")
+            found.setdefault(by, []).append(result["perplexity"])
+        if by != RANDOM[0]:
+            theirs = reference.prune(trained, kept_experts(sums, ratio, by), tmp_path / f"{by}-theirs")
+            assert found[by][0] == pytest.approx(perplexity(load(theirs), test), rel=1e-4)
+    print(ratio, found)
+    assert found["reap"][0] <= found["frequency"][0] <= np.mean(found[RANDOM[0]])
 
 
 def test_means_in_the_places_of_experts(tmp_path):

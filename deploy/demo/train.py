@@ -54,8 +54,8 @@ SHAPE = dict(
     eos_token_id=2,
 )
 CONFIG = LlamaConfig(**SHAPE, num_hidden_layers=6, intermediate_size=352)
-# Eight experts, two for a token. The loss that evens out their use is so small that they stay uneven,
-# as those of large models are: with it at 0.01, all are of use alike and there is nothing to choose.
+# Eight experts, two for a token. The loss that evens out their use is so small that use stays uneven, as
+# in large models: of 32,768 tokens from none to 28,130 for an expert, so that there is something to choose.
 ROUTING = dict(num_experts_per_tok=2, router_aux_loss_coef=0.001)
 MIXTURES = {
     "qwen3_moe": Qwen3MoeConfig(
