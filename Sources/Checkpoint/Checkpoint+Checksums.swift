@@ -8,13 +8,14 @@ internal import SystemPackage
 extension Checkpoint {
   /// Whether the tensor's checksum was taken before.
   public func hasChecksum(_ name: String) -> Bool {
-    taken.withLock { $0.byName[name] != nil }
+    taken.withLock { $0.byName[storedName(of: name)] != nil }
   }
 
   /// The checksum of a tensor's bytes, taken now if it was not before; nil where there is no such
-  /// tensor.
+  /// tensor. Of a part it is that of the whole (``storedName(of:)``).
   @discardableResult
   public func checksum(_ name: String) -> Checksum? {
+    let name = storedName(of: name)
     if let known = taken.withLock({ $0.byName[name] }) { return known }
     guard let view = file(of: name)?.tensor(name) else { return nil }
     let checksum = Checksum(of: view.bytes)

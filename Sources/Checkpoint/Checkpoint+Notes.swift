@@ -14,7 +14,7 @@ extension Checkpoint {
   }
 
   private var unusedTensorNames: [String] {
-    let used = Set(configuration.shape.tensors.map(\.name))
+    let used = Set(configuration.shape.tensors.map { storedName(of: $0.name) })
     return tensorNames.filter { name in
       // Old files hold the frequencies of the rotary embedding, which follow from the configuration,
       // and some the embedding twice.

@@ -10,6 +10,8 @@ public final class Checkpoint: Sendable {
   public let configuration: ModelConfiguration
   /// Which file has which tensor.
   private let files: [String: SafetensorsFile]
+  /// Tensors that are parts of others, by name.
+  let parts: [String: StoredPart]
   /// Sorted.
   public let tensorNames: [String]
   let positions: [String: Int]
@@ -37,12 +39,14 @@ public final class Checkpoint: Sendable {
     } else {
       throw CheckpointError.noWeights(directory: directory.string)
     }
+    let files = files
+    parts = Checkpoint.storedParts(of: configuration.shape) { files[$0] != nil }
     tensorNames = files.keys.sorted()
     positions = Dictionary(
       uniqueKeysWithValues: tensorNames.enumerated().map { ($0.element, $0.offset) })
   }
 
-  func file(of tensor: String) -> SafetensorsFile? { files[tensor] }
+  func file(of tensor: String) -> SafetensorsFile? { files[storedName(of: tensor)] }
 
   /// Bytes of all tensors.
   public var byteCount: Int {
@@ -56,11 +60,16 @@ public final class Checkpoint: Sendable {
     return ["config.json"] + (SmallFile.exists(directory.appending(index)) ? [index] : []) + shards
   }
 
-  public func contains(_ name: String) -> Bool { files[name] != nil }
+  public func contains(_ name: String) -> Bool { file(of: name) != nil }
 
   /// - Throws: ``CheckpointError`` when the tensor is missing, has another shape, or is of a type
   ///   that is none of weights.
   public func tensor(_ name: String, shape: [Int]) throws(CheckpointError) -> TensorView {
+    if let part = parts[name] { return part.view(of: try stored(part.tensor, shape: part.shape)) }
+    return try stored(name, shape: shape)
+  }
+
+  private func stored(_ name: String, shape: [Int]) throws(CheckpointError) -> TensorView {
     guard let file = files[name], let view = file.tensor(name) else {
       throw .missingTensor(name, directory: directory.string)
     }

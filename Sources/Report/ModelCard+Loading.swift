@@ -54,6 +54,12 @@ extension ModelCard {
   }
 
   private var llamaCpp: String {
+    guard needsRemoteCode || ggufFile != nil else {
+      return """
+        llama.cpp reads GGUF files, not this folder, which its own converter knows.
+
+        """
+    }
     guard let ggufFile else {
       return """
         llama.cpp reads GGUF files, not this folder; its architecture `deci` is the one that has

@@ -30,7 +30,13 @@ extension ModelCard {
         lines += ["\(key):"] + values.map { "- \"\($0)\"" }
       }
     }
-    lines += ["tags:", "- flap", "- pruned", "- structured-pruning", "- arxiv:2312.11983", "---"]
+    lines += ["tags:", "- flap", "- pruned", "- structured-pruning"]
+    if !plan.hasExperts {
+      lines.append("- arxiv:2312.11983")
+    } else if metric == Metric.expertActivation.rawValue {
+      lines.append("- arxiv:2510.13999")
+    }
+    lines.append("---")
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -41,10 +47,17 @@ extension ModelCard {
       # \(Markdown.text(modelName)), pruned by \(percent(reached.decoderLayers))
 
       \(base) with \(percent(reached.decoderLayers)) of its decoder layers' parameters removed \(manner)
-      [FLAP](https://arxiv.org/abs/2312.11983): whole attention heads and MLP neurons are gone, without
-      retraining\(amends).
+      \(method) are gone, without retraining\(amends).
 
       """ + choices.map { "\n\($0)\n" }.joined()
+  }
+
+  private var method: String {
+    guard plan.hasExperts else {
+      return "[FLAP](https://arxiv.org/abs/2312.11983): whole attention heads and MLP neurons"
+    }
+    return metric == Metric.expertActivation.rawValue
+      ? "[REAP](https://arxiv.org/abs/2510.13999): whole experts" : "\(metric): whole experts"
   }
 
   private var ordersUnits: Bool { metric == Metric.conditionalVariance.rawValue }

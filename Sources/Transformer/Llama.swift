@@ -172,10 +172,11 @@ public final class Llama {
   /// Takes the checksums of tensors at their first use, on all threads: what follows reads them from
   /// memory then. Of the embedding a pass reads only some rows, but its results depend on them.
   func takeChecksums(of names: [String]) {
-    let missing = names.filter { !checkpoint.hasChecksum($0) }
-    // The last are the largest.
+    // Several may be parts of one.
+    let missing = Set(names.map { checkpoint.storedName(of: $0) })
+      .filter { !checkpoint.hasChecksum($0) }.sorted()
     lanes.whole.team.run(.packing, taskCount: missing.count) { task, _ in
-      checkpoint.checksum(missing[missing.count - 1 - task])
+      checkpoint.checksum(missing[task])
     }
   }
 
