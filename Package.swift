@@ -118,6 +118,7 @@ let package = Package(
       resources: [
         .embedInCode("RemoteCode/configuration_flap.py"),
         .embedInCode("RemoteCode/modeling_flap.py"),
+        .embedInCode("RemoteCode/modeling_flap_experts.py"),
       ]),
     library("GGUF", ["Tokenizer", "Checkpoint", "Storage", "FlapCore", system]),
     library("Peers", ["Wire", "Transport", "Storage", "FlapCore"]),

@@ -98,7 +98,7 @@ public struct ModelConfiguration: Sendable {
     let keyValueHeads = try fields.sizeIfPresent("num_key_value_heads") ?? usual ?? heads
     let intermediate = try fields.size("intermediate_size")
     let windows = try family.attentionWindows(fields, layerCount: count)
-    let experts = try family.experts(fields, layerCount: count)
+    let experts = try fields.withReplacedExperts(try family.experts(fields, layerCount: count))
     let perLayer = try fields.nested("per_layer_config")?.nestedByNumber() ?? [:]
     for (index, own) in perLayer.sorted(by: { $0.key < $1.key }) {
       try checkOverrides(own, layer: index, of: count, fields)

@@ -55,6 +55,7 @@ extension LayerShape {
 
 extension ExpertsShape {
   fileprivate var identity: String {
-    "[\(count), \(countPerToken), \(normalizesGates), \(names.rawValue)]"
+    "[\(count), \(countPerToken), \(normalizesGates), \(names.rawValue)"
+      + (replaced.isEmpty ? "" : ", replaced: \(replaced)") + "]"
   }
 }

@@ -11,7 +11,8 @@ public import SystemPackage
 /// `model.layers.L.mlp.kept_experts` [experts]. Metadata: format "flap-plan", version, metric,
 /// structure, ratio_asked, ratio_reached, model_digest, model_full_digest, data_digest, shape (of the dense
 /// model), uniform ("true" where the checkpoint is to be one of a class of transformers itself); where
-/// something was spared, excluded_layers ("0,1,30-31"), attention_ratio or mlp_ratio.
+/// something was spared, excluded_layers ("0,1,30-31"), attention_ratio or mlp_ratio; where mean outputs
+/// take the places of experts, replaces_experts ("true").
 public struct PlanFile: Sendable {
   public var plan: PruningPlan
   public var metric: String
@@ -63,6 +64,7 @@ public struct PlanFile: Sendable {
     fullDigest = file.has("model_full_digest") ? try file.digest("model_full_digest") : nil
     isUniform = file.has("uniform") ? try file.flag("uniform") : false
     sparing = try PlanFile.sparing(file)
+    let replaces = file.has("replaces_experts") ? try file.flag("replaces_experts") : false
     var layers: [PruningPlan.Layer] = []
     for (index, layer) in shape.layers.enumerated() {
       let groups = try file.flags(
@@ -73,7 +75,9 @@ public struct PlanFile: Sendable {
         try file.flags(PlanFile.expertsName(index), count: $0.count)
       }
       layers.append(
-        PruningPlan.Layer(keptGroups: groups, keptNeurons: neurons, keptExperts: experts ?? []))
+        PruningPlan.Layer(
+          keptGroups: groups, keptNeurons: neurons, keptExperts: experts ?? [],
+          replacesExperts: replaces && experts != nil))
     }
     plan = PruningPlan(layers: layers)
     do {
@@ -143,6 +147,7 @@ public struct PlanFile: Sendable {
     metadata["data_digest"] = dataDigest?.hexadecimal
     metadata["model_full_digest"] = fullDigest?.hexadecimal
     if isUniform { metadata["uniform"] = "true" }
+    if plan.replacesExperts { metadata["replaces_experts"] = "true" }
     if !sparing.layers.isEmpty { metadata["excluded_layers"] = LayerNumbers.text(sparing.layers) }
     if let given = sparing.moduleRatio {
       metadata[PlanFile.ratioName(given.tap)] = "\(given.ratio)"

@@ -73,6 +73,10 @@ extension PrunedCheckpoint {
       try sink.append(fit.weight.bytes, onStep)
     case .bias(let layer, let tap):
       try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try sink.append($0, onStep) }
+    case .mean(let layer, let place):
+      try tensor.elementType.encode(expertMeans[layer][place]).withUnsafeBytes {
+        try sink.append($0, onStep)
+      }
     case .zeros:
       try [UInt8](repeating: 0, count: tensor.byteCount).withUnsafeBytes {
         try sink.append($0, onStep)
@@ -119,6 +123,18 @@ extension PrunedCheckpoint {
     guard layout.isCompensated || layout.denseShapes[name] != nil else { return nil }
     let (type, bytes) = try storedBias(layer: layer, tap)
     return type.decode(bytes)
+  }
+
+  /// What takes the places of a layer's experts as a shard holds it, f32 [hidden] by their numbers.
+  public func meanValues(layer: Int) -> [Int: [Float]] {
+    let removed = layout.plan.layers[layer].removedExperts
+    var means: [Int: [Float]] = [:]
+    for tensor in layout.shards.shards.flatMap(\.tensors) {
+      guard case .mean(layer, let place) = layout.recipes[tensor.name] else { continue }
+      let type = tensor.elementType
+      means[removed[place]] = type.decode(type.encode(expertMeans[layer][place]))
+    }
+    return means
   }
 
   /// The weight of the map that a tap feeds as a shard holds it, where it is not the checkpoint's

@@ -9,15 +9,22 @@ public struct PrunedCheckpoint: Sendable {
   let compensations: [PerTap<Compensation>]
   /// The maps that the taps feed, fitted to what stays; nil: their weights stay as they are.
   let fits: (any FittedMaps)?
+  /// What takes the places of experts that go, [layer][expert that goes][hidden]; none where nothing does.
+  let expertMeans: [[[Double]]]
 
   /// - Precondition: as many compensations as layers, or none where the layout has none.
   public init(
     _ layout: PrunedLayout, compensations: [PerTap<Compensation>] = [],
-    fits: (any FittedMaps)? = nil
+    fits: (any FittedMaps)? = nil, expertMeans: [[[Double]]] = []
   ) {
     precondition(
       compensations.count == (layout.isCompensated ? layout.plan.layers.count : 0),
       "one compensation per layer of a compensated checkpoint")
+    precondition(
+      layout.plan.layers.enumerated().allSatisfy { index, layer in
+        !layer.replacesExperts || expertMeans[index].count == layer.removedExperts.count
+      }, "a mean for every expert that is replaced")
+    self.expertMeans = expertMeans
     self.layout = layout
     self.compensations = compensations
     self.fits = fits

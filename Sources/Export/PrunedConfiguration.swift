@@ -29,7 +29,10 @@ public enum PrunedConfiguration {
     }
     // `attention_bias` and `mlp_bias` stay what they are: they speak of q, k, v, gate and up too.
     fields["flap_bias"] = .flag(compensating || fields["flap_bias"] == .flag(true))
-    fields["per_layer_config"] = .object(perLayer(pruned, global: fields))
+    let layers = perLayer(pruned, global: fields)
+    // An empty one says nothing.
+    fields["per_layer_config"] = layers.isEmpty && shape.hasExperts ? nil : .object(layers)
+    fields["flap_replaced_experts"] = replacedExperts(pruned)
     // transformers 5 asks for the count of heads there, though head_dim says what it wants to know,
     // and ends where layers have counts of their own.
     switch shape.rotaryEmbedding.scaling {
@@ -56,7 +59,7 @@ public enum PrunedConfiguration {
       let layer = pruned.layers.first
     else { preconditionFailure("the configuration was read before") }
     for key in [
-      "auto_map", "flap_bias", "per_layer_config", "allow_global_per_layer_attribute_access",
+      "auto_map", "flap_bias", "flap_replaced_experts", "per_layer_config", "allow_global_per_layer_attribute_access",
     ] { fields[key] = nil }
     fields["model_type"] = .text(target.modelType)
     fields["architectures"] = .list([.text(target.architecture)])
@@ -77,17 +80,29 @@ public enum PrunedConfiguration {
     return try JSONValue.object(fields).formatted()
   }
 
+  /// Numbers of the experts of which a mean is left, by layers; nil where there are none.
+  private static func replacedExperts(_ pruned: ModelShape) -> JSONValue? {
+    guard pruned.hasReplacedExperts else { return nil }
+    var layers: [String: JSONValue] = [:]
+    for (index, layer) in pruned.layers.enumerated() {
+      guard let replaced = layer.experts?.replaced, !replaced.isEmpty else { continue }
+      layers["\(index)"] = .list(replaced.map { .whole($0) })
+    }
+    return .object(layers)
+  }
+
   /// The layers whose sizes differ from the global ones.
   private static func perLayer(
     _ pruned: ModelShape, global: [String: JSONValue]
   ) -> [String: JSONValue] {
     var layers: [String: JSONValue] = [:]
     for (index, layer) in pruned.layers.enumerated() {
-      let sizes: [String: JSONValue] = [
+      var sizes: [String: JSONValue] = [
         "num_attention_heads": .whole(layer.headCount),
         "num_key_value_heads": .whole(layer.keyValueHeadCount),
-        "intermediate_size": .whole(layer.intermediateSize),
       ]
+      // Experts have a size of their own.
+      if layer.experts == nil { sizes["intermediate_size"] = .whole(layer.intermediateSize) }
       if sizes.contains(where: { global[$0.key] != $0.value }) {
         layers["\(index)"] = .object(sizes)
       }

@@ -16,6 +16,8 @@ public struct PrunedLayout: Sendable {
     case fed(layer: Int, Tap, columns: [Range<Int>])
     /// The bias of the map that a tap feeds: the dense one, if there is one, plus the compensation.
     case bias(layer: Int, Tap)
+    /// What takes the place of an expert that goes, the n-th of them in its layer.
+    case mean(layer: Int, Int)
     /// A bias that only the class of a uniform checkpoint asks for.
     case zeros
   }
@@ -90,7 +92,7 @@ private struct DenseLayer {
   private let shape: ModelShape
   private let plan: PruningPlan
   private let maps: [Key: LinearMap]
-  /// The experts that stay, by their new numbers.
+  /// The experts, by their new numbers.
   private let experts: [Int]
 
   init(_ index: Int, of shape: ModelShape, _ plan: PruningPlan) {
@@ -102,7 +104,8 @@ private struct DenseLayer {
         (Key(role: $0.role, expert: $0.expert), $0)
       })
     let kept = plan.layers[index].keptExperts
-    experts = kept.indices.filter { kept[$0] }
+    // Experts beside which others are replaced keep their numbers.
+    experts = kept.indices.filter { kept[$0] || plan.layers[index].replacesExperts }
   }
 
   /// What a map of the pruned model was.
@@ -113,12 +116,22 @@ private struct DenseLayer {
     return map
   }
 
+  /// The name of the dense tensor that gives an expert's outputs.
+  private func downWeight(ofExpert expert: Int) -> String {
+    guard let down = maps[Key(role: .down, expert: expert)] else {
+      preconditionFailure("an expert that goes has maps")
+    }
+    return ModelShape.name(ofLayer: index, "\(down.module).weight")
+  }
+
   /// The name of the dense tensor whose numbers, or type, one of the pruned model has.
   func source(
     of content: LayerTable.Tensor.Content, named name: String, _ dense: [String: [Int]]
   ) -> String {
     switch content {
     case .norm: return name
+    // A mean has the type of the map whose outputs it is of.
+    case .mean(let expert): return downWeight(ofExpert: expert)
     // A bias that pruning adds has the type of its map's weight.
     case .biases(let maps):
       return dense[name] == nil
@@ -134,6 +147,11 @@ private struct DenseLayer {
   func recipe(_ content: LayerTable.Tensor.Content, isThere: Bool) -> PrunedLayout.Recipe {
     switch content {
     case .norm: return .copy
+    case .mean(let expert):
+      guard let place = plan.layers[index].removedExperts.firstIndex(of: expert) else {
+        preconditionFailure("a mean is of an expert that goes")
+      }
+      return .mean(layer: index, place)
     case .biases(let maps):
       if let tap = maps[0].tap { return .bias(layer: index, tap) }
       return isThere ? .keep(rows: rows(of: maps), columns: nil) : .zeros

@@ -18,6 +18,8 @@ enum ShapeText {
       let perToken: Int
       let normalizes: Bool
       let names: String
+      /// nil: none.
+      let replaced: [Int]?
     }
     let hidden: Int
     let headDimension: Int
@@ -58,7 +60,7 @@ enum ShapeText {
           experts: $0.experts.map {
             .init(
               count: $0.count, perToken: $0.countPerToken, normalizes: $0.normalizesGates,
-              names: $0.names.rawValue)
+              names: $0.names.rawValue, replaced: $0.replaced.isEmpty ? nil : $0.replaced)
           })
       })
     let encoder = JSONEncoder()
@@ -111,8 +113,12 @@ extension ShapeText.Stored.Layer {
       (1...Limits.expertCount).contains(experts.count),
       (1...experts.count).contains(experts.perToken)
     else { return nil }
+    let replaced = experts.replaced ?? []
+    guard replaced.count < experts.count, replaced.allSatisfy((0..<experts.count).contains),
+      zip(replaced, replaced.dropFirst()).allSatisfy(<)
+    else { return nil }
     return ExpertsShape(
       count: experts.count, countPerToken: experts.perToken, normalizesGates: experts.normalizes,
-      names: names)
+      names: names, replaced: replaced)
   }
 }

@@ -14,7 +14,8 @@ public import SystemPackage
 /// their own (`Statistic.arrayNames`): `….removal_rank` and `….removal_error` F64 [channels],
 /// `….loss_level` and `….loss` F64 [32]. At `mlp.down_proj` of a layer with experts there are no moments,
 /// the weights' norms are of all experts, and `….expert_count`, `….expert_gate_sum`, `….expert_norm_sum`,
-/// `….expert_gated_norm_sum` F64 [experts]. Its bytes depend on these values alone.
+/// `….expert_gated_norm_sum` F64 [experts], with --replace-experts `….expert_output_sum` F64 [experts,
+/// hidden] row by row. Its bytes depend on these values alone.
 public struct StatisticsFile: Sendable {
   public var statistics: ModelStatistics
   public var shape: ModelShape

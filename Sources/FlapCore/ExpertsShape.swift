@@ -11,6 +11,9 @@ public struct ExpertsShape: Hashable, Sendable {
   /// `norm_topk_prob`: whether the gates of a token's experts are divided by their sum.
   public var normalizesGates: Bool
   public var names: Names
+  /// Experts of which only a mean output is left (MoNE, arXiv 2507.00390), by their numbers, rising: a
+  /// token that is routed to one gets its gate times that.
+  public var replaced: [Int]
 
   /// How checkpoints name the maps.
   public enum Names: String, Hashable, Sendable {
@@ -21,11 +24,16 @@ public struct ExpertsShape: Hashable, Sendable {
   }
 
   public init(
-    count: Int, countPerToken: Int, normalizesGates: Bool = true, names: Names = .qwen
+    count: Int, countPerToken: Int, normalizesGates: Bool = true, names: Names = .qwen,
+    replaced: [Int] = []
   ) {
     self.count = count
     self.countPerToken = countPerToken
     self.normalizesGates = normalizesGates
     self.names = names
+    self.replaced = replaced
   }
+
+  /// Experts that have maps.
+  public var computingCount: Int { count - replaced.count }
 }

@@ -12,6 +12,8 @@ public struct LayerTable: Hashable, Sendable {
       /// b of the same.
       case biases([LinearMap])
       case norm(Norm)
+      /// The mean output of an expert that is no more.
+      case mean(expert: Int)
     }
 
     /// With its suffix, such as `self_attn.q_proj.weight`.
@@ -74,8 +76,13 @@ extension ModelShape {
     builder.addNorm(.mlpInput)
     if let experts = layers[index].experts {
       builder.addMaps([.router], hasBias: false)
+      let replaced = Set(experts.replaced)
       for expert in 0..<experts.count {
-        builder.addMaps([.gate, .up, .down], ofExpert: expert, hasBias: false)
+        if replaced.contains(expert) {
+          builder.addMean(ofExpert: expert, experts)
+        } else {
+          builder.addMaps([.gate, .up, .down], ofExpert: expert, hasBias: false)
+        }
       }
     } else {
       builder.addMaps(
@@ -101,6 +108,13 @@ private struct LayerTableBuilder {
       .init(
         name: "\(norm.rawValue).weight", shape: [norm.axis.count(layer, of: model)],
         content: .norm(norm)))
+  }
+
+  mutating func addMean(ofExpert expert: Int, _ experts: ExpertsShape) {
+    tensors.append(
+      .init(
+        name: "\(experts.place).experts.\(expert).mean", shape: [model.hiddenSize],
+        content: .mean(expert: expert)))
   }
 
   /// - Parameter module: the one tensor that holds all of the maps; nil: each has its own.
@@ -131,12 +145,17 @@ private struct LayerTableBuilder {
   }
 }
 
+extension ExpertsShape {
+  /// The name of the module of router and experts.
+  fileprivate var place: String { names == .mixtral ? "block_sparse_moe" : "mlp" }
+}
+
 extension LinearMap.Role {
   /// The tensor's name where each map has its own.
   fileprivate func module(_ experts: ExpertsShape?, _ expert: Int?) -> String {
     guard let experts else { return module }
     let isMixtral = experts.names == .mixtral
-    let place = isMixtral ? "block_sparse_moe" : "mlp"
+    let place = experts.place
     guard let expert else { return self == .router ? "\(place).gate" : module }
     let name =
       switch self {

@@ -51,6 +51,11 @@ public struct ModelShape: Hashable, Sendable {
 
   /// Whether some layers have experts.
   public var hasExperts: Bool { layers.contains { $0.experts != nil } }
+
+  /// Whether of some experts only a mean output is left.
+  public var hasReplacedExperts: Bool {
+    layers.contains { !($0.experts?.replaced.isEmpty ?? true) }
+  }
 }
 
 /// The sizes of one decoder layer.
@@ -83,7 +88,7 @@ public struct LayerShape: Hashable, Sendable {
   public var headsPerGroup: Int { headCount / keyValueHeadCount }
 
   /// Neurons of the MLP, or of all experts together.
-  public var neuronCount: Int { intermediateSize * (experts?.count ?? 1) }
+  public var neuronCount: Int { intermediateSize * (experts?.computingCount ?? 1) }
 }
 
 /// Which of a layer's linear maps add a bias.

@@ -8,8 +8,14 @@ public struct PruningPlan: Hashable, Sendable {
     public var keptNeurons: [Bool]
     /// One flag per expert; empty in a layer that has none.
     public var keptExperts: [Bool]
+    /// Whether the mean output of an expert that goes takes its place: the router then keeps its rows.
+    public var replacesExperts: Bool
 
-    public init(keptGroups: [Bool], keptNeurons: [Bool], keptExperts: [Bool] = []) {
+    public init(
+      keptGroups: [Bool], keptNeurons: [Bool], keptExperts: [Bool] = [],
+      replacesExperts: Bool = false
+    ) {
+      self.replacesExperts = replacesExperts
       self.keptGroups = keptGroups
       self.keptNeurons = keptNeurons
       self.keptExperts = keptExperts
@@ -35,6 +41,8 @@ public struct PruningPlan: Hashable, Sendable {
     /// Of all experts together, where there are such.
     public var keptNeuronCount: Int { keptNeurons.count { $0 } }
     public var keptExpertCount: Int { keptExperts.count { $0 } }
+    /// Numbers of the experts that go, rising.
+    public var removedExperts: [Int] { keptExperts.indices.filter { !keptExperts[$0] } }
 
     /// Whether the experts that stay keep the same number of neurons each, and the others none.
     public var keepsWholeExperts: Bool {
@@ -81,7 +89,9 @@ public struct PruningPlan: Hashable, Sendable {
   public func kept(
     _ axis: Axis, ofExpert expert: Int? = nil, layer: Int, of shape: ModelShape
   ) -> [Bool]? {
-    if axis == .experts { return layers[layer].keptExperts }
+    if axis == .experts {
+      return layers[layer].replacesExperts ? nil : layers[layer].keptExperts
+    }
     if axis == .neurons, let expert {
       let width = shape.layers[layer].intermediateSize
       return Array(layers[layer].keptNeurons[expert * width..<(expert + 1) * width])
@@ -95,6 +105,9 @@ public struct PruningPlan: Hashable, Sendable {
   public func keptChannels(layer: Int, tap: Tap, shape: ModelShape) -> [Bool] {
     kept(tap.axis, layer: layer, of: shape) ?? []
   }
+
+  /// Whether mean outputs take the places of experts.
+  public var replacesExperts: Bool { layers.contains { $0.replacesExperts } }
 
   /// Where the first unit goes, counted in halves of layers, attention before MLP; nil: none goes.
   public var firstPrunedStep: Int? {
@@ -126,9 +139,14 @@ extension LayerShape {
     headCount = kept.keptGroupCount * headsPerGroup
     keyValueHeadCount = kept.keptGroupCount
     guard var left = experts else { return intermediateSize = kept.keptNeuronCount }
-    left.count = kept.keptExpertCount
-    left.countPerToken = min(left.countPerToken, left.count)
-    intermediateSize = left.count == 0 ? 0 : kept.keptNeuronCount / left.count
+    if kept.replacesExperts {
+      left.replaced = kept.removedExperts
+    } else {
+      left.count = kept.keptExpertCount
+      left.countPerToken = min(left.countPerToken, left.count)
+    }
+    let computing = left.computingCount
+    intermediateSize = computing == 0 ? 0 : kept.keptNeuronCount / computing
     experts = left
   }
 }

@@ -13,6 +13,9 @@ enum Architecture: String {
     func refuse(_ reason: String) -> GGUFError {
       .noTarget(directory: directory.string, reason: reason)
     }
+    guard !shape.hasReplacedExperts else {
+      throw refuse("llama.cpp has no place for the means that stand for experts here")
+    }
     if shape.normalizesQueriesAndKeys {
       guard shape.isUniform else { throw refuse(ModelFacts.noNormsReason) }
       guard shape.biases == Biases() else {

@@ -60,6 +60,7 @@ extension GGUFExport {
             "blk.\(layer).\(map.role.target).weight", tensor, rows: map.rowRange,
             map.rowOrder(shape, target), as: map.role == .router ? .float32 : nil)
         }
+      case .layer(_, .mean): preconditionFailure("no architecture has means")
       case .layer(let layer, .biases(let maps)):
         for map in maps {
           add(

@@ -63,10 +63,12 @@ public final class ExpertActivityGatherer: TapGatherer, @unchecked Sendable {
     )
     for (expert, visits) in experts.routing.visits.enumerated() {
       for (index, visit) in visits.enumerated() {
+        activity.gates[expert] += Double(visit.gate)
+        // A mean is the same for all tokens, and is no output to be seen.
+        guard !experts.routing.isReplaced(expert) else { continue }
         let row = experts.routing.firstRows[expert] + index
         let square = (0..<experts.stripCount).reduce(0) { $0 + squares[$1 * rows + row] }
         let (gate, norm) = (Double(visit.gate), square.squareRoot())
-        activity.gates[expert] += gate
         activity.norms[expert] += norm
         activity.gated[expert] += gate * norm
       }

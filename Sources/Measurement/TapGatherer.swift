@@ -26,7 +26,7 @@ public struct GathererCatalog: Sendable {
   public init(_ types: [any TapGatherer.Type]) { self.types = types }
 
   public static let standard = GathererCatalog([
-    MomentsGatherer.self, ExpertActivityGatherer.self,
+    MomentsGatherer.self, ExpertActivityGatherer.self, ExpertOutputsGatherer.self,
   ])
 
   func type(of kind: StatisticKind) -> (any TapGatherer.Type)? { types.first { $0.kind == kind } }

@@ -14,13 +14,17 @@ public struct ExpertSearch: Hashable, Sendable {
   /// Part of each layer's experts to remove; nil: as many as bring the decoder layers' parameters
   /// nearest to a ratio.
   public var share: Double?
+  /// Whether mean outputs take the places of experts that go (MoNE, arXiv 2507.00390): the router then
+  /// keeps its rows.
+  public var replaces: Bool
 
   /// - Precondition: a metric of experts.
-  public init(metric: Metric, seed: UInt64 = 0, share: Double? = nil) {
+  public init(metric: Metric, seed: UInt64 = 0, share: Double? = nil, replaces: Bool = false) {
     precondition(metric.isOfExperts, "experts are no channels")
     self.metric = metric
     self.seed = seed
     self.share = share
+    self.replaces = replaces
   }
 
   /// - Parameters:
@@ -39,6 +43,7 @@ public struct ExpertSearch: Hashable, Sendable {
         layer, of: experts.count, activity?[layer], shape: shape, &generator)
       let best = keepingBest(experts.count - removed, of: scores)
       plan.layers[layer].remove(experts: best.indices.filter { !best[$0] })
+      plan.layers[layer].replacesExperts = replaces
     }
     return plan
   }
@@ -49,7 +54,9 @@ public struct ExpertSearch: Hashable, Sendable {
   public func ratio(asked ratio: Double, of shape: ModelShape) throws(PruningError) -> Double {
     let removed = try removedCount(ratio: ratio, of: shape)
     let cost = shape.layers.indices.reduce(0) {
-      $0 + (shape.layers[$1].experts == nil ? 0 : shape.expertParameterCount(layer: $1))
+      $0
+        + (shape.layers[$1].experts == nil
+          ? 0 : shape.expertParameterCount(layer: $1, replaced: replaces))
     }
     return Double(removed * cost) / Double(shape.decoderParameterCount)
   }
@@ -75,7 +82,9 @@ public struct ExpertSearch: Hashable, Sendable {
       return removed
     }
     guard ratio >= 0, ratio < 1 else { throw .ratioOutOfRange(ratio) }
-    let cost = layers.reduce(0) { $0 + shape.expertParameterCount(layer: $1) }
+    let cost = layers.reduce(0) {
+      $0 + shape.expertParameterCount(layer: $1, replaced: replaces)
+    }
     let wanted = ratio * Double(shape.decoderParameterCount)
     let removed = Int((wanted / Double(cost)).rounded())
     guard removed < count else {
@@ -122,8 +131,10 @@ extension ModelStatistics {
 
 extension ModelShape {
   /// Weights that go with one expert of a layer: its maps', and its row of the router.
-  public func expertParameterCount(layer: Int) -> Int {
-    table(layer: layer).maps.filter { $0.expert == 0 }.reduce(hiddenSize) {
+  ///
+  /// - Parameter replaced: whether the row stays, and a mean comes.
+  public func expertParameterCount(layer: Int, replaced: Bool = false) -> Int {
+    table(layer: layer).maps.filter { $0.expert == 0 }.reduce(replaced ? -hiddenSize : hiddenSize) {
       $0 + $1.rows * $1.columns
     }
   }

@@ -6,7 +6,9 @@ extension ModelShape {
   /// for a neuron a row of `gate_proj` and of `up_proj` and a column of `down_proj`, that is 3.
   public func unitCost(layer index: Int, tap: Tap) -> Int {
     // A neuron of an expert costs what one of another does.
-    table(layer: index).maps.filter { $0.expert ?? 0 == 0 }.reduce(0) { cost, map in
+    let maps = table(layer: index).maps
+    let expert = maps.compactMap(\.expert).min()
+    return maps.filter { $0.expert == nil || $0.expert == expert }.reduce(0) { cost, map in
       cost
         + [map.rowAxis, map.columnAxis].reduce(0) { width, axis in
           guard let unit = axis.unit(layers[index], of: self), unit.tap == tap else { return width }
@@ -15,9 +17,10 @@ extension ModelShape {
     }
   }
 
-  /// Weights of the linear maps of one decoder layer.
+  /// Weights of the linear maps of one decoder layer, and the means that stand for experts.
   public func linearParameterCount(layer: Int) -> Int {
     table(layer: layer).maps.reduce(0) { $0 + $1.rows * $1.columns }
+      + (layers[layer].experts?.replaced.count ?? 0) * hiddenSize
   }
 
   /// Weights of the linear maps of all decoder layers: what a pruning ratio counts.

@@ -47,6 +47,8 @@ public enum PruningError: Error, Hashable, Sendable {
   /// No number of heads divides the hidden size.
   case noUniformHeads(hiddenSize: Int)
   case noExperts
+  /// Of experts that are to be replaced.
+  case expertOutputsMissing
   /// Every layer keeps at least one expert.
   case expertShareUnreachable(asked: Double, largest: Double)
   /// A metric that scores no channels.
@@ -148,6 +150,9 @@ extension PruningError: CustomStringConvertible {
         + "LlamaConfig wants it; leave out --uniform or use a smaller multiple."
     case .noExperts:
       "The model has no experts to remove; choose a metric of channels, such as WIFV."
+    case .expertOutputsMissing:
+      "The statistics hold no mean outputs of experts, which --replace-experts needs; calibrate with "
+        + "--replace-experts."
     case .expertShareUnreachable(let asked, let largest):
       "The share \(asked) of the experts cannot be removed: every layer keeps at least one; give at "
         + "most \(roundedDown(largest))."

@@ -2,7 +2,8 @@ public import FlapCore
 
 /// Parts of the parameters that a plan removes, between 0 and 1.
 public struct ReachedRatio: Hashable, Sendable {
-  /// Of the weights of the decoder layers' linear maps; what was asked for.
+  /// Of the weights of the decoder layers' linear maps; what was asked for. Means that take the places of
+  /// experts are not gone.
   public var decoderLayers: Double
   /// Of all parameters, embeddings, norms and the biases added included; below 0 if a plan that
   /// keeps everything adds biases.

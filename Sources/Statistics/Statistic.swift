@@ -37,6 +37,9 @@ public enum StatisticSource: Hashable, Sendable {
   case taps
   /// The same of experts, for each of them one channel; of no channel where a tap is none of experts.
   case experts
+  /// The same with one channel for each number that an expert gives, expert by expert; too many to be
+  /// measured unless they are asked for.
+  case expertOutputs
   /// The same with one channel for each neuron of each expert.
   case expertNeurons
   /// The map that a tap feeds: its weight and its input's second moments, and what the model loses
@@ -52,7 +55,7 @@ extension StatisticSource {
   /// Whether it is of a tap and of samples.
   public var isOfTaps: Bool {
     switch self {
-    case .taps, .experts, .expertNeurons: true
+    case .taps, .experts, .expertOutputs, .expertNeurons: true
     case .maps, .predictions, .weights: false
     }
   }
@@ -64,6 +67,7 @@ extension StatisticSource {
     switch self {
     case .taps where experts != nil: return 0
     case .experts: return experts?.count ?? 0
+    case .expertOutputs: return (experts?.count ?? 0) * shape.hiddenSize
     case .expertNeurons where experts == nil: return 0
     default: return shape.channelCount(layer: place.layer, tap: place.tap)
     }

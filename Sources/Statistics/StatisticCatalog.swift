@@ -22,8 +22,8 @@ public struct StatisticCatalog: Sendable {
   public init(_ types: [any Statistic.Type]) { self.types = types }
 
   public static let standard = StatisticCatalog([
-    ChannelMoments.self, ExpertActivity.self, WeightNorms.self, LossSum.self, RemovalCurve.self,
-    ModuleLosses.self,
+    ChannelMoments.self, ExpertActivity.self, ExpertOutputs.self, WeightNorms.self, LossSum.self,
+    RemovalCurve.self, ModuleLosses.self,
   ])
 
   public func type(named kind: StatisticKind) throws(StatisticsError) -> any Statistic.Type {
@@ -32,8 +32,13 @@ public struct StatisticCatalog: Sendable {
   }
 
   /// What a calibration measures at the taps of a model.
-  public func kinds(atTapsOf shape: ModelShape) -> [StatisticKind] {
+  ///
+  /// - Parameter expertOutputs: whether the means that can take the places of experts are asked for.
+  public func kinds(
+    atTapsOf shape: ModelShape, expertOutputs: Bool = false
+  ) -> [StatisticKind] {
     kinds(from: .taps) + (shape.hasExperts ? kinds(from: .experts) : [])
+      + (shape.hasExperts && expertOutputs ? kinds(from: .expertOutputs) : [])
   }
 
   /// Every kind that is taken from there.
@@ -54,7 +59,7 @@ public struct StatisticCatalog: Sendable {
     var ofModel: [StatisticKind] = []
     for kind in kinds {
       switch try type(named: kind).source {
-      case .taps, .experts, .expertNeurons: ofTaps.append(kind)
+      case .taps, .experts, .expertOutputs, .expertNeurons: ofTaps.append(kind)
       case .predictions: ofModel.append(kind)
       case .weights, .maps: throw .unknownKind(kind)
       }

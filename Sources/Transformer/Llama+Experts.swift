@@ -4,7 +4,7 @@ internal import Kernels
 /// Layers with experts, as in transformers' `modeling_mixtral.py` and `modeling_qwen3_moe.py`.
 extension Llama {
   /// x += Σ_e gate_e · W_down,e · (SiLU(W_gate,e · n) · (W_up,e · n)) over the experts that a token goes
-  /// through, n = norm(x).
+  /// through, n = norm(x); x += gate_e · mean_e for those of which a mean is left.
   ///
   /// The sum over experts is taken in their order, whoever computes what.
   func experts(_ pass: LeafPass, _ experts: ExpertsShape) -> TapPassage {
@@ -47,7 +47,7 @@ extension Llama {
         )
       }
     }
-    return Routing(chosen.flatMap(\.self), expertCount: count)
+    return Routing(chosen.flatMap(\.self), expertCount: count, replaced: experts.replaced)
   }
 
   private func softmax(_ logits: UnsafeMutableBufferPointer<Float>) {
@@ -63,6 +63,7 @@ extension Llama {
     let gathered = RowTiles(
       compute, channels: normed.channels, at: lane.scratch.experts!.inputs.bytes)
     lane.team.run(.activation, taskCount: routing.visits.count) { expert, _ in
+      guard !routing.isReplaced(expert) else { return }
       for (index, visit) in routing.visits[expert].enumerated() {
         gathered.copyRow(visit.row, of: normed, to: routing.firstRows[expert] + index)
       }
@@ -80,7 +81,7 @@ extension Llama {
     let width = pass.weights.shape.intermediateSize
     let neurons = RowTiles(compute, channels: width, at: lane.scratch.experts!.neurons.bytes)
     let tasks = routing.byLoad.flatMap { expert in
-      let maps = pass.packed.mlps[expert]
+      let maps = pass.packed.mlps[routing.places[expert]!]
       return MatrixProduct.Strip.covering(maps.gate, maps.up).map { (expert: expert, strip: $0) }
     }
     lane.team.run(.products, taskCount: tasks.count) { task, thread in
@@ -114,7 +115,12 @@ extension Llama {
     let width = ExpertPiece.outputsPerStrip
     lane.team.run(.products, taskCount: (hidden + width - 1) / width) { strip, thread in
       let outputs = strip * width..<min((strip + 1) * width, hidden)
-      for (expert, maps) in pass.packed.mlps.enumerated() {
+      for (expert, place) in routing.places.enumerated() {
+        guard let place else {
+          addMean(of: expert, outputs, to: x, routing, pass, thread)
+          continue
+        }
+        let maps = pass.packed.mlps[place]
         forTiles(of: expert, routing) { rows, visits in
           let tile = MatrixProduct.tile(
             neurons, rows: rows, MatrixProduct.Strip([maps.down], outputs: outputs),
@@ -135,6 +141,26 @@ extension Llama {
         }
       }
     }
+  }
+
+  /// x += gate · mean, some outputs of an expert that has no maps. Observers are shown nothing: there is
+  /// nothing that depends on a token.
+  private func addMean(
+    of expert: Int, _ outputs: Range<Int>, to x: UnsafeMutablePointer<Float>, _ routing: Routing,
+    _ pass: LeafPass, _ thread: Int
+  ) {
+    guard let mean = pass.weights.means[expert] else {
+      preconditionFailure("an expert has maps or a mean")
+    }
+    pass.lane.team.enter(.activation, thread: thread)
+    mean.withUnsafeBufferPointer { mean in
+      for visit in routing.visits[expert] {
+        Elementwise.add(
+          mean.baseAddress! + outputs.lowerBound, times: visit.gate,
+          to: x + visit.row * mean.count + outputs.lowerBound, count: outputs.count)
+      }
+    }
+    pass.lane.team.enter(.products, thread: thread)
   }
 
   /// An expert's gathered rows, an output tile's at a time.

@@ -40,12 +40,15 @@ struct LayerWeights {
   /// The rows of the layer's table.
   let table: LayerMaps<LinearMap>
   var maps: LayerMaps<Linear>
+  /// What is left of experts that are replaced, by their numbers, f32 [hidden] each.
+  var means: [Int: [Float]]
 
   init(_ checkpoint: Checkpoint, layer index: Int, of model: ModelShape) throws {
     shape = model.layers[index]
     var norms: [LayerTable.Norm: [Float]] = [:]
     var linears: [LinearMap: Linear] = [:]
     var biases: [LinearMap: [Float]] = [:]
+    var means: [Int: [Float]] = [:]
     let table = model.table(layer: index)
     // Biases stand behind their weights.
     for tensor in table.tensors.reversed() {
@@ -53,6 +56,7 @@ struct LayerWeights {
         ModelShape.name(ofLayer: index, tensor.name), shape: tensor.shape)
       switch tensor.content {
       case .norm(let norm): norms[norm] = view.float32Values()
+      case .mean(let expert): means[expert] = view.float32Values()
       case .biases(let maps):
         for map in maps { biases[map] = view.rows(map.rowRange).float32Values() }
       case .weights(let maps):
@@ -69,6 +73,7 @@ struct LayerWeights {
     let epsilon = Float(model.rmsNormEpsilon)
     queryNorm = norms[.queries].map { HeadNorm(weight: $0, epsilon: epsilon) }
     keyNorm = norms[.keys].map { HeadNorm(weight: $0, epsilon: epsilon) }
+    self.means = means
     self.table = LayerMaps(table)
     maps = self.table.map { map in
       guard let linear = linears[map] else {

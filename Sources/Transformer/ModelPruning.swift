@@ -11,10 +11,21 @@ public struct ModelPruning: Sendable {
   /// The maps that the taps feed, as a writer would store them; nil: weight and bias are the
   /// checkpoint's. One entry per decoder layer.
   public let maps: [PerTap<PrunedMap?>]
+  /// What takes the places of experts that go, as a writer would store it: f32 [hidden] by their
+  /// numbers. One entry per decoder layer, or none where nothing does.
+  public let expertMeans: [[Int: [Float]]]
 
-  /// - Precondition: as many maps as the plan has layers.
-  public init(plan: PruningPlan, maps: [PerTap<PrunedMap?>]) {
+  /// - Precondition: as many maps as the plan has layers, and a mean of every expert that it replaces.
+  public init(
+    plan: PruningPlan, maps: [PerTap<PrunedMap?>], expertMeans: [[Int: [Float]]] = []
+  ) {
     precondition(plan.layers.count == maps.count, "maps of every layer")
+    precondition(
+      plan.layers.indices.allSatisfy {
+        !plan.layers[$0].replacesExperts
+          || expertMeans[$0].keys.sorted() == plan.layers[$0].removedExperts
+      }, "means of replaced experts")
+    self.expertMeans = expertMeans
     self.plan = plan
     self.maps = maps
   }
@@ -48,6 +59,7 @@ public struct ModelPruning: Sendable {
       return linear
     }
     guard !kept.keptExperts.isEmpty else { return }
+    if kept.replacesExperts { weights.means = expertMeans[index] }
     weights.maps.mlps = weights.maps.mlps.indices.filter { kept.keptExperts[$0] }.map {
       weights.maps.mlps[$0]
     }

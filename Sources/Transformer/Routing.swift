@@ -12,11 +12,18 @@ public struct Routing: Sendable {
 
   /// [expert], in the order of the tokens.
   public let visits: [[Visit]]
+  /// The places of the experts among those that compute; nil: a mean is all that is left of one, and it
+  /// gathers nothing.
+  package let places: [Int?]
   /// The first gathered row of each expert, and behind the last.
   public let firstRows: [Int]
 
-  /// - Parameter choices: of each token, in the order of the rows.
-  package init(_ choices: [(row: Int, experts: [ExpertChoice])], expertCount: Int) {
+  /// - Parameters:
+  ///   - choices: of each token, in the order of the rows.
+  ///   - replaced: experts of which a mean is left.
+  package init(
+    _ choices: [(row: Int, experts: [ExpertChoice])], expertCount: Int, replaced: [Int] = []
+  ) {
     var visits = Array(repeating: [Visit](), count: expertCount)
     for (row, experts) in choices {
       for choice in experts {
@@ -24,15 +31,26 @@ public struct Routing: Sendable {
       }
     }
     self.visits = visits
-    firstRows = visits.reduce(into: [0]) { rows, visits in
-      rows.append(rows[rows.count - 1] + Routing.rows(of: visits.count))
+    let isReplaced = Set(replaced)
+    var computing = 0
+    places = (0..<expertCount).map { expert in
+      guard !isReplaced.contains(expert) else { return nil }
+      computing += 1
+      return computing - 1
+    }
+    firstRows = zip(visits, places).reduce(into: [0]) { rows, expert in
+      let own = expert.1 == nil ? 0 : Routing.rows(of: expert.0.count)
+      rows.append(rows[rows.count - 1] + own)
     }
   }
 
-  /// Experts that some token goes through, those with the most tokens first: threads that share them
+  /// Whether a mean is all that is left of an expert.
+  public func isReplaced(_ expert: Int) -> Bool { places[expert] == nil }
+
+  /// Experts that compute for some token, those with the most tokens first: threads that share them
   /// out then end at about the same time.
   package var byLoad: [Int] {
-    visits.indices.filter { !visits[$0].isEmpty }.sorted {
+    visits.indices.filter { !visits[$0].isEmpty && !isReplaced($0) }.sorted {
       (visits[$1].count, $0) < (visits[$0].count, $1)
     }
   }

@@ -5,17 +5,21 @@ internal import Statistics
 /// Sizes follow from the model's shape, which both sides read from the same checkpoint, so none are
 /// stored.
 extension WritePlan {
-  /// 1 or 0: with baselines or without; then for each layer a bit per group, a bit per neuron, a bit
-  /// per expert and, with baselines, the means of the pruned channels of both taps.
+  /// 1: with baselines, plus 2: with means of experts; then for each layer a bit per group, a bit per
+  /// neuron, a bit per expert, with means of experts those of the ones that go, and with baselines the
+  /// means of the pruned channels of both taps.
   ///
-  /// - Precondition: the plan is one of the shape, with as many baselines as pruned channels, if any.
+  /// - Precondition: the plan is one of the shape, with as many baselines as pruned channels, if any,
+  ///   and with means of experts where it replaces them.
   public func bytes(shape: ModelShape) -> [UInt8] {
     precondition(
       plan.layers.count == shape.layers.count
-        && baselines?.count ?? plan.layers.count == plan.layers.count,
+        && baselines?.count ?? plan.layers.count == plan.layers.count
+        && expertMeans?.count ?? plan.layers.count == plan.layers.count,
       "One entry per layer.")
     var writer = ByteWriter(byteCount: 0)
-    writer.append(count: baselines == nil ? 0 : 1)
+    let mark = PlanMark(hasBaselines: baselines != nil, hasExpertMeans: expertMeans != nil)
+    writer.append(count: mark.number)
     for (index, layer) in plan.layers.enumerated() {
       precondition(
         layer.keptGroups.count == shape.layers[index].keyValueHeadCount
@@ -25,6 +29,12 @@ extension WritePlan {
       writer.append(layer.keptGroups)
       writer.append(layer.keptNeurons)
       writer.append(layer.keptExperts)
+      let means = expertMeans?[index] ?? []
+      precondition(
+        means.count == (layer.replacesExperts ? layer.removedExperts.count : 0)
+          && means.allSatisfy { $0.count == shape.hiddenSize },
+        "One mean per replaced expert.")
+      for mean in means { writer.append(mean) }
       guard let baselines else { continue }
       for tap in Tap.allCases {
         precondition(
@@ -42,12 +52,15 @@ extension WritePlan {
   public init(bytes: [UInt8], shape: ModelShape) throws(WireError) {
     var reader = PlanReader(bytes)
     let mark = try reader.mark()
-    self.init(plan: PruningPlan(layers: []), baselines: mark ? [] : nil)
+    self.init(
+      plan: PruningPlan(layers: []), baselines: mark.hasBaselines ? [] : nil,
+      expertMeans: mark.hasExpertMeans ? [] : nil)
     for (index, layer) in shape.layers.enumerated() {
       let kept = PruningPlan.Layer(
         keptGroups: try reader.flags(layer.keyValueHeadCount),
         keptNeurons: try reader.flags(layer.neuronCount),
-        keptExperts: try reader.flags(layer.experts?.count ?? 0))
+        keptExperts: try reader.flags(layer.experts?.count ?? 0),
+        replacesExperts: mark.hasExpertMeans && layer.experts != nil)
       guard kept.keptGroups.contains(true), kept.keptNeurons.contains(true) else {
         throw .invalid(field: "plan", reason: "layer \(index) keeps nothing")
       }
@@ -55,7 +68,13 @@ extension WritePlan {
         throw .invalid(field: "plan", reason: "layer \(index) keeps experts of several sizes")
       }
       plan.layers.append(kept)
-      guard mark else { continue }
+      if mark.hasExpertMeans {
+        expertMeans?.append(
+          try kept.removedExperts.map { _ throws(WireError) in
+            try reader.finite(shape.hiddenSize)
+          })
+      }
+      guard mark.hasBaselines else { continue }
       let plan = plan
       baselines?.append(
         try PerTap { tap throws(WireError) in
@@ -83,6 +102,25 @@ extension ByteWriter {
   }
 }
 
+/// Which parts a plan has besides what is kept.
+private struct PlanMark {
+  let hasBaselines: Bool
+  let hasExpertMeans: Bool
+
+  init(hasBaselines: Bool, hasExpertMeans: Bool) {
+    self.hasBaselines = hasBaselines
+    self.hasExpertMeans = hasExpertMeans
+  }
+
+  /// nil for what no plan begins with.
+  init?(number: Int) {
+    guard (0...3).contains(number) else { return nil }
+    self.init(hasBaselines: number & 1 != 0, hasExpertMeans: number & 2 != 0)
+  }
+
+  var number: Int { (hasBaselines ? 1 : 0) + (hasExpertMeans ? 2 : 0) }
+}
+
 /// Takes the parts of a plan, in order.
 private struct PlanReader {
   private var reader: ByteReader
@@ -93,14 +131,16 @@ private struct PlanReader {
     byteCount = bytes.count
   }
 
-  mutating func mark() throws(WireError) -> Bool {
+  mutating func mark() throws(WireError) -> PlanMark {
     let start = reader.offset
     guard let mark = reader.count() else {
       guard byteCount >= start + 8 else { throw tooShort(by: 8) }
       throw .invalid(field: "mark of baselines", reason: "beyond all counts")
     }
-    guard mark <= 1 else { throw .invalid(field: "mark of baselines", reason: "\(mark)") }
-    return mark == 1
+    guard let parts = PlanMark(number: mark) else {
+      throw .invalid(field: "mark of baselines", reason: "\(mark)")
+    }
+    return parts
   }
 
   mutating func flags(_ count: Int) throws(WireError) -> [Bool] {

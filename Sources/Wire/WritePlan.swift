@@ -7,8 +7,13 @@ public struct WritePlan: Hashable, Sendable {
   /// The mean activation of the pruned channels of each layer's taps, in the order of the channels;
   /// nil when removed channels leave no bias behind.
   public var baselines: [PerTap<[Double]>]?
+  /// What takes the places of experts that go, [layer][expert that goes][hidden]; nil where nothing does.
+  public var expertMeans: [[[Double]]]?
 
-  public init(plan: PruningPlan, baselines: [PerTap<[Double]>]? = nil) {
+  public init(
+    plan: PruningPlan, baselines: [PerTap<[Double]>]? = nil, expertMeans: [[[Double]]]? = nil
+  ) {
+    self.expertMeans = expertMeans
     self.plan = plan
     self.baselines = baselines
   }

@@ -11,7 +11,9 @@ extension PrunedCheckpoint {
       let maps = try plan.layers.indices.map { layer in
         try PerTap { tap -> PrunedMap? in try map(at: TapPlace(layer: layer, tap)) }
       }
-      return ModelPruning(plan: plan, maps: maps)
+      let means =
+        plan.replacesExperts ? plan.layers.indices.map { meanValues(layer: $0) } : []
+      return ModelPruning(plan: plan, maps: maps, expertMeans: means)
     }
   }
 

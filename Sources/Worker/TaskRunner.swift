@@ -202,7 +202,9 @@ final class TaskRunner {
         threadCount: threadCount, progress: progress)
     }
     let made = (
-      checkpoint: PrunedCheckpoint(layout, compensations: compensations ?? [], fits: fits),
+      checkpoint: PrunedCheckpoint(
+        layout, compensations: compensations ?? [], fits: fits,
+        expertMeans: received.expertMeans ?? []),
       fits: fits
     )
     madePruned = made

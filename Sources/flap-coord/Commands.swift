@@ -70,6 +70,8 @@ struct Calibrate: ParsableCommand {
       best the name of --output and -second-moments, if not given.
       """, completion: .file(), transform: path)
   var secondMoments: FilePath?
+  @Flag(help: "Also the mean output of every expert, for --replace-experts.")
+  var replaceExperts = false
   @OptionGroup(title: "Forward pass") var forward: ForwardOptions
   @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
@@ -80,8 +82,8 @@ struct Calibrate: ParsableCommand {
   func run() throws {
     let run = CalibrationRun(
       model: try model.folder, calibration: calibration, output: output, method: method,
-      secondMoments: secondMoments,
-      forward: forward, cluster: cluster)
+      secondMoments: secondMoments, measuresExpertOutputs: replaceExperts, forward: forward,
+      cluster: cluster)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }
 }

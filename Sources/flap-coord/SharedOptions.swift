@@ -85,11 +85,19 @@ struct SearchArguments: ParsableArguments {
   @Option(help: "Seed of --metric random.")
   var expertsSeed: UInt64 = 0
 
+  @Flag(
+    help: """
+      The mean output of an expert takes its place, and the router keeps its rows (MoNE); remote code \
+      for transformers. Statistics for it are those of calibrate --replace-experts.
+      """)
+  var replaceExperts = false
+
   /// Whether all are as when none was given.
   var areDefaults: Bool {
     method == .flap && metric == nil && structure == nil && groupsRemoved == nil && !uniform
       && roundTo == nil && tensorParallel == nil && !publishedCut && excludeLayers == nil
       && attentionRatio == nil && mlpRatio == nil && expertsRatio == nil && expertsSeed == 0
+      && !replaceExperts
   }
 
   /// - Parameter ratios: nil: not given.
@@ -104,7 +112,8 @@ struct SearchArguments: ParsableArguments {
       ratios: ratios, method: method, metric: metric, structure: structure,
       groupsRemoved: groupsRemoved, isUniform: uniform, rounding: roundTo, ranks: tensorParallel,
       cutsAsPublished: publishedCut, excludedLayers: excludeLayers?.layers ?? [],
-      experts: ExpertOptions(share: expertsRatio, seed: expertsSeed),
+      experts: ExpertOptions(
+        share: expertsRatio, seed: expertsSeed, replaces: replaceExperts),
       attentionRatio: attentionRatio,
       mlpRatio: mlpRatio)
   }

@@ -6,7 +6,8 @@
 enum ConfigurationVocabulary {
   /// In every family; a family adds its own (``FamilyDefinition/ownFields``).
   static let read: Set<String> = [
-    "model_type", "architectures", "auto_map", "flap_bias", "per_layer_config", "head_dim",
+    "model_type", "architectures", "auto_map", "flap_bias", "flap_replaced_experts",
+    "per_layer_config", "head_dim",
     "hidden_act", "hidden_size", "intermediate_size", "max_position_embeddings",
     "num_attention_heads", "num_hidden_layers", "num_key_value_heads",
     "original_max_position_embeddings", "partial_rotary_factor", "quantization_config",

@@ -11,6 +11,9 @@ public enum ModelFamily: String, CaseIterable, Hashable, Sendable {
   /// How transformers' classes of the family begin, such as `LlamaForCausalLM`.
   public var className: String { definition.className }
 
+  /// Whether its layers can have experts.
+  public var hasExperts: Bool { self == .mixtral || self == .qwen3Moe }
+
   /// `model_type` of a model of unequal layers, which transformers loads by its own code.
   public static let prunedPrefix = "flap_"
 

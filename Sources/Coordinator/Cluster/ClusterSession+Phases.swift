@@ -15,7 +15,7 @@ extension ClusterSession {
     _ pass: SampledPass?, shape: ModelShape, _ ledger: inout RunLedger, _ console: Console
   ) throws -> ModelStatistics {
     let catalog = StatisticCatalog.standard
-    let tapKinds = catalog.kinds(atTapsOf: shape)
+    let tapKinds = pass?.tapKinds ?? catalog.kinds(atTapsOf: shape)
     let sampleWork = pass.map { ledger.missingWork(of: tapKinds, $0) } ?? []
     let weightWork = ledger.missingWork(of: catalog.kinds(from: .weights), shape)
     let meter =

@@ -18,7 +18,8 @@ extension CoordinatorSettings {
       maximumReportBytes: max(
         pass?.reportByteCount ?? 0,
         StatisticReport.largestByteCount(
-          StatisticCatalog.standard.kinds(atTapsOf: inputs.shape), inputs.shape)))
+          pass?.tapKinds ?? StatisticCatalog.standard.kinds(atTapsOf: inputs.shape),
+          inputs.shape)))
     // No shard is larger than the weights and the biases that are added.
     maximumShardBytes = inputs.checkpoint.byteCount * 2
     self.deadAfter = max(deadAfter, terms.heartbeatInterval * 3)

@@ -168,6 +168,12 @@ public struct SearchOptions: Sendable {
 
   var isUniform: Bool { search.widths.isUniform }
 
+  /// Whether something is to be measured over samples.
+  var readsData: Bool { metric.needsMoments || replacesExperts }
+
+  /// Whether mean outputs take the places of experts.
+  var replacesExperts: Bool { search.experts?.replaces ?? false }
+
   /// The same for one of the ratios.
   func with(ratio: Double) -> SearchOptions {
     var options = self
@@ -183,7 +189,8 @@ public struct SearchOptions: Sendable {
     guard let experts = search.experts else { return [] }
     let share = experts.share.map { ("--experts-ratio", "\($0)") }
     let seed = experts.metric == .random ? ("--experts-seed", "\(experts.seed)") : nil
-    return [share, seed].compactMap(\.self)
+    let replaces = experts.replaces ? ("--replace-experts", "true") : nil
+    return [share, seed, replaces].compactMap(\.self)
   }
 
   /// How much was asked for, for tables.
@@ -206,15 +213,21 @@ public struct SearchOptions: Sendable {
     guard rounding == 1 && ranks == 1 else { throw refuse("--round-to or --tensor-parallel") }
     metric = hasMetric ? metric : .expertActivation
     search.structure = .experts
-    let choice = ExpertSearch(metric: metric, seed: experts.seed, share: experts.share)
+    let choice = ExpertSearch(
+      metric: metric, seed: experts.seed, share: experts.share, replaces: experts.replaces)
     search.experts = choice
     if experts.share != nil {
       // What a share of the experts comes to.
       search.ratio = try choice.ratio(asked: 0, of: shape)
       ratios = [search.ratio]
     }
-    // Its own class loads what is left.
-    search.widths = WidthRules(isUniform: true)
+    guard !experts.replaces || !isUniform else {
+      throw UsageError(
+        "--replace-experts leaves means of experts, for which no class of transformers has a place: "
+          + "leave out it or --uniform")
+    }
+    // Its own class loads what is left, but for means in the places of experts.
+    search.widths = WidthRules(isUniform: !experts.replaces)
   }
 
   /// With the rules of the class that `--uniform` writes for; of a mixture experts go, and nothing else.
@@ -224,12 +237,16 @@ public struct SearchOptions: Sendable {
   ///   biases.
   func fitting(modelType: String?, _ shape: ModelShape) throws -> SearchOptions {
     var options = self
+    guard !shape.hasReplacedExperts else {
+      throw UsageError(
+        "means have taken the places of experts of this model already: prune the dense one")
+    }
     if shape.hasExperts {
       try options.chooseExperts(of: shape)
-    } else if metric.isOfExperts || search.structure == .experts || experts.share != nil {
+    } else if metric.isOfExperts || search.structure == .experts || experts.isAsked {
       throw UsageError(
-        "the model has no experts: leave out --experts-ratio, --structure experts and --metric REAP, "
-          + "frequency or random")
+        "the model has no experts: leave out --experts-ratio, --replace-experts, --structure experts "
+          + "and --metric REAP, frequency or random")
     }
     guard options.isUniform else { return options }
     let transformersClass = try modelType.map { modelType throws(TransformersClassError) in
@@ -249,10 +266,16 @@ public struct ExpertOptions: Sendable {
   /// Of `--metric random`.
   let seed: UInt64
 
-  public init(share: Double? = nil, seed: UInt64 = 0) {
+  /// Whether mean outputs take the places of those that go.
+  let replaces: Bool
+
+  public init(share: Double? = nil, seed: UInt64 = 0, replaces: Bool = false) {
     self.share = share
     self.seed = seed
+    self.replaces = replaces
   }
+
+  fileprivate var isAsked: Bool { share != nil || replaces }
 }
 
 /// `0,1,30-31`: layers, counted from 0.

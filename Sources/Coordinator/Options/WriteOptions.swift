@@ -31,6 +31,14 @@ public struct WriteOptions: ParsableArguments, Sendable {
     }
   }
 
+  /// - Throws: ``UsageError`` for a format that has no place for means of experts.
+  func check(replacingExperts: Bool) throws {
+    guard replacingExperts, format == .gguf else { return }
+    throw UsageError(
+      "--format gguf has no place for the means that --replace-experts puts in the places of experts: "
+        + "leave out one of them")
+  }
+
   /// ``maxShardSize``, which ``validate()`` has read.
   var maximumShardBytes: Int { ByteCount(maxShardSize)!.value }
 }

@@ -252,10 +252,7 @@ struct DryRunSummary: Encodable {
     workersText = cluster.description
     reportBytes =
       units
-      * (pass == nil
-        ? 0
-        : StatisticReport.largestByteCount(
-          StatisticCatalog.standard.kinds(atTapsOf: inputs.shape), inputs.shape))
+      * (pass.map { StatisticReport.largestByteCount($0.tapKinds, inputs.shape) } ?? 0)
       + (cluster.options.gathers ? inputs.checkpoint.byteCount : 0)
     secondMomentsBytes = pass.flatMap {
       $0.sumsProducts ? SecondMomentsFolder.byteCount(inputs.shape) : nil

@@ -14,6 +14,7 @@ public struct CalibrationRun: Sendable {
   let output: FilePath
   let method: PruningMethod
   let secondMoments: FilePath?
+  let measuresExpertOutputs: Bool
   let forward: ForwardOptions
   let cluster: ClusterOptions
 
@@ -21,12 +22,14 @@ public struct CalibrationRun: Sendable {
   ///   - method: that the statistics are to serve.
   ///   - secondMoments: the folder for the sums of least squares; nil: beside the statistics where the
   ///     method needs them, else they are not measured.
+  ///   - measuresExpertOutputs: whether the means that can take the places of experts are measured, too.
   public init(
     model: FilePath, calibration: FilePath, output: FilePath, method: PruningMethod,
-    secondMoments: FilePath?,
+    secondMoments: FilePath?, measuresExpertOutputs: Bool = false,
     forward: ForwardOptions,
     cluster: ClusterOptions
   ) {
+    self.measuresExpertOutputs = measuresExpertOutputs
     self.model = model
     self.calibration = calibration
     self.output = output
@@ -54,7 +57,8 @@ public struct CalibrationRun: Sendable {
     try checkSharing(cluster)
     let inputs = try RunInputs(model: model, console.log)
     let pass = try inputs.pass(
-      over: calibration, forward, cluster, sumsProducts: secondMoments != nil, console)
+      over: calibration, forward, cluster, sumsProducts: secondMoments != nil,
+      measuresExpertOutputs: measuresExpertOutputs, console)
     // What is done so far lies beside the file until the file is there.
     let place = RunWorkspace.Place.beside(output)
     let pairs = try secondMoments.map { _ in try SecondMomentsPass(inputs, pass, cluster) }
@@ -110,7 +114,7 @@ public struct CalibrationRun: Sendable {
     guard !place.hasJournal, SmallFile.exists(output),
       secondMoments.map({ (try? SecondMomentsFolder(path: $0)) != nil }) ?? true,
       let file = try? StatisticsFile(path: output),
-      method.mapKinds.allSatisfy({ file.statistics[$0] != nil })
+      (method.mapKinds + pass.tapKinds).allSatisfy({ file.statistics[$0] != nil })
     else { return false }
     let asked = RunIdentity(inputs, pass)
     let differences = asked.differences(from: RunIdentity(asked, of: file))
@@ -133,7 +137,8 @@ public struct CalibrationRun: Sendable {
     try checkSharing(cluster)
     let inputs = try RunInputs(model: model, console.log)
     let pass = try inputs.pass(
-      over: calibration, forward, cluster, sumsProducts: secondMoments != nil, console)
+      over: calibration, forward, cluster, sumsProducts: secondMoments != nil,
+      measuresExpertOutputs: measuresExpertOutputs, console)
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }

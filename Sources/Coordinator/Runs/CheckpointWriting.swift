@@ -17,6 +17,8 @@ struct CheckpointWriting {
   let plan: PruningPlan
   /// For the compensation; nil leaves it out.
   let moments: ModelMoments?
+  /// What takes the places of experts; nil where nothing does.
+  var expertMeans: [[[Double]]]?
   /// For least squares; nil leaves the weights as they are.
   let secondMoments: FilePath?
   /// The folder of the pruned model's own sums, from which the maps are fitted once more; nil: none.
@@ -34,7 +36,7 @@ struct CheckpointWriting {
   /// - Parameter gathering: whether the workers send the shards.
   func broadcast(into folder: FilePath, gathering: Bool) -> PlanBroadcast {
     PlanBroadcast(
-      plan, of: shape, moments: moments, secondMoments: secondMoments,
+      plan, of: shape, moments: moments, expertMeans: expertMeans, secondMoments: secondMoments,
       targetMoments: targetMoments, isUniform: isUniform,
       outputDirectory: gathering ? nil : folder.absolute.string,
       maximumShardBytes: options.maximumShardBytes)

@@ -62,7 +62,7 @@ public struct EvaluationPlans: Sendable {
       candidates.append(
         try candidate(
           path.string, plan.plan, ratioAsked: plan.ratioAsked, isUniform: plan.isUniform,
-          moments: file?.statistics.moments, inputs, log))
+          moments: file?.statistics.moments, file, inputs, log))
     }
     guard let search, let file else { return candidates }
     let fitting = try search.fitting(
@@ -72,7 +72,7 @@ public struct EvaluationPlans: Sendable {
       var candidate = try candidate(
         options.amount, result.plan, ratioAsked: options.search.ratio,
         isUniform: options.isUniform,
-        moments: options.takesCompensation ? file.statistics.moments : nil, inputs, log)
+        moments: options.takesCompensation ? file.statistics.moments : nil, file, inputs, log)
       candidate.predictedLoss = result.predictedLoss
       candidates.append(candidate)
     }
@@ -106,7 +106,7 @@ public struct EvaluationPlans: Sendable {
 
   private func candidate(
     _ name: String, _ plan: PruningPlan, ratioAsked: Double, isUniform: Bool,
-    moments: ModelMoments?, _ inputs: RunInputs, _ log: Logger
+    moments: ModelMoments?, _ file: StatisticsFile?, _ inputs: RunInputs, _ log: Logger
   ) throws -> Candidate {
     let compensation = try inputs.compensation(
       moments == nil ? .none : compensation, isUniform: isUniform, log)
@@ -117,6 +117,7 @@ public struct EvaluationPlans: Sendable {
         plan, of: inputs.shape, ratioAsked: ratioAsked, compensating: compensates),
       broadcast: PlanBroadcast(
         plan, of: inputs.shape, moments: compensates ? moments : nil,
+        expertMeans: try inputs.expertMeans(of: plan, file),
         secondMoments: compensation == .leastSquares ? secondMoments : nil, isUniform: isUniform,
         outputDirectory: nil, maximumShardBytes: Int(Int32.max)))
   }

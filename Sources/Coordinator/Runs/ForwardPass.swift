@@ -1,4 +1,5 @@
 internal import FlapCore
+internal import Statistics
 
 /// What workers take through the model, as far as they allocate for it and tell of it.
 protocol ForwardPass {
@@ -11,11 +12,18 @@ protocol ForwardPass {
   var leavesPerUnit: Int { get }
   /// Whether the products of channels are summed, too, for least squares.
   var sumsProducts: Bool { get }
+  /// Whether the means that can take the places of experts are measured, too.
+  var measuresExpertOutputs: Bool { get }
   /// Of the largest report but one on statistics.
   var reportByteCount: Int { get }
 }
 
 extension ForwardPass {
   var sumsProducts: Bool { false }
+  var measuresExpertOutputs: Bool { false }
+  /// What a calibration measures at the taps.
+  var tapKinds: [StatisticKind] {
+    StatisticCatalog.standard.kinds(atTapsOf: shape, expertOutputs: measuresExpertOutputs)
+  }
   var reportByteCount: Int { 0 }
 }

@@ -14,16 +14,20 @@ extension PlanBroadcast {
   ///
   /// - Parameters:
   ///   - moments: for the compensation; nil leaves it out.
+  ///   - expertMeans: what takes the places of experts; nil where nothing does.
   ///   - secondMoments: for least squares; nil: weights stay as they are.
   ///   - targetMoments: the folder of the pruned model's sums; nil: there is none.
   ///   - isUniform: whether a class of transformers itself loads what is left.
   init(
     _ plan: PruningPlan, of shape: ModelShape, moments: ModelMoments?,
+    expertMeans: [[[Double]]]? = nil,
     secondMoments: FilePath? = nil, targetMoments: FilePath? = nil, isUniform: Bool,
     outputDirectory: String?,
     maximumShardBytes: Int
   ) {
-    let payload = WritePlan(plan, of: shape, compensatedBy: moments).bytes(shape: shape)
+    var write = WritePlan(plan, of: shape, compensatedBy: moments)
+    write.expertMeans = expertMeans
+    let payload = write.bytes(shape: shape)
     self.init(
       outputDirectory: outputDirectory, maximumShardBytes: maximumShardBytes,
       isUniform: isUniform, secondMoments: secondMoments?.absolute.string,
@@ -55,7 +59,16 @@ extension RunInputs {
   func compensation(
     _ asked: CompensationMethod, isUniform: Bool, _ log: Logger
   ) throws -> CompensationMethod {
-    guard asked != .none, isUniform else { return asked }
+    guard asked != .none else { return .none }
+    guard isUniform else {
+      guard shape.hasExperts else { return asked }
+      guard asked != .leastSquares else {
+        throw UsageError(
+          "experts that go have no channels that least squares could make up for: leave out "
+            + "--compensation least-squares")
+      }
+      return .none
+    }
     let transformersClass = try TransformersClass(modelType: checkpoint.configuration.modelType)
     guard !transformersClass.takesCompensation else { return asked }
     guard asked != .leastSquares else {

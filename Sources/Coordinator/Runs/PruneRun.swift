@@ -105,6 +105,7 @@ public struct PruneRun: Sendable {
           statistics, shape: inputs.shape, compensating: compensates)
         var writing = CheckpointWriting(
           inputs: inputs, plan: result.plan, moments: compensates ? statistics.moments : nil,
+          expertMeans: try statistics.expertMeans(of: result.plan),
           secondMoments: compensation == .leastSquares ? PruneRun.secondMoments(output) : nil,
           options: write, isUniform: search.isUniform)
         if compensation == .leastSquares, try writing.lacksShards(workspace.ledger) {
@@ -261,7 +262,8 @@ public struct PruneRun: Sendable {
     let search = try search.fitting(
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
     try search.check(inputs.shape)
-    guard search.metric.needsMoments else {
+    try write.check(replacingExperts: search.replacesExperts)
+    guard search.readsData else {
       guard compensationAsked != .leastSquares else {
         throw UsageError(
           "--compensation least-squares needs data, which --metric \(search.metric.rawValue) does "
@@ -275,11 +277,14 @@ public struct PruneRun: Sendable {
       return (inputs, nil, search)
     }
     guard let calibration else {
-      throw UsageError("--metric \(search.metric.rawValue) needs --calibration")
+      let option =
+        search.metric.needsMoments ? "--metric \(search.metric.rawValue)" : "--replace-experts"
+      throw UsageError("\(option) needs --calibration")
     }
     let pass = try inputs.pass(
       over: calibration, forward, cluster,
-      sumsProducts: compensationAsked == .leastSquares || !search.mapKinds.isEmpty, console)
+      sumsProducts: compensationAsked == .leastSquares || !search.mapKinds.isEmpty,
+      measuresExpertOutputs: search.replacesExperts, console)
     return (inputs, pass, search)
   }
 

@@ -1,6 +1,7 @@
 internal import Checkpoint
 internal import Export
 internal import FlapCore
+internal import Pruning
 internal import SystemPackage
 
 /// The files beside the model that a run reads.
@@ -18,6 +19,17 @@ extension RunInputs {
     let file = try StatisticsFile(path: path)
     try check(file.modelDigest, of: path)
     return file
+  }
+
+  /// What takes the places of experts, by a plan; nil where nothing does.
+  ///
+  /// - Throws: ``UsageError`` where there are no statistics, `PruningError` where they lack it.
+  func expertMeans(of plan: PruningPlan, _ file: StatisticsFile?) throws -> [[[Double]]]? {
+    guard plan.replacesExperts else { return nil }
+    guard let file else {
+      throw UsageError("the plan replaces experts by their means, which needs --statistics")
+    }
+    return try file.statistics.expertMeans(of: plan)
   }
 
   /// - Parameters:

@@ -39,17 +39,22 @@ struct RunInputs {
   ///   - order: in which text is sampled where the options do not say.
   ///   - stride: of consecutive samples of text.
   ///   - sumsProducts: whether second moments are measured, too.
+  ///   - measuresExpertOutputs: whether the means that can take the places of experts are.
   func pass(
     over path: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan,
     order: SamplingOrder = .random, stride: Int? = nil, sumsProducts: Bool = false,
-    _ console: Console
+    measuresExpertOutputs: Bool = false, _ console: Console
   ) throws -> SampledPass {
+    guard shape.hasExperts || !measuresExpertOutputs else {
+      throw UsageError("the model has no experts: leave out --replace-experts")
+    }
     let source = SampleSource(
       path: path, sampleLimit: options.sampleLimit, text: options.text, usualOrder: order,
       stride: stride)
     let tokens = try source.tokens(for: shape, model: directory, console.log)
     let pass = SampledPass(
-      shape: shape, tokens: tokens, options: options, cluster, sumsProducts: sumsProducts)
+      shape: shape, tokens: tokens, options: options, cluster, sumsProducts: sumsProducts,
+      measuresExpertOutputs: measuresExpertOutputs)
     let unitTokens = pass.samplesPerLeaf * tokens.tokensPerSample * pass.leavesPerUnit
     guard unitTokens <= Limits.tokensPerUnit else {
       throw UsageError(

@@ -14,11 +14,13 @@ struct SampledPass: ForwardPass {
   let unitLevel: Int
   /// Whether the products of channels are summed, too, for least squares.
   let sumsProducts: Bool
+  let measuresExpertOutputs: Bool
 
   init(
     shape: ModelShape, tokens: TokenMatrix, options: ForwardOptions, _ cluster: ClusterPlan,
-    sumsProducts: Bool = false
+    sumsProducts: Bool = false, measuresExpertOutputs: Bool = false
   ) {
+    self.measuresExpertOutputs = measuresExpertOutputs
     self.shape = shape
     self.sumsProducts = sumsProducts
     self.tokens = tokens

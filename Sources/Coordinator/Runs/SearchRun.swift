@@ -74,7 +74,11 @@ extension SearchOptions {
   func run(
     _ statistics: ModelStatistics, shape: ModelShape, compensating: Bool = true
   ) throws -> SearchResult {
-    try search.run(statistics, metric: metric, shape: shape, compensating: compensating)
+    let result = try search.run(
+      statistics, metric: metric, shape: shape, compensating: compensating)
+    // Who writes the plan would miss them.
+    _ = try statistics.expertMeans(of: result.plan)
+    return result
   }
 
   /// Finds out before a long calibration whether the ratio can be reached at all: no score
@@ -88,7 +92,9 @@ extension SearchOptions {
       return
     }
     if let experts = search.experts {
-      _ = try ExpertSearch(metric: .random, share: experts.share).run(
+      _ = try ExpertSearch(
+        metric: .random, share: experts.share, replaces: experts.replaces
+      ).run(
         ratio: search.ratio, activity: nil, shape: shape)
       return
     }

@@ -36,7 +36,7 @@ struct WorkerMemory: Comparable {
       shape: pass.shape, compute: pass.compute, split: split, limits: limits)
     scratchBytes = scratch.totalBytes
     let taps = SampleMeasurement.byteCount(
-      StatisticCatalog.standard.kinds(atTapsOf: pass.shape), leafCount: pass.leavesPerUnit,
+      pass.tapKinds, leafCount: pass.leavesPerUnit,
       shape: pass.shape, scratch.observerLimits)
     // Whatever comes after the second moments has their room.
     statisticsBytes =

@@ -39,9 +39,12 @@ public struct WriteRun: Sendable {
     try write.checkFormat(model: model)
     let planFile = try PlanFile(path: plan)
     try inputs.check(planFile.modelDigest, of: plan)
-    let asksForCompensation = compensationAsked != .none
+    let replaces = planFile.plan.replacesExperts
+    try write.check(replacingExperts: replaces)
+    let readsStatistics = compensationAsked != .none || replaces
     let statisticsFile = try inputs.openStatistics(
-      asksForCompensation ? statistics : nil, isNeeded: asksForCompensation)
+      readsStatistics ? statistics : nil, isNeeded: readsStatistics && !replaces)
+    let expertMeans = try inputs.expertMeans(of: planFile.plan, statisticsFile)
     let compensation = try inputs.compensation(
       compensationAsked, isUniform: planFile.isUniform, console.log)
     let compensates = compensation != .none
@@ -49,7 +52,7 @@ public struct WriteRun: Sendable {
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
-    identity.add("statistics digest", try statisticsDigest())
+    identity.add("statistics digest", try statisticsDigest(areRead: readsStatistics))
     if let momentsPath {
       identity.add(
         "second moments", try SecondMomentsFolder(path: momentsPath).fingerprint().hexadecimal)
@@ -72,6 +75,7 @@ public struct WriteRun: Sendable {
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,
           moments: compensates ? statisticsFile?.statistics.moments : nil,
+          expertMeans: expertMeans,
           secondMoments: momentsPath, options: write, isUniform: planFile.isUniform)
         let shards = try writing.writeShards(
           into: output, gathering: cluster.options.gathers, &workspace.ledger, &session, console)
@@ -150,8 +154,8 @@ public struct WriteRun: Sendable {
     return secondMoments
   }
 
-  private func statisticsDigest() throws -> String {
-    guard compensationAsked != .none, let statistics else { return "not set" }
+  private func statisticsDigest(areRead: Bool) throws -> String {
+    guard areRead, let statistics else { return "not set" }
     return try SmallFile.digest(statistics).hexadecimal
   }
 }

@@ -12,6 +12,7 @@ class FlapLlamaConfig(LlamaConfig):
     per_layer_config: {"3": {"num_attention_heads": 5, "num_key_value_heads": 5,
         "intermediate_size": 691}}; layers and fields that are not named have the global sizes.
         transformers from 5.14 on knows this key itself, older versions keep it as it is.
+    flap_replaced_experts: {"3": [0, 5]}: the experts of a layer that have a mean in their place.
     flap_bias: whether `o_proj` and `down_proj` have biases, which stand for what was removed.
     """
 
@@ -41,6 +42,11 @@ class FlapLlamaConfig(LlamaConfig):
             for name, value in own.items():
                 setattr(config, name, value)
         return config
+
+    def replaced_experts(self, index):
+        """Numbers of a layer's experts that have a mean in their place."""
+        layers = getattr(self, "flap_replaced_experts", None) or {}
+        return {int(number): experts for number, experts in layers.items()}.get(index, [])
 
     def validate(self, *args, **kwargs):
         """transformers 5 checks global sizes that no layer need have."""
