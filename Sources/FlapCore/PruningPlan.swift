@@ -81,7 +81,10 @@ public struct PruningPlan: Hashable, Sendable {
   public func kept(
     _ axis: Axis, ofExpert expert: Int? = nil, layer: Int, of shape: ModelShape
   ) -> [Bool]? {
-    if axis == .experts { return layers[layer].keptExperts }
+    if axis == .experts {
+      let kept = layers[layer].keptExperts
+      return kept.isEmpty ? nil : kept
+    }
     if axis == .neurons, let expert {
       let width = shape.layers[layer].intermediateSize
       return Array(layers[layer].keptNeurons[expert * width..<(expert + 1) * width])

@@ -39,17 +39,18 @@ public struct WriteRun: Sendable {
     try write.checkFormat(model: model)
     let planFile = try PlanFile(path: plan)
     try inputs.check(planFile.modelDigest, of: plan)
+    let compensationAsked = compensationAsked(planFile)
     let asksForCompensation = compensationAsked != .none
     let statisticsFile = try inputs.openStatistics(
       asksForCompensation ? statistics : nil, isNeeded: asksForCompensation)
     let compensation = try inputs.compensation(
       compensationAsked, isUniform: planFile.isUniform, console.log)
     let compensates = compensation != .none
-    let momentsPath = try checkedSecondMoments(inputs, statisticsFile)
+    let momentsPath = try checkedSecondMoments(inputs, statisticsFile, compensationAsked)
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
-    identity.add("statistics digest", try statisticsDigest())
+    identity.add("statistics digest", try statisticsDigest(compensationAsked))
     if let momentsPath {
       identity.add(
         "second moments", try SecondMomentsFolder(path: momentsPath).fingerprint().hexadecimal)
@@ -104,8 +105,11 @@ public struct WriteRun: Sendable {
     try console.show(summary, isInFiles: true, table: summary.table)
   }
 
-  private var compensationAsked: CompensationMethod {
-    write.compensation ?? (secondMoments == nil ? .bias : .leastSquares)
+  private func compensationAsked(_ plan: PlanFile) -> CompensationMethod {
+    guard write.compensation == nil, plan.takesCompensation else {
+      return write.compensation ?? .none
+    }
+    return secondMoments == nil ? .bias : .leastSquares
   }
 
   private func writeCard(
@@ -128,9 +132,9 @@ public struct WriteRun: Sendable {
 
   /// For least squares; nil for what needs none.
   private func checkedSecondMoments(
-    _ inputs: RunInputs, _ statistics: StatisticsFile?
+    _ inputs: RunInputs, _ statistics: StatisticsFile?, _ compensation: CompensationMethod
   ) throws -> FilePath? {
-    guard compensationAsked == .leastSquares else {
+    guard compensation == .leastSquares else {
       guard secondMoments == nil else {
         throw UsageError("--second-moments goes with --compensation least-squares")
       }
@@ -150,8 +154,8 @@ public struct WriteRun: Sendable {
     return secondMoments
   }
 
-  private func statisticsDigest() throws -> String {
-    guard compensationAsked != .none, let statistics else { return "not set" }
+  private func statisticsDigest(_ compensation: CompensationMethod) throws -> String {
+    guard compensation != .none, let statistics else { return "not set" }
     return try SmallFile.digest(statistics).hexadecimal
   }
 }
