@@ -70,7 +70,8 @@ def main():
     operations = arguments.tokens * TOP * 3 * 2 * HIDDEN * INTERMEDIATE
     print(json.dumps(dict(
         transformers=__version__, dtype=arguments.dtype, threads=arguments.threads, tokens=arguments.tokens,
-        layer_seconds=round(layer, 3), products_seconds=round(alone, 3), layer_gflops=round(operations / layer / 1e9, 1),
+        layer_seconds=round(layer, 3), products_seconds=round(alone, 3),
+        layer_gflops=round(operations / layer / 1e9, 1),
         products_gflops=round(operations / alone / 1e9, 1))))  # fmt: skip
 
 
