@@ -95,6 +95,29 @@ struct MixtureTests {
         .float32Values() == values["model.layers.1.mlp.gate_proj.weight"])
   }
 
+  @Test("what transformers 5 takes only with a point has one")
+  func fractions() throws {
+    var configuration = dense.checkpoint.configuration
+    configuration = try ModelConfiguration(
+      json: Array(
+        String(decoding: configuration.json, as: UTF8.self)
+          .replacing(
+            "\"norm_topk_prob\"",
+            with: """
+              "router_jitter_noise": 0.0, "initializer_range": 1.0, "router_aux_loss_coef": 0.001,
+              "attention_dropout": 0.0, "norm_topk_prob"
+              """).utf8), path: "")
+    let json = try PrunedConfiguration.transformersJSON(
+      dense: configuration, plan: plan, compensating: false)
+    let lines = String(decoding: json, as: UTF8.self).split(separator: "\n")
+    for line in [
+      "  \"router_jitter_noise\" : 0.0,", "  \"initializer_range\" : 1.0,",
+      "  \"router_aux_loss_coef\" : 0.001,", "  \"attention_dropout\" : 0,",
+    ] {
+      #expect(lines.contains { $0 == line }, "\(line)")
+    }
+  }
+
   @Test("left out of the dense model it computes the same bits")
   func evaluated() throws {
     let (output, checkpoint) = try write(dense.checkpoint)
