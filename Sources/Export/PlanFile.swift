@@ -49,6 +49,9 @@ public struct PlanFile: Sendable {
     self.isUniform = isUniform
   }
 
+  /// Whether biases can make up for what goes.
+  public var takesCompensation: Bool { structure != Structure.experts.rawValue }
+
   static let format = "flap-plan"
 
   /// - Throws: ``ResultFileError``, ``CheckpointError``, ``StorageError``.

@@ -40,7 +40,7 @@ public enum PrunedConfiguration {
     default: break
     }
     RotaryFields.unify(shape.rotaryEmbedding, in: &fields)
-    return try JSONValue.object(fields).formatted()
+    return FractionalFields.spelledOut(in: try JSONValue.object(fields).formatted())
   }
 
   /// `config.json` for a class of transformers itself: the sizes that every layer has left, and no
@@ -77,7 +77,7 @@ public enum PrunedConfiguration {
       fields["mlp_bias"] = .flag(biases.mlpDown)
     }
     RotaryFields.unify(pruned.rotaryEmbedding, in: &fields)
-    return try JSONValue.object(fields).formatted()
+    return FractionalFields.spelledOut(in: try JSONValue.object(fields).formatted())
   }
 
   /// Numbers of the experts of which a mean is left, by layers; nil where there are none.
@@ -122,6 +122,7 @@ extension LayerShape {
       fields["intermediate_size"] = .whole(intermediateSize)
     case .qwen:
       fields["num_experts"] = .whole(experts.count)
+      if fields["num_local_experts"] != nil { fields["num_local_experts"] = .whole(experts.count) }
       fields["moe_intermediate_size"] = .whole(intermediateSize)
     }
   }

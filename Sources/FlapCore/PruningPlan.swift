@@ -90,7 +90,8 @@ public struct PruningPlan: Hashable, Sendable {
     _ axis: Axis, ofExpert expert: Int? = nil, layer: Int, of shape: ModelShape
   ) -> [Bool]? {
     if axis == .experts {
-      return layers[layer].replacesExperts ? nil : layers[layer].keptExperts
+      let kept = layers[layer].keptExperts
+      return kept.isEmpty || layers[layer].replacesExperts ? nil : kept
     }
     if axis == .neurons, let expert {
       let width = shape.layers[layer].intermediateSize

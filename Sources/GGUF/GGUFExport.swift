@@ -43,12 +43,12 @@ public struct GGUFExport: Sendable {
   public init(directory: FilePath, elementType: ElementType? = nil) throws {
     let facts = try ModelFacts(directory: directory)
     checkpoint = try Checkpoint(directory: directory)
+    let shape = checkpoint.configuration.shape
+    let target = try Architecture(shape, directory)
     try checkpoint.validate()
     try checkpoint.checkTiedEmbeddings()
-    let shape = checkpoint.configuration.shape
     let embedding = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
     self.elementType = elementType ?? embedding.elementType
-    let target = try Architecture(shape, directory)
     entries = try GGUFExport.entries(shape, target, self.elementType, directory)
     architecture = target.rawValue
     let vocabulary = try Vocabulary(

@@ -122,13 +122,6 @@ extension ExpertActivity {
   }
 }
 
-extension ModelStatistics {
-  /// Experts that no token went through, of all layers.
-  public var idleExpertCount: Int {
-    (self[ExpertActivity.self] ?? []).reduce(0) { $0 + $1.mlpDown.counts.count { $0 == 0 } }
-  }
-}
-
 extension ModelShape {
   /// Weights that go with one expert of a layer: its maps', and its row of the router.
   ///

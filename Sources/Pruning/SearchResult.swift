@@ -31,6 +31,9 @@ public struct SearchResult: Hashable, Sendable {
   /// Of measured counts: the sum of the modules' losses, in nats per token; nil for others.
   public var predictedLoss: Double?
 
+  /// Experts that no token of the calibration went through, of all layers; they score 0.
+  public var idleExpertCount = 0
+
   /// Kept groups of heads, per layer.
   public var keptGroups: [Int] { plan.layers.map(\.keptGroupCount) }
   /// Kept MLP neurons, per layer.

@@ -34,9 +34,11 @@ extension StructureSearch {
     _ experts: ExpertSearch, _ activity: [ExpertActivity]?, shape: ModelShape
   ) throws(PruningError) -> SearchResult {
     let plan = try experts.run(ratio: ratio, activity: activity, shape: shape)
-    return SearchResult(
+    var result = SearchResult(
       plan: plan, threshold: nil, unitsKeptByMinimum: 0,
       reached: ReachedRatio(of: plan, for: shape, compensating: false))
+    result.idleExpertCount = (activity ?? []).reduce(0) { $0 + $1.counts.count { $0 == 0 } }
+    return result
   }
 
   private func runMeasured(

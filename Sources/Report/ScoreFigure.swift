@@ -132,7 +132,8 @@ struct ScoreFigure {
   private func fill(_ layer: Int) -> [(level: Int, isKept: Bool)] {
     let stays = counts(layer, kept: true)
     let gone = counts(layer, kept: false)
-    let most = Double(zip(stays, gone).map(+).max() ?? 1)
+    // A layer may have no unit of the kind.
+    let most = max(Double(zip(stays, gone).map(+).max() ?? 1), 1)
     return zip(stays, gone).map { stays, gone in
       let share = (Double(stays + gone) / most).squareRoot()
       return (Int((share * Double(ScoreFigure.levels)).rounded(.up)), stays >= gone)

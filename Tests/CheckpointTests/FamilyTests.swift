@@ -65,7 +65,58 @@ struct FamilyTests {
     #expect(try parse(json).shape.layers.map(\.attentionWindow) == expected)
   }
 
-  @Test("a pruned model of each family", arguments: ModelFamily.allCases)
+  @Test("Qwen3-MoE: experts in the layers that have them, as its class decides")
+  func qwen3Moe() throws {
+    let experts = ExpertsShape(count: 128, countPerToken: 8)
+    let shape = try parse(PublishedConfiguration.qwen3Moe).shape
+    #expect(shape.layers.map(\.experts) == [experts, experts, experts])
+    #expect(shape.layers.map(\.intermediateSize) == [768, 768, 768])
+    #expect(shape.normalizesQueriesAndKeys && shape.layers[0].attentionWindow == nil)
+    let names = Set(shape.tensors.map(\.name))
+    #expect(names.contains("model.layers.2.mlp.experts.127.down_proj.weight"))
+    let mixed = try parse(
+      PublishedConfiguration.qwen3Moe
+        .replacing("\"decoder_sparse_step\": 1", with: "\"decoder_sparse_step\": 2")
+        .replacing("\"norm_topk_prob\": true,", with: "")
+    ).shape
+    #expect(mixed.layers.map { $0.experts?.normalizesGates } == [nil, false, nil])
+    #expect(mixed.layers.map(\.intermediateSize) == [6144, 768, 6144])
+    let spared = try parse(
+      PublishedConfiguration.qwen3Moe
+        .replacing("\"mlp_only_layers\": []", with: "\"mlp_only_layers\": [0, 2]"))
+    #expect(spared.shape.layers.map { $0.experts != nil } == [false, true, false])
+  }
+
+  @Test("Mixtral: experts of intermediate_size in every layer, no window")
+  func mixtral() throws {
+    let shape = try parse(PublishedConfiguration.mixtral).shape
+    let layer = LayerShape(
+      headCount: 32, keyValueHeadCount: 8, intermediateSize: 14336,
+      experts: ExpertsShape(count: 8, countPerToken: 2, names: .mixtral))
+    #expect(shape.layers == [layer, layer])
+  }
+
+  @Test(
+    "experts that cannot be",
+    arguments: [
+      ("\"num_experts_per_tok\": 8", "\"num_experts_per_tok\": 129", "more than num_experts 128"),
+      ("\"num_experts\": 128", "\"num_experts\": 30000", "more than 65536 in all"),
+      ("\"mlp_only_layers\": []", "\"mlp_only_layers\": 3", "mlp_only_layers is not a list"),
+      ("\"norm_topk_prob\": true", "\"norm_topk_prob\": 1", "norm_topk_prob is neither"),
+      ("\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "hidden_act is gelu"),
+    ])
+  func impossibleExperts(field: String, wrong: String, message: String) {
+    let error = #expect(throws: ConfigurationError.self) {
+      try parse(PublishedConfiguration.qwen3Moe.replacing(field, with: wrong))
+    }
+    #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
+  }
+
+  private static let denseFamilies = ModelFamily.allCases.filter {
+    ![.mixtral, .qwen3Moe].contains($0)
+  }
+
+  @Test("a pruned model of each family", arguments: denseFamilies)
   func pruned(family: ModelFamily) throws {
     let json = PublishedConfiguration.qwen3
       .replacing("\"qwen3\"", with: "\"flap_\(family.modelType)\"")

@@ -48,7 +48,52 @@ struct LayerTableTests {
       ])
     #expect(
       table.maps.map(\.rowRange) == [0..<12, 12..<16, 16..<20, 0..<12, 0..<7, 7..<14, 0..<12])
-    #expect(table.maps.map(\.role) == LinearMap.Role.allCases)
+    #expect(table.maps.map(\.role) == LinearMap.Role.allCases.dropLast())
+  }
+
+  @Test("experts have the names of transformers' Qwen3-MoE and Mixtral")
+  func experts() {
+    var shape = shape()
+    shape.biases = Biases()
+    shape.layers[0].experts = ExpertsShape(count: 2, countPerToken: 1)
+    #expect(
+      shape.table(layer: 0).tensors.suffix(7).map { "\($0.name) \($0.shape)" } == [
+        "mlp.gate.weight [2, 12]",
+        "mlp.experts.0.gate_proj.weight [7, 12]", "mlp.experts.0.up_proj.weight [7, 12]",
+        "mlp.experts.0.down_proj.weight [12, 7]", "mlp.experts.1.gate_proj.weight [7, 12]",
+        "mlp.experts.1.up_proj.weight [7, 12]", "mlp.experts.1.down_proj.weight [12, 7]",
+      ])
+    shape.layers[0].experts?.names = .mixtral
+    #expect(
+      shape.table(layer: 0).tensors.suffix(4).map { "\($0.name) \($0.shape)" } == [
+        "block_sparse_moe.experts.0.w2.weight [12, 7]",
+        "block_sparse_moe.experts.1.w1.weight [7, 12]",
+        "block_sparse_moe.experts.1.w3.weight [7, 12]",
+        "block_sparse_moe.experts.1.w2.weight [12, 7]",
+      ])
+    #expect(shape.channelCount(layer: 0, tap: .mlpDown) == 14)
+  }
+
+  @Test("an expert that goes takes its neurons and its row of the router")
+  func expertsThatGo() {
+    var shape = shape()
+    shape.layers[0].experts = ExpertsShape(count: 4, countPerToken: 3)
+    var plan = PruningPlan(keepingAllOf: shape)
+    #expect(plan.layers[0].keepsWholeExperts)
+    plan.layers[0].remove(experts: [0, 2])
+    #expect(plan.layers[0].keptExperts == [false, true, false, true])
+    #expect(plan.kept(.experts, layer: 0, of: shape) == [false, true, false, true])
+    #expect(
+      plan.kept(.neurons, ofExpert: 2, layer: 0, of: shape) == Array(repeating: false, count: 7))
+    #expect(
+      plan.kept(.neurons, ofExpert: 3, layer: 0, of: shape) == Array(repeating: true, count: 7))
+    let left = plan.prunedShape(of: shape, compensating: false).layers[0]
+    // Top 3 of 4 is top 2 of 2.
+    #expect(left.experts == ExpertsShape(count: 2, countPerToken: 2))
+    #expect(left.intermediateSize == 7 && left.neuronCount == 14)
+    #expect(plan.layers[0].keepsWholeExperts)
+    plan.layers[0].keptNeurons[9] = false
+    #expect(!plan.layers[0].keepsWholeExperts)
   }
 
   @Test("every tap feeds one map, whose columns are the tap's channels")

@@ -31,6 +31,21 @@ import Wire
     #expect(try WritePlan(bytes: bytes, shape: shape) == writePlan)
   }
 
+  @Test func expertsComeBack() throws {
+    var shape = shape
+    shape.layers[1].intermediateSize = 2
+    shape.layers[1].experts = ExpertsShape(count: 8, countPerToken: 2)
+    var plan = PruningPlan(keepingAllOf: shape)
+    plan.layers[1].remove(experts: [1, 6])
+    let bytes = WritePlan(plan: plan).bytes(shape: shape)
+    #expect(bytes.last == 0b1011_1101)
+    #expect(try WritePlan(bytes: bytes, shape: shape).plan == plan)
+    // An expert that stays without its neurons.
+    var wrong = bytes
+    wrong[bytes.count - 1] = 0xFF
+    #expect(throws: WireError.self) { try WritePlan(bytes: wrong, shape: shape) }
+  }
+
   @Test func planWithoutCompensationHasNoBaselines() throws {
     let bare = WritePlan(plan: plan)
     let bytes = bare.bytes(shape: shape)

@@ -8,6 +8,7 @@ enum Qwen3MoeFamily: FamilyDefinition {
   static let ownFields: Set<String> = [
     "attention_bias", "decoder_sparse_step", "max_window_layers", "mlp_only_layers",
     "moe_intermediate_size", "norm_topk_prob", "num_experts", "num_experts_per_tok",
+    "num_local_experts",
     "sliding_window", "use_sliding_window",
   ]
 
@@ -28,11 +29,21 @@ enum Qwen3MoeFamily: FamilyDefinition {
       repeating: try fields.sizeIfPresent("sliding_window") ?? 4096, count: layerCount)
   }
 
+  /// `num_experts`; transformers 5 saves it as `num_local_experts`.
+  private static func count(_ fields: ConfigurationFields) throws(ConfigurationError) -> Int {
+    let own = try fields.naturalIfPresent("num_experts")
+    let local = try fields.naturalIfPresent("num_local_experts")
+    if let own, let local, own != local {
+      throw fields.error("num_local_experts", "is \(local), where num_experts is \(own)")
+    }
+    return own ?? local ?? 128
+  }
+
   /// Every `decoder_sparse_step`-th layer has experts, but for those of `mlp_only_layers`.
   static func experts(_ fields: ConfigurationFields, layerCount: Int)
     throws(ConfigurationError) -> [LayerExperts?]
   {
-    let count = try fields.naturalIfPresent("num_experts") ?? 128
+    let count = try count(fields)
     let step = try fields.sizeIfPresent("decoder_sparse_step") ?? 1
     let dense = Set(try fields.numbers("mlp_only_layers") ?? [])
     guard count > 0 else { return Array(repeating: nil, count: layerCount) }

@@ -32,12 +32,14 @@ struct SearchSummary: Encodable {
   let unitsKeptByMinimum: Int
   /// Of measured counts, in nats per token; nil for others.
   let predictedLoss: Double?
+  /// Of all layers; nil in a model without experts.
+  let idleExperts: Int?
   private let sparingText: String?
 
   private enum CodingKeys: String, CodingKey {
     case output, metric, structure, ratioAsked, ratioReached, ratioWholeModel, parametersDense
     case parametersPruned, keptGroups, keptNeurons, denseGroups, denseNeurons, keptExperts
-    case denseExperts, excludedLayers
+    case denseExperts, idleExperts, excludedLayers
     case attentionRatio, mlpRatio, unitsKeptByMinimum, predictedLoss
   }
 
@@ -63,6 +65,7 @@ struct SearchSummary: Encodable {
     mlpRatio = sparing.ratio(of: .mlpDown)
     sparingText = sparing.text
     unitsKeptByMinimum = result.unitsKeptByMinimum
+    idleExperts = shape.hasExperts ? result.idleExpertCount : nil
     predictedLoss = result.predictedLoss
   }
 
@@ -70,6 +73,14 @@ struct SearchSummary: Encodable {
   private static let tolerance = 0.01
 
   func warn(_ log: Logger) {
+    if let idleExperts, idleExperts > 0 {
+      let idle = idleExperts == 1 ? "an expert" : "\(idleExperts) experts"
+      log.warning(
+        """
+        no token of the calibration data went through \(idle): such experts score 0 and go first; more \
+        samples may reach them
+        """)
+    }
     guard abs(ratioReached - ratioAsked) > SearchSummary.tolerance else { return }
     let reached = Format.percent(ratioReached)
     log.warning(

@@ -53,16 +53,18 @@ public struct EvaluationPlans: Sendable {
     guard search == nil || statistics != nil else {
       throw UsageError("--ratio needs --statistics")
     }
-    let file = try inputs.openStatistics(statistics, isNeeded: compensation != .none)
+    let planFiles = try plans.map { (path: $0, plan: try PlanFile(path: $0)) }
+    let takesCompensation = search != nil || planFiles.contains { $0.plan.takesCompensation }
+    let file = try inputs.openStatistics(
+      statistics, isNeeded: takesCompensation && compensation != .none)
     try checkSecondMoments(inputs, file)
     var candidates: [Candidate] = []
-    for path in plans {
-      let plan = try PlanFile(path: path)
+    for (path, plan) in planFiles {
       try inputs.check(plan.modelDigest, of: path)
       candidates.append(
         try candidate(
           path.string, plan.plan, ratioAsked: plan.ratioAsked, isUniform: plan.isUniform,
-          moments: file?.statistics.moments, file, inputs, log))
+          moments: plan.takesCompensation ? file?.statistics.moments : nil, file, inputs, log))
     }
     guard let search, let file else { return candidates }
     let fitting = try search.fitting(

@@ -41,6 +41,7 @@ public struct WriteRun: Sendable {
     try inputs.check(planFile.modelDigest, of: plan)
     let replaces = planFile.plan.replacesExperts
     try write.check(replacingExperts: replaces)
+    let compensationAsked = compensationAsked(planFile)
     let readsStatistics = compensationAsked != .none || replaces
     let statisticsFile = try inputs.openStatistics(
       readsStatistics ? statistics : nil, isNeeded: readsStatistics && !replaces)
@@ -48,7 +49,7 @@ public struct WriteRun: Sendable {
     let compensation = try inputs.compensation(
       compensationAsked, isUniform: planFile.isUniform, console.log)
     let compensates = compensation != .none
-    let momentsPath = try checkedSecondMoments(inputs, statisticsFile)
+    let momentsPath = try checkedSecondMoments(inputs, statisticsFile, compensationAsked)
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
@@ -108,8 +109,11 @@ public struct WriteRun: Sendable {
     try console.show(summary, isInFiles: true, table: summary.table)
   }
 
-  private var compensationAsked: CompensationMethod {
-    write.compensation ?? (secondMoments == nil ? .bias : .leastSquares)
+  private func compensationAsked(_ plan: PlanFile) -> CompensationMethod {
+    guard write.compensation == nil, plan.takesCompensation else {
+      return write.compensation ?? .none
+    }
+    return secondMoments == nil ? .bias : .leastSquares
   }
 
   private func writeCard(
@@ -132,9 +136,9 @@ public struct WriteRun: Sendable {
 
   /// For least squares; nil for what needs none.
   private func checkedSecondMoments(
-    _ inputs: RunInputs, _ statistics: StatisticsFile?
+    _ inputs: RunInputs, _ statistics: StatisticsFile?, _ compensation: CompensationMethod
   ) throws -> FilePath? {
-    guard compensationAsked == .leastSquares else {
+    guard compensation == .leastSquares else {
       guard secondMoments == nil else {
         throw UsageError("--second-moments goes with --compensation least-squares")
       }

@@ -1,0 +1,118 @@
+import FlapCore
+import FlapTestKit
+import Foundation
+import Testing
+
+/// A mixture of experts on real processes.
+@Suite(.serialized)
+struct MixtureRunTests {
+  private let folder: TemporaryFolder
+  private let data: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    var generator = SeededGenerator(seed: 4)
+    let (rows, width) = (96, 24)
+    let header =
+      "{'descr': '<i4', 'fortran_order': False, 'shape': (\(rows), \(width)), }"
+    let padding = String(repeating: " ", count: 117 - header.utf8.count) + "\n"
+    var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0]
+    bytes += Array((header + padding).utf8)
+    for _ in 0..<rows * width {
+      withUnsafeBytes(of: Int32.random(in: 0..<90, using: &generator).littleEndian) { bytes += $0 }
+    }
+    data = try folder.write(bytes, to: "tokens.npy")
+  }
+
+  /// One of the models that transformers made (`make_golden.py`).
+  private static func model(_ name: String) -> String {
+    Programs.repository.appending(path: "Tests/TransformerTests/Golden/\(name)").path
+  }
+
+  private func run(_ output: String, model: String = "qwen3-moe-bf16") -> [String] {
+    [
+      "--model", MixtureRunTests.model(model), "--calibration", data, "--output", output,
+      "--tokens-per-leaf", "96", "--experts-ratio", "0.25", "--quiet", "--json",
+    ]
+  }
+
+  private func prune(
+    _ name: String, _ arguments: [String], model: String = "qwen3-moe-bf16",
+    whileRunning: (Process) throws -> Void = { _ in }
+  ) throws -> [String: Digest] {
+    let output = folder.path(name)
+    let outcome = try Programs.coordinator(
+      run(output, model: model) + arguments, whileRunning: whileRunning)
+    try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    return try Programs.digests(below: output)
+  }
+
+  @Test(
+    "one worker, two or five, small tasks or large, killed or not: the same bits",
+    arguments: ["qwen3-moe-bf16", "qwen3-moe-dense-f32", "mixtral-f32"])
+  func sameBits(model: String) throws {
+    let expected = try prune("one", ["--local-workers", "1", "--threads", "2"], model: model)
+    #expect(expected.keys.contains("model.safetensors"))
+    let small = ["--threads", "1", "--leaves-per-unit", "1"]
+    #expect(try prune("two", ["--local-workers", "2"] + small, model: model) == expected)
+    #expect(try prune("five", ["--local-workers", "5"] + small, model: model) == expected)
+    let killed = try prune("killed", ["--local-workers", "3"] + small, model: model) { process in
+      for _ in 0..<5 {
+        usleep(60_000)
+        if let worker = Programs.children(of: process.processIdentifier).first {
+          kill(worker, SIGKILL)
+        }
+      }
+    }
+    #expect(killed == expected)
+  }
+
+  @Test("step by step, and by evaluating a plan, the same")
+  func stepByStep() throws {
+    let expected = try prune("whole", ["--local-workers", "2"])
+    let model = MixtureRunTests.model("qwen3-moe-bf16")
+    let (statistics, plan) = (folder.path("s.safetensors"), folder.path("plan.safetensors"))
+    let written = folder.path("written")
+    for command in [
+      [
+        "calibrate", "--model", model, "--calibration", data, "--tokens-per-leaf", "96", "--output",
+        statistics,
+      ],
+      ["search", "--statistics", statistics, "--experts-ratio", "0.25", "--output", plan],
+      ["write", "--model", model, "--plan", plan, "--output", written],
+    ] {
+      let outcome = try Programs.coordinator(command + ["--quiet"])
+      try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    }
+    let weights = expected.filter { $0.key.hasPrefix("model") || $0.key == "config.json" }
+    let found = try Programs.digests(below: written)
+    #expect(found.filter { $0.key.hasPrefix("model") || $0.key == "config.json" } == weights)
+    let plans = try Programs.coordinator([
+      "eval", "--model", model, "--data", data, "--plan", plan, "--quiet", "--json",
+    ])
+    let alone = try Programs.coordinator([
+      "eval", "--model", written, "--data", data, "--quiet", "--json",
+    ])
+    let perplexity = try #require(alone.json["perplexity"] as? Double)
+    let candidates = try #require(plans.json["plans"] as? [[String: Any]])
+    #expect(candidates[0]["perplexity"] as? Double == perplexity)
+  }
+
+  @Test("what experts cannot do is one line")
+  func refused() throws {
+    for (arguments, message) in [
+      (["--ratio", "0.2"], "leave out it or --ratio"), (["--metric", "WIFV"], "loses experts"),
+      (["--structure", "UL-UM"], "loses experts"), (["--method", "best"], "loses experts"),
+      (["--exclude-layers", "0"], "loses experts"), (["--round-to", "8"], "loses experts"),
+    ] {
+      let outcome = try Programs.coordinator(run(folder.path("none")) + arguments)
+      #expect(outcome.exitCode != 0)
+      #expect(outcome.standardError.contains(message), "\(outcome.standardError)")
+    }
+    let dense = try Programs.coordinator([
+      "--model", Programs.model, "--calibration", Programs.calibration, "--experts-ratio", "0.5",
+      "--output", folder.path("none"),
+    ])
+    #expect(dense.exitCode != 0 && dense.standardError.contains("the model has no experts"))
+  }
+}
