@@ -36,6 +36,7 @@ extension ModelCard {
     } else if metric == Metric.expertActivation.rawValue {
       lines.append("- arxiv:2510.13999")
     }
+    if plan.replacesExperts { lines.append("- arxiv:2507.00390") }
     lines.append("---")
     return lines.joined(separator: "\n") + "\n"
   }
@@ -85,6 +86,8 @@ extension ModelCard {
 
   private var amends: String {
     switch compensation {
+    case .none where plan.replacesExperts:
+      "; each is replaced by the mean of its outputs, as [MoNE](https://arxiv.org/abs/2507.00390) does"
     case .none: ""
     case .bias:
       "; biases on `o_proj` and `down_proj` restore the mean output of what was removed"
@@ -171,7 +174,7 @@ extension ModelCard {
         + "| \(new.keyValueHeadCount) of \(old.keyValueHeadCount) "
         + "| \(new.intermediateSize) of \(old.intermediateSize) |"
       if plan.hasExperts {
-        text += old.experts.map { " \(new.experts?.count ?? 0) of \($0.count) |" } ?? " |"
+        text += old.experts.map { " \(new.experts?.computingCount ?? 0) of \($0.count) |" } ?? " |"
       }
       text += "\n"
     }

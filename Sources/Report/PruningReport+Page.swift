@@ -49,7 +49,8 @@ extension PruningReport {
       let experts = plan.expertTotals
       return "Pruned with flap: \(NumberText.exact(experts.all - experts.kept)) of "
         + "\(NumberText.exact(experts.all)) experts are gone, by metric "
-        + "\(Markup.escape(search.metric)), the same number in every layer that has some."
+        + "\(Markup.escape(search.metric)), the same number in every layer that has some"
+        + (plan.replacesExperts ? "; their mean outputs take their places." : ".")
     }
     return "Pruned with FLAP: \(NumberText.exact(groups.all - groups.kept)) of "
       + "\(NumberText.exact(groups.all)) \(groupName) and "

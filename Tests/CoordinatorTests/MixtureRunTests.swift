@@ -98,11 +98,67 @@ struct MixtureRunTests {
     #expect(candidates[0]["perplexity"] as? Double == perplexity)
   }
 
+  @Test(
+    "means in the places of experts: the same bits from any workers, step by step, and evaluated",
+    arguments: ["qwen3-moe-bf16", "mixtral-f32"])
+  func replaced(name: String) throws {
+    let replaces = ["--replace-experts", "--threads", "1", "--leaves-per-unit", "1"]
+    let expected = try prune("one", ["--local-workers", "1"] + replaces, model: name)
+    #expect(try prune("two", ["--local-workers", "2"] + replaces, model: name) == expected)
+    #expect(try prune("five", ["--local-workers", "5"] + replaces, model: name) == expected)
+    let killed = try prune("killed", ["--local-workers", "3"] + replaces, model: name) { process in
+      for _ in 0..<5 {
+        usleep(60_000)
+        if let worker = Programs.children(of: process.processIdentifier).first {
+          kill(worker, SIGKILL)
+        }
+      }
+    }
+    #expect(killed == expected)
+
+    let model = MixtureRunTests.model(name)
+    let (statistics, plan) = (folder.path("s.safetensors"), folder.path("plan.safetensors"))
+    let written = folder.path("written")
+    for command in [
+      [
+        "calibrate", "--replace-experts", "--model", model, "--calibration", data,
+        "--tokens-per-leaf", "96", "--output", statistics,
+      ],
+      [
+        "search", "--statistics", statistics, "--experts-ratio", "0.25", "--replace-experts",
+        "--output", plan,
+      ],
+      ["write", "--model", model, "--plan", plan, "--statistics", statistics, "--output", written],
+    ] {
+      let outcome = try Programs.coordinator(command + ["--quiet"])
+      try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    }
+    let isResult = { (file: String) in file.hasPrefix("model") || file == "config.json" }
+    #expect(
+      try Programs.digests(below: written).filter { isResult($0.key) }
+        == expected.filter { isResult($0.key) })
+    let plans = try Programs.coordinator([
+      "eval", "--model", model, "--data", data, "--plan", plan, "--statistics", statistics,
+      "--quiet", "--json",
+    ])
+    let alone = try Programs.coordinator([
+      "eval", "--model", written, "--data", data, "--quiet", "--json",
+    ])
+    let candidates = try #require(plans.json["plans"] as? [[String: Any]])
+    #expect(
+      candidates[0]["perplexity"] as? Double
+        == (try #require(alone.json["perplexity"] as? Double)))
+    let lacking = try Programs.coordinator(["write", "--model", model, "--plan", plan, "--output", folder.path("none")])
+    #expect(lacking.exitCode != 0 && lacking.standardError.contains("needs --statistics"))
+  }
+
   @Test("what experts cannot do is one line")
   func refused() throws {
     for (arguments, message) in [
       (["--ratio", "0.2"], "leave out it or --ratio"), (["--metric", "WIFV"], "loses experts"),
       (["--structure", "UL-UM"], "loses experts"), (["--method", "best"], "loses experts"),
+      (["--replace-experts", "--uniform"], "leave out it or --uniform"),
+      (["--replace-experts", "--format", "gguf"], "--format gguf has no place"),
       (["--exclude-layers", "0"], "loses experts"), (["--round-to", "8"], "loses experts"),
     ] {
       let outcome = try Programs.coordinator(run(folder.path("none")) + arguments)

@@ -35,6 +35,7 @@ struct SearchSummary: Encodable {
   /// Of all layers; nil in a model without experts.
   let idleExperts: Int?
   private let sparingText: String?
+  private let replacesExperts: Bool
 
   private enum CodingKeys: String, CodingKey {
     case output, metric, structure, ratioAsked, ratioReached, ratioWholeModel, parametersDense
@@ -64,6 +65,7 @@ struct SearchSummary: Encodable {
     attentionRatio = sparing.ratio(of: .attentionOutput)
     mlpRatio = sparing.ratio(of: .mlpDown)
     sparingText = sparing.text
+    replacesExperts = search.replacesExperts
     unitsKeptByMinimum = result.unitsKeptByMinimum
     idleExperts = shape.hasExperts ? result.idleExpertCount : nil
     predictedLoss = result.predictedLoss
@@ -118,6 +120,7 @@ struct SearchSummary: Encodable {
       "\(metric) \(structure): \(Format.percent(ratioReached)) of the decoder layers' parameters removed "
         + "(asked \(Format.percent(ratioAsked))), \(Format.percent(ratioWholeModel)) of the whole "
         + "model; \(Format.count(parametersDense)) → \(Format.count(parametersPruned)) parameters")
+    if replacesExperts { lines.append("the mean output of an expert that goes takes its place") }
     if let sparingText { lines.append(sparingText) }
     if let predictedLoss { lines.append(Format.predictedLoss(predictedLoss)) }
     if let output { lines.append("→ \(output)") }
