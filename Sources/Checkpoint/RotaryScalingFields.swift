@@ -11,6 +11,8 @@ struct RotaryScalingFields {
   let source: ConfigurationFields
   /// Whether that is `rope_scaling`, which both versions of transformers read.
   let isOlder: Bool
+  /// Of the family, where the file has none.
+  var originalLength: Int?
 
   static let original = "original_max_position_embeddings"
 
@@ -80,9 +82,9 @@ struct RotaryScalingFields {
   /// `_compute_longrope_parameters`: transformers 4.57 looks for the original length beside
   /// `rope_scaling` only, 5 in it, too.
   ///
-  /// - Parameter frequencyCount: half the head dimension.
+  /// - Parameter frequencyCount: half the channels of a head that are turned.
   func longRope(frequencyCount: Int) throws(ConfigurationError) -> LongRopeScaling {
-    let outer = try fields.sizeIfPresent(Self.original)
+    let outer = try fields.sizeIfPresent(Self.original) ?? originalLength
     let inner = try source.sizeIfPresent(Self.original)
     let positions = try contextLength()
     if isOlder, outer == nil, let inner, inner != positions {
@@ -132,7 +134,9 @@ struct RotaryScalingFields {
     guard let divisors = try source.numbers(name) else { throw source.error(name, "is missing") }
     guard divisors.count == count, divisors.allSatisfy({ $0 > 0 }) else {
       throw source.error(
-        name, "is no list of \(count) positive numbers, half as many as a head has channels")
+        name,
+        "is no list of \(count) positive numbers, half as many as a head has channels that are turned"
+      )
     }
     return divisors
   }

@@ -89,7 +89,11 @@ public struct PrunedLayout: Sendable {
     of shape: ModelShape, isThere: Bool
   ) -> Recipe {
     switch content {
-    case .norm: return .copy
+    case .norm(let norm):
+      guard let kept = plan.kept(norm.axis(of: shape), layer: layer, of: shape) else {
+        return .copy
+      }
+      return .keep(rows: runs(kept), columns: nil)
     case .biases(let maps):
       if let tap = maps[0].tap { return .bias(layer: layer, tap) }
       return isThere ? .keep(rows: rows(of: maps), columns: nil) : .zeros

@@ -27,6 +27,24 @@ public struct TransformersClass: Hashable, Sendable {
     TransformersClass(
       modelType: "qwen3", architecture: "Qwen3ForCausalLM", takesCompensation: false,
       wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "phi3", architecture: "Phi3ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "smollm3", architecture: "SmolLM3ForCausalLM", takesCompensation: true,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "gemma3_text", architecture: "Gemma3ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: true),
+    TransformersClass(
+      modelType: "granite", architecture: "GraniteForCausalLM", takesCompensation: true,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "olmo2", architecture: "Olmo2ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "olmo3", architecture: "Olmo3ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
   ]
 
 }

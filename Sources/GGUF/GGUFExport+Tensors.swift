@@ -86,7 +86,7 @@ extension LayerTable.Norm {
     switch self {
     case .attentionInput: "attn_norm"
     case .mlpInput: "ffn_norm"
-    case .queries, .keys: nil
+    case .queries, .keys, .attentionOutput, .mlpOutput: nil
     }
   }
 }

@@ -25,6 +25,7 @@ public struct ModelPruning: Sendable {
     let keepsAll = !kept.keptGroups.contains(false) && !kept.keptNeurons.contains(false)
     if keepsAll, maps[index].attentionOutput == nil, maps[index].mlpDown == nil { return }
     weights.shape.keep(kept)
+    weights.keepNorms(of: plan, layer: index, of: model)
     weights.maps = LayerMaps { role in
       let map = weights.table[role]
       var linear = weights.maps[role]

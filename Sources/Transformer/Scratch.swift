@@ -11,6 +11,8 @@ public struct ScratchPlan: Hashable, Sendable {
   let weights: Int
   let hidden: Int
   let inner: Int
+  /// 0: none is needed.
+  let unnormed: Int
   let queries: Int
   let keys: Int
   let values: Int
@@ -28,6 +30,7 @@ public struct ScratchPlan: Hashable, Sendable {
     let keyValueHeads = shape.layers.map(\.keyValueHeadCount).max() ?? 0
     let neurons = shape.layers.map(\.intermediateSize).max() ?? 0
     let headChannels = heads * shape.headDimension
+    let keyValueChannels = keyValueHeads * shape.headDimension
     let attention = AttentionLayout(compute, shape.headDimension, layout)
     func pages(_ bytes: Int) -> Int { ScratchBuffer.roundedByteCount(bytes) }
     func tiles(_ channels: Int) -> Int {
@@ -37,6 +40,12 @@ public struct ScratchPlan: Hashable, Sendable {
     weights = pages(PackedWeights.byteCount(shape, compute))
     hidden = tiles(shape.hiddenSize)
     inner = tiles(max(headChannels, neurons))
+    let arithmetic = shape.arithmetic
+    unnormed = pages(
+      4 * layout.rowCount
+        * max(
+          arithmetic.normPlacement == .before ? 0 : shape.hiddenSize,
+          arithmetic.normalizesHeadsTogether ? headChannels + keyValueChannels : 0))
     queries = pages(attention.byteCount(of: .query, heads: heads))
     keys = pages(attention.byteCount(of: .key, heads: keyValueHeads))
     values = pages(attention.byteCount(of: .value, heads: keyValueHeads))
@@ -50,7 +59,9 @@ public struct ScratchPlan: Hashable, Sendable {
   }
 
   public var residualBytes: Int { leavesPerMicroBatch * residual }
-  public var laneBytes: Int { split.laneCount * (hidden + inner + queries + keys + values) }
+  public var laneBytes: Int {
+    split.laneCount * (hidden + inner + unnormed + queries + keys + values)
+  }
   public var threadBytes: Int { split.threadCount * (outputs + headOutputs + scores) }
 
   public var totalBytes: Int { residualBytes + weights + laneBytes + threadBytes }
@@ -82,6 +93,9 @@ struct LaneScratch {
   let hidden: ScratchBuffer
   /// The heads' outputs, [rows, heads · d], or the neurons, [rows, intermediate], as row tiles.
   let inner: ScratchBuffer
+  /// What is normalized before it is used, f32: queries and keys of all heads, [rows, channels of both],
+  /// or what is added to the stream, [rows, hidden]; nil where the model has no such norms.
+  let unnormed: ScratchBuffer?
   /// For each sample and head, as row tiles, [tokens, d].
   let queries: ScratchBuffer
   /// For each sample and key/value head, as column tiles, [tokens, d].
@@ -92,6 +106,7 @@ struct LaneScratch {
   fileprivate init(_ plan: ScratchPlan) throws(OutOfMemory) {
     hidden = try ScratchBuffer(byteCount: plan.hidden)
     inner = try ScratchBuffer(byteCount: plan.inner)
+    unnormed = plan.unnormed == 0 ? nil : try ScratchBuffer(byteCount: plan.unnormed)
     queries = try ScratchBuffer(byteCount: plan.queries)
     keys = try ScratchBuffer(byteCount: plan.keys)
     values = try ScratchBuffer(byteCount: plan.values)

@@ -151,13 +151,14 @@ public struct ComparisonRun: Sendable {
       plan = try LayerwisePass(pass: pass, norms: statistics.norms, ratio: ratio)
         .run(&session, meter: meter)
     }
+    let isSequential = method == .best && inputs.shape.arithmetic.normPlacement == .before
     let folder = output.appending("sequential-\(ratio)")
     let broadcast = PlanBroadcast(
       plan, of: inputs.shape, moments: compensates ? statistics.moments : nil,
       secondMoments: method.compensation == .leastSquares ? secondMomentsPath : nil,
-      targetMoments: method == .best ? folder : nil, isUniform: false, outputDirectory: nil,
+      targetMoments: isSequential ? folder : nil, isUniform: false, outputDirectory: nil,
       maximumShardBytes: Int(Int32.max))
-    if method == .best, let moments = statistics.moments {
+    if isSequential, let moments = statistics.moments {
       var ledger = try RunLedger(
         storage: MemoryLedgerStorage(), tree: pass.layout.tree,
         shape: inputs.shape, digest: { Digest(hashing: $0) })
