@@ -17,12 +17,16 @@ extension RotaryEmbedding {
     guard let source else { return }
     let scaling = RotaryScalingFields(
       fields: fields, source: source, isOlder: source.name == RotaryEmbedding.olderName,
-      originalLength: rules.originalLength)
+      originalLength: rules.originalLength, isLayered: rules.isLayered)
     if scaling.isOlder, let names = rules.olderFields, Set(source.names) != names {
       throw fields.error(
         RotaryEmbedding.olderName,
         "has other fields than \(names.sorted().joined(separator: ", ")): transformers 4.57 does "
           + "not load such a model")
+    }
+    if scaling.isOlder, rules.wantsRopeType, !source.has("rope_type") {
+      throw source.error(
+        "rope_type", "is missing: transformers 4.57 does not load such a model; name the type so")
     }
     let type = try RotaryEmbedding.type(source, ofOlderKind: scaling.isOlder, rules)
     guard rules.types.contains(type) else {
@@ -66,6 +70,12 @@ extension RotaryEmbedding {
         "rope_theta",
         "is \(global), and \(own) in \(source.name): transformers 4.57 takes the former, 5 the "
           + "latter; leave only one of them")
+    }
+    if let source, source.name == olderName, let own, global == nil, own != rules.theta {
+      throw source.error(
+        "rope_theta",
+        "is \(own), and there is none beside \(source.name): transformers 4.57 takes \(rules.theta), "
+          + "5 the former; name it beside \(source.name)")
     }
     let theta = own ?? global ?? rules.theta
     guard theta > 0 else { throw fields.error("rope_theta", "is not positive") }

@@ -13,6 +13,8 @@ struct RotaryScalingFields {
   let isOlder: Bool
   /// Of the family, where the file has none.
   var originalLength: Int?
+  /// Whether transformers 5 looks for the original length in the object alone.
+  var isLayered = false
 
   static let original = "original_max_position_embeddings"
 
@@ -92,6 +94,12 @@ struct RotaryScalingFields {
         Self.original,
         "is \(inner), and there is none beside \(source.name): transformers 4.57 takes "
           + "max_position_embeddings \(positions), 5 the former; name it beside \(source.name)")
+    }
+    if isLayered, outer ?? positions != inner ?? positions {
+      throw source.error(
+        Self.original,
+        "is \(inner ?? positions), and \(outer ?? positions) beside \(source.name): transformers 4.57 "
+          + "takes the latter, 5 the former; name it in both places")
     }
     let context = outer ?? inner ?? positions
     guard context > 1 else { throw source.error(Self.original, "is \(context), no length") }

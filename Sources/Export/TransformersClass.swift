@@ -77,6 +77,12 @@ extension TransformersClass {
       queryKeyValue: attention, attentionOutput: attention, gateUp: mlp, mlpDown: mlp)
   }
 
+  /// Whether it wants as many heads as the dense model has: Phi-3's checks the divisors of longrope
+  /// against hidden size ÷ heads, whatever `head_dim` says.
+  public func wantsAllHeads(of shape: ModelShape) -> Bool {
+    if modelType == "phi3", case .longRope = shape.rotaryEmbedding.scaling { true } else { false }
+  }
+
   /// Checks what is left of a model against what the class takes.
   ///
   /// - Throws: the first reason why it does not.
@@ -92,6 +98,9 @@ extension TransformersClass {
       throw .headsDoNotDivide(
         architecture: architecture, heads: first.headCount, hiddenSize: pruned.hiddenSize)
     }
+    guard
+      !wantsAllHeads(of: pruned) || pruned.hiddenSize / first.headCount == pruned.headDimension
+    else { throw .headsAreCounted(architecture: architecture, heads: first.headCount) }
   }
 }
 
@@ -101,6 +110,7 @@ public enum TransformersClassError: Error, Hashable, Sendable, CustomStringConve
   case noPlaceForBiases(architecture: String)
   case layersDiffer(layer: Int)
   case headsDoNotDivide(architecture: String, heads: Int, hiddenSize: Int)
+  case headsAreCounted(architecture: String, heads: Int)
 
   public var description: String {
     switch self {
@@ -113,6 +123,9 @@ public enum TransformersClassError: Error, Hashable, Sendable, CustomStringConve
     case .headsDoNotDivide(let architecture, let heads, let hiddenSize):
       "\(architecture) takes no \(heads) heads, which do not divide the hidden size \(hiddenSize): "
         + "search again with --uniform"
+    case .headsAreCounted(let architecture, let heads):
+      "\(architecture) takes no \(heads) heads with longrope, only as many as the dense model has: "
+        + "leave out --uniform, or search again with it"
     }
   }
 }

@@ -5,7 +5,7 @@ internal import SystemPackage
 /// The names of llama.cpp (`LLM_TENSOR_NAMES` in `llama-arch.cpp`).
 extension GGUFExport {
   static func entries(
-    _ shape: ModelShape, _ elementType: ElementType, _ directory: FilePath
+    _ shape: ModelShape, _ elementType: ElementType, _ target: Architecture, _ directory: FilePath
   ) throws -> [Entry] {
     var entries: [Entry] = []
     if case .yarn(let yarn) = shape.rotaryEmbedding.scaling, !yarn.truncatesRamp {
@@ -28,28 +28,29 @@ extension GGUFExport {
         elementType: source.shape.count == 1 ? .float32 : elementType)
       entries.append(Entry(info: info, content: .tensor(source, rows: rows, order)))
     }
+    func addNorm(_ name: String, _ source: ModelTensor) {
+      guard shape.arithmetic.addsOneToNorms else { return add(name, source) }
+      let info = TensorInfo(name: name, shape: source.shape, elementType: .float32)
+      entries.append(Entry(info: info, content: .onePlus(source)))
+    }
     for tensor in shape.tensors {
       switch tensor.place {
       case .embedding: add("token_embd.weight", tensor)
-      case .finalNorm: add("output_norm.weight", tensor)
+      case .finalNorm: addNorm("output_norm.weight", tensor)
       case .outputProjection: add("output.weight", tensor)
       case .layer(let layer, .norm(let norm)):
-        guard let name = norm.target else {
-          throw GGUFError.noTarget(
-            directory: directory.string, reason: ModelFacts.noNormsReason)
-        }
-        add("blk.\(layer).\(name).weight", tensor)
+        addNorm("blk.\(layer).\(norm.target).weight", tensor)
       case .layer(let layer, .weights(let maps)):
         for map in maps {
           add(
             "blk.\(layer).\(map.role.target).weight", tensor, rows: map.rowRange,
-            map.rowOrder(shape))
+            map.rowOrder(shape, target))
         }
       case .layer(let layer, .biases(let maps)):
         for map in maps {
           add(
             "blk.\(layer).\(map.role.target).bias", tensor, rows: map.rowRange,
-            map.rowOrder(shape))
+            map.rowOrder(shape, target))
         }
       }
     }
@@ -72,21 +73,24 @@ extension LinearMap.Role {
 }
 
 extension LinearMap {
-  fileprivate func rowOrder(_ shape: ModelShape) -> RowOrder {
+  fileprivate func rowOrder(_ shape: ModelShape, _ target: Architecture) -> RowOrder {
     switch role {
-    case .query, .key: .rotaryPairs(headDimension: shape.headDimension)
+    case .query, .key:
+      target.turnsNeighbours ? .rotaryPairs(headDimension: shape.headDimension) : .asStored
     case .value, .output, .gate, .up, .down: .asStored
     }
   }
 }
 
 extension LayerTable.Norm {
-  /// nil: llama.cpp has no such tensor in these architectures.
-  fileprivate var target: String? {
+  fileprivate var target: String {
     switch self {
     case .attentionInput: "attn_norm"
     case .mlpInput: "ffn_norm"
-    case .queries, .keys, .attentionOutput, .mlpOutput: nil
+    case .queries: "attn_q_norm"
+    case .keys: "attn_k_norm"
+    case .attentionOutput: "post_attention_norm"
+    case .mlpOutput: "post_ffw_norm"
     }
   }
 }

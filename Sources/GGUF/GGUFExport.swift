@@ -1,4 +1,4 @@
-internal import Checkpoint
+public import Checkpoint
 public import FlapCore
 public import Storage
 public import SystemPackage
@@ -6,7 +6,8 @@ public import SystemPackage
 /// A checkpoint, dense or pruned, as a GGUF file for llama.cpp, tokenizer included.
 ///
 /// Layers of equal sizes give the architecture `llama`, others `deci`, the one of llama.cpp with
-/// sizes per layer. Both add every bias that a pruned checkpoint has.
+/// sizes per layer. Both add every bias that a pruned checkpoint has. Families that compute otherwise
+/// than LLaMA have an architecture of their own, with layers of one size (``Architecture``).
 public struct GGUFExport: Sendable {
   /// Of the matrices; vectors are F32.
   public let elementType: ElementType
@@ -24,6 +25,8 @@ public struct GGUFExport: Sendable {
     enum Content: Sendable {
       /// Some rows of a tensor of the checkpoint.
       case tensor(ModelTensor, rows: Range<Int>, RowOrder)
+      /// A norm's weight w as 1 + w, which is what it multiplies by in some families.
+      case onePlus(ModelTensor)
       case numbers([Float])
     }
 
@@ -45,13 +48,31 @@ public struct GGUFExport: Sendable {
     let shape = checkpoint.configuration.shape
     let embedding = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
     self.elementType = elementType ?? embedding.elementType
-    entries = try GGUFExport.entries(shape, self.elementType, directory)
-    architecture = shape.isUniform ? "llama" : "deci"
+    let target = try Architecture(checkpoint.configuration, directory)
+    architecture = target.name
+    entries = try GGUFExport.entries(shape, self.elementType, target, directory)
     let vocabulary = try Vocabulary(
       directory: directory, rowCount: shape.vocabularySize, configuration: facts.configuration)
     metadata =
-      GGUFExport.metadata(shape, facts, self.elementType, architecture) + vocabulary.metadata
-    notes = vocabulary.notes + GGUFExport.notes(shape, facts)
+      GGUFExport.metadata(shape, facts, self.elementType, target) + vocabulary.metadata
+    notes = vocabulary.notes + GGUFExport.notes(shape, facts, target)
+  }
+
+  /// Refuses what pruning would leave of a model and llama.cpp does not compute, before it is made.
+  ///
+  /// - Parameters:
+  ///   - isUniform: whether all layers are to have the same sizes.
+  ///   - compensates: whether removed channels leave biases behind.
+  public static func check(
+    pruning dense: ModelConfiguration, in directory: FilePath, isUniform: Bool, compensates: Bool
+  ) throws {
+    let target = try Architecture(dense, directory)
+    guard isUniform || target.takesUnequalLayers else {
+      throw GGUFError.noTarget(directory: directory.string, reason: target.sizesReason)
+    }
+    guard !compensates || target.takesBiases else {
+      throw GGUFError.noTarget(directory: directory.string, reason: target.biasesReason)
+    }
   }
 
   /// What of the checkpoint is not used.
@@ -75,6 +96,9 @@ public struct GGUFExport: Sendable {
       case .tensor(let source, let rows, let order):
         let view = try checkpoint.tensor(source.name, shape: source.shape).rows(rows)
         try stream.copy(view, as: entry.info.elementType, order, to: &writer)
+      case .onePlus(let source):
+        let view = try checkpoint.tensor(source.name, shape: source.shape)
+        try view.float32Values().map { 1 + $0 }.withUnsafeBytes { try writer.append($0) }
       case .numbers(let numbers):
         try numbers.withUnsafeBytes { try writer.append($0) }
       }
@@ -83,9 +107,11 @@ public struct GGUFExport: Sendable {
     return try writer.commit()
   }
 
-  private static func notes(_ shape: ModelShape, _ facts: ModelFacts) -> [String] {
+  private static func notes(
+    _ shape: ModelShape, _ facts: ModelFacts, _ target: Architecture
+  ) -> [String] {
     var notes: [String] = []
-    if let window = facts.slidingWindow(shape) {
+    if let window = facts.slidingWindow(shape), !target.hasWindows {
       notes.append(
         "the model attends over windows of \(window) tokens, which llama.cpp does not do for this "
           + "architecture: context_length is \(window), up to which it makes no difference")

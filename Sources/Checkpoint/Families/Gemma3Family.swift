@@ -11,7 +11,7 @@ enum Gemma3Family: FamilyDefinition {
   static let normalizesQueriesAndKeys = true
   static let tiesEmbeddings = true
   static let activation = (field: "hidden_activation", names: ["gelu_pytorch_tanh"])
-  static let rotaryRules = RotaryRules(theta: 1_000_000)
+  static let rotaryRules = RotaryRules(theta: 1_000_000, isLayered: true, wantsRopeType: true)
   static let ownFields: Set<String> = [
     "attention_bias", "final_logit_softcapping", "hidden_activation", "layer_types",
     "query_pre_attn_scalar", "rope_local_base_freq", "sliding_window", "sliding_window_pattern",

@@ -3,6 +3,7 @@ internal import FlapCore
 /// Granite 3 and 4 without experts or Mamba: LLaMA with four factors (`GraniteConfig`).
 enum GraniteFamily: FamilyDefinition {
   static let className = "Granite"
+  static let rotaryRules = RotaryRules(wantsRopeType: true)
   static let ownFields: Set<String> = [
     "attention_bias", "mlp_bias", "embedding_multiplier", "logits_scaling", "residual_multiplier",
     "attention_multiplier",

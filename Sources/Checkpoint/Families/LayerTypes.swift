@@ -19,7 +19,7 @@ enum LayerTypes {
       case full: windows.append(nil)
       case sliding:
         guard let window else {
-          throw fields.error("layer_types", "names sliding_attention, but no window is in use")
+          throw fields.error("layer_types", "names sliding_attention, but no window is in use (sliding_window)")
         }
         windows.append(window)
       default:

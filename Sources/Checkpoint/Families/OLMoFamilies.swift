@@ -25,6 +25,7 @@ enum OLMo3Family: FamilyDefinition {
   static let normalizesQueriesAndKeys = true
   static let normEpsilon = 1e-5
   static let ownFields: Set<String> = ["attention_bias", "layer_types", "sliding_window"]
+  static let rotaryRules = RotaryRules(isLayered: true, wantsRopeType: true)
 
   static func biases(_ fields: ConfigurationFields) throws(ConfigurationError) -> Biases {
     try Qwen3Family.biases(fields)
