@@ -99,6 +99,7 @@ FAMILIES = {
         "llama2.json",
     ),
 }  # fmt: skip
+FAMILIES["olmo2"] = (dict(family="olmo2", num_attention_heads=4, num_key_value_heads=2), "llama2.json")
 # Rows of the embedding: more than the tokenizers have tokens.
 VOCABULARY_SIZE = 2432
 
@@ -133,6 +134,9 @@ def make_dense(folder, variant, dtype=torch.float32, **sizes):
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
                 parameter.normal_(0, 0.3)
+            elif family == "gemma3_text" and "norm" in name:
+                # Layers add enough to the embedding, which is large.
+                parameter.uniform_(9, 14) if "post_" in name else parameter.uniform_(-0.5, 0.5)
             elif "norm" not in name:
                 parameter.mul_(6)
     model.to(dtype).save_pretrained(folder)

@@ -19,12 +19,13 @@ enum LayerTypes {
       case full: windows.append(nil)
       case sliding:
         guard let window else {
-          throw fields.error("layer_types", "names sliding_attention, but no window is in use (sliding_window)")
+          throw fields.error(
+            "layer_types", "names \(sliding), but no window is in use (sliding_window)")
         }
         windows.append(window)
       default:
         throw fields.error(
-          "layer_types", "names \(type); supported are full_attention, sliding_attention")
+          "layer_types", "names \(type); supported are \(full), \(sliding)")
       }
     }
     return windows
