@@ -133,7 +133,11 @@ private struct DenseLayer {
   ///   - isThere: whether the dense checkpoint has a tensor of its name.
   func recipe(_ content: LayerTable.Tensor.Content, isThere: Bool) -> PrunedLayout.Recipe {
     switch content {
-    case .norm: return .copy
+    case .norm(let norm):
+      guard let kept = plan.kept(norm.axis(of: shape), layer: index, of: shape) else {
+        return .copy
+      }
+      return .keep(rows: runs(kept), columns: nil)
     case .biases(let maps):
       if let tap = maps[0].tap { return .bias(layer: index, tap) }
       return isThere ? .keep(rows: rows(of: maps), columns: nil) : .zeros
