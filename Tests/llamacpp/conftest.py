@@ -99,6 +99,20 @@ FAMILIES = {
         "llama2.json",
     ),
 }  # fmt: skip
+FAMILIES["qwen3"] = (
+    dict(family="qwen3", num_attention_heads=4, num_key_value_heads=2, head_dim=16), "qwen2.json")
+MIXTURES = {
+    "qwen3_moe": (
+        dict(family="qwen3_moe", num_attention_heads=4, num_key_value_heads=2, head_dim=16, num_experts=8,
+             num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=True),
+        "qwen2.json",
+    ),
+    "mixtral": (
+        dict(family="mixtral", num_attention_heads=4, num_key_value_heads=2, num_local_experts=8,
+             num_experts_per_tok=2, intermediate_size=32, sliding_window=None),
+        "llama2.json",
+    ),
+}  # fmt: skip
 FAMILIES["olmo2"] = (dict(family="olmo2", num_attention_heads=4, num_key_value_heads=2), "llama2.json")
 # Rows of the embedding: more than the tokenizers have tokens.
 VOCABULARY_SIZE = 2432
@@ -117,7 +131,7 @@ def run(*arguments):
 
 
 def make_dense(folder, variant, dtype=torch.float32, **sizes):
-    settings, tokenizer = (VARIANTS | FAMILIES)[variant]
+    settings, tokenizer = (VARIANTS | FAMILIES | MIXTURES)[variant]
     torch.manual_seed(7)
     usual = dict(family="llama", hidden_size=64, intermediate_size=128, num_hidden_layers=3)
     settings = usual | settings | sizes
