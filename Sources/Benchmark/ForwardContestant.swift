@@ -58,8 +58,11 @@ public struct ForwardContestant: Contestant {
 
   private var measuringBytes: Int {
     SampleMeasurement.byteCount(
-      [ChannelMoments.kind], leafCount: leaves.count, shape: model.shape, model.observerLimits)
+      kinds, leafCount: leaves.count, shape: model.shape, model.observerLimits)
   }
+
+  /// What a calibration measures.
+  private var kinds: [StatisticKind] { StatisticCatalog.standard.kinds(atTapsOf: model.shape) }
 
   public var peakBytes: Int? { memory.peakResidentBytes }
 
@@ -70,10 +73,11 @@ public struct ForwardContestant: Contestant {
     let shape = model.shape
     var varianceSum = 0.0
     try measurement.run(
-      [ChannelMoments.kind], leaves, of: node, samplesPerLeaf: leaves[0].sampleCount
+      kinds, leaves, of: node, samplesPerLeaf: leaves[0].sampleCount
     ) {
       memory.sample()
     } emit: { part in
+      guard part.key.kind == ChannelMoments.kind else { return }
       let moments = try StatisticCatalog.decode(part, as: ChannelMoments.self, shape)
       varianceSum = moments.variance.reduce(varianceSum, +)
     }

@@ -58,11 +58,12 @@ public struct ProductContestant: Contestant {
     var operations = 0.0
     for (shape, weight) in zip(shapes, weights) {
       let x = RowTiles(compute, channels: shape.inner, at: input.bytes)
+      let rows = (shape.rows(ofTokens: rowCount) + Tile.side - 1) / Tile.side * Tile.side
       MatrixProduct.run(
-        x, rows: rowCount, MatrixProduct.Strip.covering(weight.map), team: team,
+        x, rows: rows, MatrixProduct.Strip.covering(weight.map), team: team,
         scratch: outputTiles
       ) { _ in }
-      operations += shape.operations(rows: rowCount)
+      operations += shape.operations(rows: rows)
     }
     return Work(productOperations: operations)
   }

@@ -107,15 +107,15 @@ FLAP_KERNEL void flap_attention_finish(const float *weighted, size_t padded_dim,
 }
 
 void flap_attention(flap_format format, const void *q, const void *k, const void *v, size_t tokens,
-                    size_t head_dim, size_t window, size_t first_query, size_t query_count,
-                    float *out, size_t out_stride, void *scratch) {
+                    size_t head_dim, double divisor, size_t window, size_t first_query,
+                    size_t query_count, float *out, size_t out_stride, void *scratch) {
   const struct layout layout = scratch_layout(format, head_dim);
   float *scores = scratch, *weighted = scores + layout.weighted;
   float *maxima = scores + layout.maxima, *sums = scores + layout.sums;
   char *weights = (char *)(scores + layout.weights);
   const size_t dim_tiles = tiles_over(format, head_dim), width_of_tile = tile_width(format);
   const size_t value_stride = tiles_over(format, tokens), weight_stride = KEYS / width_of_tile;
-  const float scale = (float)(1.4426950408889634 / sqrt((double)head_dim));
+  const float scale = (float)(1.4426950408889634 / divisor);
 
   for (size_t done = 0; done < query_count; done += QUERIES) {
     const size_t first = first_query + done, queries = smaller(query_count - done, QUERIES);

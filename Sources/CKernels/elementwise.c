@@ -77,9 +77,10 @@ FLAP_INLINE void rotate_head(float *x, const float *bias, const float *cosines,
 }
 
 FLAP_KERNEL void flap_rope_block(float *x, size_t stride, size_t rows, size_t heads,
-                                 size_t head_dim, const float *bias, const float *cosines,
-                                 const float *sines, size_t first_position, size_t positions) {
-  const size_t half = head_dim / 2;
+                                 size_t head_dim, size_t turned, const float *bias,
+                                 const float *cosines, const float *sines, size_t first_position,
+                                 size_t positions) {
+  const size_t half = turned / 2;
   size_t position = first_position;
   for (size_t r = 0; r < rows; r++) {
     for (size_t h = 0; h < heads; h++)
@@ -109,6 +110,49 @@ FLAP_KERNEL void flap_swiglu_block(float *gate, size_t gate_stride, const float 
                                    size_t up_stride, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++)
     swiglu_row(gate + r * gate_stride, up + r * up_stride, columns);
+}
+
+FLAP_INLINE f32x16 geglu16(f32x16 gate, f32x16 up) {
+  // 2 · √(2/π)
+  f32x16 u = 1.5957691216057308f * gate * (1.0f + 0.044715f * gate * gate);
+  return gate / (1.0f + exp16(-u)) * up;
+}
+
+FLAP_KERNEL void flap_geglu_block(float *gate, size_t gate_stride, const float *up,
+                                  size_t up_stride, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, gate += gate_stride, up += up_stride) {
+    size_t i = 0;
+    for (; i + 16 <= columns; i += 16)
+      store16(gate + i, geglu16(load16(gate + i), load16(up + i)));
+    const size_t left = columns - i;
+    store_tail(gate + i, geglu16(load_tail(gate + i, left, 0), load_tail(up + i, left, 0)), left);
+  }
+}
+
+FLAP_KERNEL void flap_add_scaled_block(float *x, size_t x_stride, const float *y, size_t y_stride,
+                                       const float *bias, float scale, size_t rows,
+                                       size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
+    if (bias)
+      for (size_t i = 0; i < columns; i++) x[i] += scale * (y[i] + bias[i]);
+    else
+      for (size_t i = 0; i < columns; i++) x[i] += scale * y[i];
+  }
+}
+
+FLAP_KERNEL void flap_add_rms_norm(float *x, size_t x_stride, const float *y, size_t y_stride,
+                                   size_t rows, const float *weight, float epsilon,
+                                   size_t channels) {
+  for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
+    const float scale = root_scale(y, channels, epsilon);
+    for (size_t i = 0; i < channels; i++) x[i] += y[i] * scale * weight[i];
+  }
+}
+
+FLAP_KERNEL void flap_rms_norm(float *y, size_t stride, size_t rows, const float *weight,
+                               float epsilon, size_t channels) {
+  for (size_t r = 0; r < rows; r++, y += stride)
+    scale_row(y, root_scale(y, channels, epsilon), weight, y, channels);
 }
 
 FLAP_KERNEL void flap_add_block(float *x, size_t x_stride, const float *y, size_t y_stride,

@@ -108,6 +108,28 @@ struct ConfigurationFields {
     }
   }
 
+  func wholes(_ field: String) throws(ConfigurationError) -> [Int]? {
+    guard let value = value(field) else { return nil }
+    guard case .list(let values) = value else {
+      throw error(field, "is not a list of whole numbers")
+    }
+    return try values.map { value throws(ConfigurationError) in
+      switch value {
+      case .whole(let whole): return whole
+      // Python takes them for 1 and 0.
+      case .flag(let flag): return flag ? 1 : 0
+      default: throw error(field, "is not a list of whole numbers")
+      }
+    }
+  }
+
+  /// - Returns: `usual` where the field is absent.
+  func positive(_ field: String, usual: Double) throws(ConfigurationError) -> Double {
+    let number = try number(field) ?? usual
+    guard number > 0 else { throw error(field, "is not positive") }
+    return number
+  }
+
   func positive(_ field: String) throws(ConfigurationError) -> Double {
     guard let number = try number(field), number > 0 else {
       throw error(field, "is missing or not positive")
@@ -141,6 +163,13 @@ struct ConfigurationFields {
 
   func error(_ field: String, _ reason: String) -> ConfigurationError {
     ConfigurationError(path: path, field: prefix + field, reason: reason)
+  }
+
+  /// The same with other values under some names; nil takes a field out.
+  func replacing(_ values: [String: JSONValue?]) -> ConfigurationFields {
+    var object = object
+    for (name, value) in values { object[name] = value }
+    return ConfigurationFields(object: object, path: path, prefix: prefix)
   }
 
   /// nil where the field is absent or null.

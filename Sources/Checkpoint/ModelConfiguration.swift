@@ -54,15 +54,20 @@ public struct ModelConfiguration: Sendable {
       biases.mlpDown = true
     }
     let headDimension = try headDimension(fields, family)
+    let rotary = try RotaryEmbedding(
+      family.globalRotaryFields(fields), headDimension: headDimension, family.rotaryRules)
+    let local = try family.localRotaryEmbedding(
+      fields, headDimension: headDimension, global: rotary)
     return ModelShape(
       hiddenSize: try fields.size("hidden_size"),
       headDimension: headDimension,
       vocabularySize: try fields.size("vocab_size"),
-      rmsNormEpsilon: try fields.number("rms_norm_eps") ?? 1e-6,
-      rotaryEmbedding: try RotaryEmbedding(fields, headDimension: headDimension),
-      tiesEmbeddings: try fields.flag("tie_word_embeddings") ?? false,
+      rmsNormEpsilon: try fields.number("rms_norm_eps") ?? family.normEpsilon,
+      rotaryEmbedding: rotary, localRotaryEmbedding: local,
+      tiesEmbeddings: try fields.flag("tie_word_embeddings") ?? family.tiesEmbeddings,
       biases: biases,
       normalizesQueriesAndKeys: family.normalizesQueriesAndKeys,
+      fusedMaps: family.fusedMaps, arithmetic: try family.arithmetic(fields),
       layers: try layers(fields, family))
   }
 
@@ -99,6 +104,7 @@ public struct ModelConfiguration: Sendable {
     let intermediate = try fields.size("intermediate_size")
     let windows = try family.attentionWindows(fields, layerCount: count)
     let experts = try fields.withReplacedExperts(try family.experts(fields, layerCount: count))
+    let rotations = try family.rotations(fields, windows: windows)
     let perLayer = try fields.nested("per_layer_config")?.nestedByNumber() ?? [:]
     for (index, own) in perLayer.sorted(by: { $0.key < $1.key }) {
       try checkOverrides(own, layer: index, of: count, fields)
@@ -111,8 +117,8 @@ public struct ModelConfiguration: Sendable {
       let layer = LayerShape(
         headCount: try own?.sizeIfPresent("num_attention_heads") ?? heads,
         keyValueHeadCount: try own?.sizeIfPresent("num_key_value_heads") ?? keyValueHeads,
-        intermediateSize: size,
-        attentionWindow: windows[index], experts: experts[index]?.shape)
+        intermediateSize: size, attentionWindow: windows[index], rotation: rotations[index],
+        experts: experts[index]?.shape)
       guard layer.headCount % layer.keyValueHeadCount == 0 else {
         throw (own ?? fields).error(
           "num_key_value_heads",

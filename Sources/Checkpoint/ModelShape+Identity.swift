@@ -13,10 +13,18 @@ extension ModelShape {
       + "\(biases.attentionOutput), gateUp: \(biases.gateUp), mlpDown: \(biases.mlpDown))"
     let layers = layers.map(\.identity).joined(separator: ", ")
     let fused = fusedMaps == FusedMaps() ? "" : "fusedMaps: \(fusedMaps.identity), "
+    let turned = rotaryEmbedding.rotatedDimension.map { ", rotatedDimension: \($0)" } ?? ""
+    let local =
+      localRotaryEmbedding.map {
+        "localRotaryEmbedding: [\($0.theta), \($0.scaling.identity), "
+          + "\($0.rotatedDimension ?? 0)], "
+      } ?? ""
+    let arithmetic =
+      arithmetic == Arithmetic() ? "" : "arithmetic: \(arithmetic.identity), "
     return "ModelShape(hiddenSize: \(hiddenSize), headDimension: \(headDimension), "
       + "vocabularySize: \(vocabularySize), rmsNormEpsilon: \(rmsNormEpsilon), "
-      + "rotaryEmbedding: \(rotary), tiesEmbeddings: \(tiesEmbeddings), biases: \(biases), "
-      + "normalizesQueriesAndKeys: \(normalizesQueriesAndKeys), \(fused)layers: [\(layers)])"
+      + "rotaryEmbedding: \(rotary)\(turned), \(local)tiesEmbeddings: \(tiesEmbeddings), biases: \(biases), "
+      + "normalizesQueriesAndKeys: \(normalizesQueriesAndKeys), \(fused)\(arithmetic)layers: [\(layers)])"
   }
 }
 
@@ -44,12 +52,13 @@ extension FusedMaps {
   fileprivate var identity: String { "[\(queryKeyValue), \(gateUp)]" }
 }
 
-extension LayerShape {
+extension Arithmetic {
   fileprivate var identity: String {
-    let window = attentionWindow.map { "Optional(\($0))" } ?? "nil"
-    return "FlapCore.LayerShape(headCount: \(headCount), keyValueHeadCount: \(keyValueHeadCount), "
-      + "intermediateSize: \(intermediateSize), attentionWindow: \(window)"
-      + (experts.map { ", experts: \($0.identity)" } ?? "") + ")"
+    let scale = attentionScale.map { "\($0)" } ?? "nil"
+    let cap = logitCap.map { "\($0)" } ?? "nil"
+    return "[\(activation.rawValue), \(normPlacement.rawValue), \(addsOneToNorms), "
+      + "\(normalizesHeadsTogether), \(embeddingScale), \(roundsEmbeddingScale), \(scale), "
+      + "\(residualScale), \(logitDivisor), \(cap)]"
   }
 }
 
@@ -57,5 +66,15 @@ extension ExpertsShape {
   fileprivate var identity: String {
     "[\(count), \(countPerToken), \(normalizesGates), \(names.rawValue)"
       + (replaced.isEmpty ? "" : ", replaced: \(replaced)") + "]"
+  }
+}
+
+extension LayerShape {
+  fileprivate var identity: String {
+    let turned = rotation == .global ? "" : ", rotation: \(rotation.rawValue)"
+    let chosen = experts.map { ", experts: \($0.identity)" } ?? ""
+    let window = attentionWindow.map { "Optional(\($0))" } ?? "nil"
+    return "FlapCore.LayerShape(headCount: \(headCount), keyValueHeadCount: \(keyValueHeadCount), "
+      + "intermediateSize: \(intermediateSize), attentionWindow: \(window)\(turned)\(chosen))"
   }
 }

@@ -11,6 +11,10 @@ struct RotaryScalingFields {
   let source: ConfigurationFields
   /// Whether that is `rope_scaling`, which both versions of transformers read.
   let isOlder: Bool
+  /// Of the family, where the file has none.
+  var originalLength: Int?
+  /// Whether transformers 5 looks for the original length in the object alone.
+  var isLayered = false
 
   static let original = "original_max_position_embeddings"
 
@@ -80,9 +84,9 @@ struct RotaryScalingFields {
   /// `_compute_longrope_parameters`: transformers 4.57 looks for the original length beside
   /// `rope_scaling` only, 5 in it, too.
   ///
-  /// - Parameter frequencyCount: half the head dimension.
+  /// - Parameter frequencyCount: half the channels of a head that are turned.
   func longRope(frequencyCount: Int) throws(ConfigurationError) -> LongRopeScaling {
-    let outer = try fields.sizeIfPresent(Self.original)
+    let outer = try fields.sizeIfPresent(Self.original) ?? originalLength
     let inner = try source.sizeIfPresent(Self.original)
     let positions = try contextLength()
     if isOlder, outer == nil, let inner, inner != positions {
@@ -90,6 +94,12 @@ struct RotaryScalingFields {
         Self.original,
         "is \(inner), and there is none beside \(source.name): transformers 4.57 takes "
           + "max_position_embeddings \(positions), 5 the former; name it beside \(source.name)")
+    }
+    if isLayered, outer ?? positions != inner ?? positions {
+      throw source.error(
+        Self.original,
+        "is \(inner ?? positions), and \(outer ?? positions) beside \(source.name): transformers 4.57 "
+          + "takes the latter, 5 the former; name it in both places")
     }
     let context = outer ?? inner ?? positions
     guard context > 1 else { throw source.error(Self.original, "is \(context), no length") }
@@ -132,7 +142,9 @@ struct RotaryScalingFields {
     guard let divisors = try source.numbers(name) else { throw source.error(name, "is missing") }
     guard divisors.count == count, divisors.allSatisfy({ $0 > 0 }) else {
       throw source.error(
-        name, "is no list of \(count) positive numbers, half as many as a head has channels")
+        name,
+        "is no list of \(count) positive numbers, half as many as a head has channels that are turned"
+      )
     }
     return divisors
   }

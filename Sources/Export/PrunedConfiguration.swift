@@ -39,7 +39,7 @@ public enum PrunedConfiguration {
     case .yarn, .longRope: fields["allow_global_per_layer_attribute_access"] = .flag(true)
     default: break
     }
-    RotaryFields.unify(shape.rotaryEmbedding, in: &fields)
+    RotaryFields.unify(shape, of: dense.family, in: &fields)
     return FractionalFields.spelledOut(in: try JSONValue.object(fields).formatted())
   }
 
@@ -76,7 +76,7 @@ public enum PrunedConfiguration {
       fields["attention_bias"] = .flag(biases.attentionOutput)
       fields["mlp_bias"] = .flag(biases.mlpDown)
     }
-    RotaryFields.unify(pruned.rotaryEmbedding, in: &fields)
+    RotaryFields.unify(pruned, of: dense.family, in: &fields)
     return FractionalFields.spelledOut(in: try JSONValue.object(fields).formatted())
   }
 

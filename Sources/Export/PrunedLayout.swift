@@ -146,12 +146,16 @@ private struct DenseLayer {
   ///   - isThere: whether the dense checkpoint has a tensor of its name.
   func recipe(_ content: LayerTable.Tensor.Content, isThere: Bool) -> PrunedLayout.Recipe {
     switch content {
-    case .norm: return .copy
     case .mean(let expert):
       guard let place = plan.layers[index].removedExperts.firstIndex(of: expert) else {
         preconditionFailure("a mean is of an expert that goes")
       }
       return .mean(layer: index, place)
+    case .norm(let norm):
+      guard let kept = plan.kept(norm.axis(of: shape), layer: index, of: shape) else {
+        return .copy
+      }
+      return .keep(rows: runs(kept), columns: nil)
     case .biases(let maps):
       if let tap = maps[0].tap { return .bias(layer: index, tap) }
       return isThere ? .keep(rows: rows(of: maps), columns: nil) : .zeros

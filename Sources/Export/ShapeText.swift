@@ -10,6 +10,8 @@ enum ShapeText {
       let intermediate: Int
       /// nil: attention sees all tokens before.
       let window: Int?
+      /// nil: by the global embedding.
+      let rotation: String?
       /// nil: one MLP.
       let experts: Experts?
     }
@@ -20,6 +22,12 @@ enum ShapeText {
       let names: String
       /// nil: none.
       let replaced: [Int]?
+    }
+    struct Rotary: Codable {
+      let theta: Double
+      let scaling: [Double]
+      let scalingType: String?
+      let turned: Int?
     }
     let hidden: Int
     let headDimension: Int
@@ -38,6 +46,12 @@ enum ShapeText {
     let queryKeyNorms: Bool?
     /// query-key-value, gate-up; nil: no maps are fused.
     let fused: [Bool]?
+    /// Channels of a head that are turned; nil: all.
+    let turned: Int?
+    /// nil: there is none.
+    let local: Rotary?
+    /// nil: LLaMA's.
+    let arithmetic: ArithmeticText?
     let layers: [Layer]
   }
 
@@ -53,10 +67,19 @@ enum ShapeText {
       queryKeyNorms: shape.normalizesQueriesAndKeys ? true : nil,
       fused: shape.fusedMaps == FusedMaps()
         ? nil : [shape.fusedMaps.queryKeyValue, shape.fusedMaps.gateUp],
+      turned: shape.rotaryEmbedding.rotatedDimension,
+      local: shape.localRotaryEmbedding.map {
+        let scaling = ScalingText($0.scaling)
+        return .init(
+          theta: $0.theta, scaling: scaling.numbers, scalingType: scaling.type,
+          turned: $0.rotatedDimension)
+      },
+      arithmetic: shape.arithmetic == Arithmetic() ? nil : ArithmeticText(shape.arithmetic),
       layers: shape.layers.map {
         .init(
           heads: $0.headCount, keyValueHeads: $0.keyValueHeadCount,
           intermediate: $0.intermediateSize, window: $0.attentionWindow,
+          rotation: $0.rotation == .global ? nil : $0.rotation.rawValue,
           experts: $0.experts.map {
             .init(
               count: $0.count, perToken: $0.countPerToken, normalizes: $0.normalizesGates,
@@ -84,12 +107,30 @@ enum ShapeText {
       stored.layers.allSatisfy({ $0.heads % $0.keyValueHeads == 0 }),
       stored.layers.allSatisfy({ $0.experts == nil || $0.expertsShape != nil }),
       stored.layers.reduce(0, { $0 + ($1.expertsShape?.count ?? 0) }) <= Limits.expertCount,
-      let scaling = ScalingText(type: stored.scalingType, numbers: stored.scaling).scaling
+      let scaling = ScalingText(type: stored.scalingType, numbers: stored.scaling).scaling,
+      let arithmetic = stored.arithmetic.map(\.arithmetic) ?? Arithmetic()
+    else { return nil }
+    var local: RotaryEmbedding?
+    if let text = stored.local {
+      guard let scaling = ScalingText(type: text.scalingType, numbers: text.scaling).scaling else {
+        return nil
+      }
+      local = RotaryEmbedding(theta: text.theta, scaling: scaling, rotatedDimension: text.turned)
+    }
+    let rotations = stored.layers.map {
+      $0.rotation.map { LayerShape.Rotation(rawValue: $0) } ?? .global
+    }
+    guard rotations.allSatisfy({ $0 != nil && ($0 != .local || local != nil) }),
+      [stored.turned, local?.rotatedDimension].allSatisfy({
+        (2...stored.headDimension).contains($0 ?? stored.headDimension) || $0 == nil
+      })
     else { return nil }
     return ModelShape(
       hiddenSize: stored.hidden, headDimension: stored.headDimension,
       vocabularySize: stored.vocabulary, rmsNormEpsilon: stored.epsilon,
-      rotaryEmbedding: RotaryEmbedding(theta: stored.theta, scaling: scaling),
+      rotaryEmbedding: RotaryEmbedding(
+        theta: stored.theta, scaling: scaling, rotatedDimension: stored.turned),
+      localRotaryEmbedding: local,
       tiesEmbeddings: stored.ties,
       biases: Biases(
         queryKeyValue: stored.biases[0], attentionOutput: stored.biases[1],
@@ -97,11 +138,12 @@ enum ShapeText {
       normalizesQueriesAndKeys: stored.queryKeyNorms ?? false,
       fusedMaps: FusedMaps(
         queryKeyValue: stored.fused?[0] ?? false, gateUp: stored.fused?[1] ?? false),
-      layers: stored.layers.map {
+      arithmetic: arithmetic,
+      layers: zip(stored.layers, rotations).map { layer, rotation in
         LayerShape(
-          headCount: $0.heads, keyValueHeadCount: $0.keyValueHeads,
-          intermediateSize: $0.intermediate, attentionWindow: $0.window,
-          experts: $0.expertsShape)
+          headCount: layer.heads, keyValueHeadCount: layer.keyValueHeads,
+          intermediateSize: layer.intermediate, attentionWindow: layer.window,
+          rotation: rotation ?? .global, experts: layer.expertsShape)
       })
   }
 }

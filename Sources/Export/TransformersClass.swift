@@ -33,6 +33,24 @@ public struct TransformersClass: Hashable, Sendable {
     TransformersClass(
       modelType: "qwen3", architecture: "Qwen3ForCausalLM", takesCompensation: false,
       wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "phi3", architecture: "Phi3ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "smollm3", architecture: "SmolLM3ForCausalLM", takesCompensation: true,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "gemma3_text", architecture: "Gemma3ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: true),
+    TransformersClass(
+      modelType: "granite", architecture: "GraniteForCausalLM", takesCompensation: true,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "olmo2", architecture: "Olmo2ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
+    TransformersClass(
+      modelType: "olmo3", architecture: "Olmo3ForCausalLM", takesCompensation: false,
+      wantsHeadsToDivideHiddenSize: false),
   ]
 
 }
@@ -65,6 +83,12 @@ extension TransformersClass {
       queryKeyValue: attention, attentionOutput: attention, gateUp: mlp, mlpDown: mlp)
   }
 
+  /// Whether it wants as many heads as the dense model has: Phi-3's checks the divisors of longrope
+  /// against hidden size ÷ heads, whatever `head_dim` says.
+  public func wantsAllHeads(of shape: ModelShape) -> Bool {
+    if modelType == "phi3", case .longRope = shape.rotaryEmbedding.scaling { true } else { false }
+  }
+
   /// Checks what is left of a model against what the class takes.
   ///
   /// - Throws: the first reason why it does not.
@@ -86,6 +110,9 @@ extension TransformersClass {
       throw .headsDoNotDivide(
         architecture: architecture, heads: first.headCount, hiddenSize: pruned.hiddenSize)
     }
+    guard
+      !wantsAllHeads(of: pruned) || pruned.hiddenSize / first.headCount == pruned.headDimension
+    else { throw .headsAreCounted(architecture: architecture, heads: first.headCount) }
   }
 }
 
@@ -95,6 +122,7 @@ public enum TransformersClassError: Error, Hashable, Sendable, CustomStringConve
   case noPlaceForBiases(architecture: String)
   case layersDiffer(layer: Int)
   case headsDoNotDivide(architecture: String, heads: Int, hiddenSize: Int)
+  case headsAreCounted(architecture: String, heads: Int)
 
   public var description: String {
     switch self {
@@ -107,6 +135,9 @@ public enum TransformersClassError: Error, Hashable, Sendable, CustomStringConve
     case .headsDoNotDivide(let architecture, let heads, let hiddenSize):
       "\(architecture) takes no \(heads) heads, which do not divide the hidden size \(hiddenSize): "
         + "search again with --uniform"
+    case .headsAreCounted(let architecture, let heads):
+      "\(architecture) takes no \(heads) heads with longrope, only as many as the dense model has: "
+        + "leave out --uniform, or search again with it"
     }
   }
 }

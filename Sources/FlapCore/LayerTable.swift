@@ -24,17 +24,32 @@ public struct LayerTable: Hashable, Sendable {
   }
 
   /// A weight by which channels are normalized.
-  public enum Norm: String, Hashable, Sendable, CaseIterable {
-    case attentionInput = "input_layernorm"
-    case mlpInput = "post_attention_layernorm"
-    /// Of every query head (Qwen3).
-    case queries = "self_attn.q_norm"
-    case keys = "self_attn.k_norm"
+  public enum Norm: Hashable, Sendable, CaseIterable {
+    case attentionInput, mlpInput
+    /// Of what is added to the stream (Gemma 3, OLMo 2).
+    case attentionOutput, mlpOutput
+    /// Of every query head (Qwen3), or of all together (OLMo 2).
+    case queries, keys
 
-    public var axis: Axis {
+    public func axis(of model: ModelShape) -> Axis {
       switch self {
-      case .attentionInput, .mlpInput: .hidden
-      case .queries, .keys: .head
+      case .attentionInput, .mlpInput, .attentionOutput, .mlpOutput: .hidden
+      case .queries: model.arithmetic.normalizesHeadsTogether ? .queries : .head
+      case .keys: model.arithmetic.normalizesHeadsTogether ? .keys : .head
+      }
+    }
+
+    /// Below `model.layers.L.`, without `.weight`.
+    func name(in placement: Arithmetic.NormPlacement) -> String {
+      switch self {
+      case .attentionInput: "input_layernorm"
+      case .attentionOutput: "post_attention_layernorm"
+      // LLaMA counts from the layer's beginning, and Gemma has two between attention and MLP.
+      case .mlpInput:
+        placement == .before ? "post_attention_layernorm" : "pre_feedforward_layernorm"
+      case .mlpOutput: "post_feedforward_layernorm"
+      case .queries: "self_attn.q_norm"
+      case .keys: "self_attn.k_norm"
       }
     }
   }
@@ -64,7 +79,8 @@ extension ModelShape {
   /// The tensors of one decoder layer.
   public func table(layer index: Int) -> LayerTable {
     var builder = LayerTableBuilder(layer: layers[index], model: self)
-    builder.addNorm(.attentionInput)
+    let placement = arithmetic.normPlacement
+    if placement != .behind { builder.addNorm(.attentionInput) }
     builder.addMaps(
       [.query, .key, .value], fusedAs: fusedMaps.queryKeyValue ? "self_attn.qkv_proj" : nil,
       hasBias: biases.queryKeyValue)
@@ -73,7 +89,8 @@ extension ModelShape {
       builder.addNorm(.keys)
     }
     builder.addMaps([.output], hasBias: biases.attentionOutput)
-    builder.addNorm(.mlpInput)
+    if placement != .before { builder.addNorm(.attentionOutput) }
+    if placement != .behind { builder.addNorm(.mlpInput) }
     if let experts = layers[index].experts {
       builder.addMaps([.router], hasBias: false)
       let replaced = Set(experts.replaced)
@@ -89,6 +106,7 @@ extension ModelShape {
         [.gate, .up], fusedAs: fusedMaps.gateUp ? "mlp.gate_up_proj" : nil, hasBias: biases.gateUp)
       builder.addMaps([.down], hasBias: biases.mlpDown)
     }
+    if placement != .before { builder.addNorm(.mlpOutput) }
     return LayerTable(tensors: builder.tensors)
   }
 }
@@ -106,8 +124,8 @@ private struct LayerTableBuilder {
   mutating func addNorm(_ norm: LayerTable.Norm) {
     tensors.append(
       .init(
-        name: "\(norm.rawValue).weight", shape: [norm.axis.count(layer, of: model)],
-        content: .norm(norm)))
+        name: "\(norm.name(in: model.arithmetic.normPlacement)).weight",
+        shape: [norm.axis(of: model).count(layer, of: model)], content: .norm(norm)))
   }
 
   mutating func addMean(ofExpert expert: Int, _ experts: ExpertsShape) {

@@ -12,6 +12,8 @@ public struct ModelShape: Hashable, Sendable {
   /// `rms_norm_eps`.
   public var rmsNormEpsilon: Double
   public var rotaryEmbedding: RotaryEmbedding
+  /// Of the layers that turn by another one (``LayerShape/Rotation/local``); nil: none does.
+  public var localRotaryEmbedding: RotaryEmbedding?
   /// `tie_word_embeddings`: the output projection is the embedding.
   public var tiesEmbeddings: Bool
   public var biases: Biases
@@ -19,13 +21,15 @@ public struct ModelShape: Hashable, Sendable {
   /// [head dimension] that all heads of a layer share (`q_norm`, `k_norm`; Qwen3).
   public var normalizesQueriesAndKeys: Bool
   public var fusedMaps: FusedMaps
+  public var arithmetic: Arithmetic
   /// One entry per decoder layer, from the embedding up.
   public var layers: [LayerShape]
 
   public init(
     hiddenSize: Int, headDimension: Int, vocabularySize: Int, rmsNormEpsilon: Double,
-    rotaryEmbedding: RotaryEmbedding, tiesEmbeddings: Bool, biases: Biases,
-    normalizesQueriesAndKeys: Bool = false, fusedMaps: FusedMaps = FusedMaps(),
+    rotaryEmbedding: RotaryEmbedding, localRotaryEmbedding: RotaryEmbedding? = nil,
+    tiesEmbeddings: Bool, biases: Biases, normalizesQueriesAndKeys: Bool = false,
+    fusedMaps: FusedMaps = FusedMaps(), arithmetic: Arithmetic = Arithmetic(),
     layers: [LayerShape]
   ) {
     self.hiddenSize = hiddenSize
@@ -33,10 +37,12 @@ public struct ModelShape: Hashable, Sendable {
     self.vocabularySize = vocabularySize
     self.rmsNormEpsilon = rmsNormEpsilon
     self.rotaryEmbedding = rotaryEmbedding
+    self.localRotaryEmbedding = localRotaryEmbedding
     self.tiesEmbeddings = tiesEmbeddings
     self.biases = biases
     self.normalizesQueriesAndKeys = normalizesQueriesAndKeys
     self.fusedMaps = fusedMaps
+    self.arithmetic = arithmetic
     self.layers = layers
   }
 
@@ -70,18 +76,30 @@ public struct LayerShape: Hashable, Sendable {
   /// `sliding_window`: tokens that a token attends to at most, itself included; nil: to itself and
   /// all before it.
   public var attentionWindow: Int?
+  public var rotation: Rotation
   /// nil: the layer has one MLP, which all tokens go through.
   public var experts: ExpertsShape?
 
+  /// By which rotary embedding a layer turns queries and keys.
+  public enum Rotation: String, Hashable, Sendable, CaseIterable {
+    /// ``ModelShape/rotaryEmbedding``.
+    case global
+    /// ``ModelShape/localRotaryEmbedding`` (Gemma 3's layers with a window).
+    case local
+    /// By none: positions tell by the mask alone (SmolLM3's `no_rope_layers`).
+    case none
+  }
+
   public init(
     headCount: Int, keyValueHeadCount: Int, intermediateSize: Int, attentionWindow: Int? = nil,
-    experts: ExpertsShape? = nil
+    rotation: Rotation = .global, experts: ExpertsShape? = nil
   ) {
     self.experts = experts
     self.headCount = headCount
     self.keyValueHeadCount = keyValueHeadCount
     self.intermediateSize = intermediateSize
     self.attentionWindow = attentionWindow
+    self.rotation = rotation
   }
 
   /// Query heads that share one key and value head; 1 in plain multi-head attention.

@@ -18,10 +18,14 @@ public struct RotaryEmbedding: Hashable, Sendable {
   /// `rope_theta`: the base of the geometric series of wavelengths.
   public var theta: Double
   public var scaling: Scaling
+  /// Channels at the beginning of each head that are turned, an even number
+  /// (`partial_rotary_factor`); nil: all.
+  public var rotatedDimension: Int?
 
-  public init(theta: Double, scaling: Scaling = .none) {
+  public init(theta: Double, scaling: Scaling = .none, rotatedDimension: Int? = nil) {
     self.theta = theta
     self.scaling = scaling
+    self.rotatedDimension = rotatedDimension
   }
 }
 
@@ -58,7 +62,7 @@ public struct YarnScaling: Hashable, Sendable {
 /// LongRoPE (arXiv 2402.13753): every frequency has a divisor of its own, one for texts within the
 /// original context and one for longer ones.
 public struct LongRopeScaling: Hashable, Sendable {
-  /// `short_factor`, `long_factor`: [head dimension / 2] each.
+  /// `short_factor`, `long_factor`: [turned channels of a head / 2] each.
   public var shortDivisors: [Double]
   public var longDivisors: [Double]
   /// `original_max_position_embeddings`, in tokens; a text of more takes the long divisors, from its

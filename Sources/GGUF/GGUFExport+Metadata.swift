@@ -3,8 +3,9 @@ internal import FlapCore
 /// The keys of llama.cpp (`LLM_KV_NAMES` in `llama-arch.cpp`) for the model itself.
 extension GGUFExport {
   static func metadata(
-    _ shape: ModelShape, _ facts: ModelFacts, _ elementType: ElementType, _ architecture: String
+    _ shape: ModelShape, _ facts: ModelFacts, _ elementType: ElementType, _ target: Architecture
   ) -> [(key: String, value: MetadataValue)] {
+    let architecture = target.name
     var entries: [(key: String, value: MetadataValue)] = [
       ("general.architecture", .string(architecture)), ("general.type", .string("model")),
     ]
@@ -18,10 +19,12 @@ extension GGUFExport {
     func add(_ key: String, _ value: Int) { add(key, .uint32(UInt32(value))) }
     /// A number per layer; one for all where the architecture has equal layers.
     func add(_ key: String, _ values: [Int]) {
-      shape.isUniform ? add(key, values[0]) : add(key, .int32s(values.map { Int32($0) }))
+      shape.isUniform || !target.takesUnequalLayers
+        ? add(key, values[0]) : add(key, .int32s(values.map { Int32($0) }))
     }
     add("block_count", shape.layers.count)
-    add("context_length", facts.slidingWindow(shape) ?? facts.positionCount)
+    let window = target.hasWindows ? nil : facts.slidingWindow(shape)
+    add("context_length", window ?? facts.positionCount)
     add("embedding_length", shape.hiddenSize)
     add("vocab_size", shape.vocabularySize)
     add("feed_forward_length", shape.layers.map(\.intermediateSize))
@@ -39,6 +42,7 @@ extension GGUFExport {
     add("rope.dimension_count", shape.headDimension)
     add("rope.freq_base", .float32(Float(shape.rotaryEmbedding.theta)))
     for entry in shape.rotaryEmbedding.scalingEntries { add(entry.key, entry.value) }
+    for entry in target.entries { add(entry.key, entry.value) }
     return entries
   }
 }

@@ -5,8 +5,7 @@ internal import SystemPackage
 /// The names of llama.cpp (`LLM_TENSOR_NAMES` in `llama-arch.cpp`).
 extension GGUFExport {
   static func entries(
-    _ shape: ModelShape, _ target: Architecture, _ elementType: ElementType,
-    _ directory: FilePath
+    _ shape: ModelShape, _ elementType: ElementType, _ target: Architecture, _ directory: FilePath
   ) throws -> [Entry] {
     var entries: [Entry] = []
     if case .yarn(let yarn) = shape.rotaryEmbedding.scaling, !yarn.truncatesRamp {
@@ -42,13 +41,18 @@ extension GGUFExport {
         shape: [sources.count] + sources[0].shape, elementType: elementType)
       entries.append(Entry(info: info, content: .stack(sources)))
     }
+    func addNorm(_ name: String, _ source: ModelTensor) {
+      guard shape.arithmetic.addsOneToNorms else { return add(name, source) }
+      let info = TensorInfo(name: name, shape: source.shape, elementType: .float32)
+      entries.append(Entry(info: info, content: .onePlus(source)))
+    }
     for tensor in tensors {
       switch tensor.place {
       case .embedding: add("token_embd.weight", tensor)
-      case .finalNorm: add("output_norm.weight", tensor)
+      case .finalNorm: addNorm("output_norm.weight", tensor)
       case .outputProjection: add("output.weight", tensor)
       case .layer(let layer, .norm(let norm)):
-        add("blk.\(layer).\(norm.target).weight", tensor)
+        addNorm("blk.\(layer).\(norm.target).weight", tensor)
       case .layer(let layer, .weights(let maps)):
         if let expert = maps[0].expert {
           // With the first those of all.
@@ -92,7 +96,7 @@ extension LinearMap {
   fileprivate func rowOrder(_ shape: ModelShape, _ target: Architecture) -> RowOrder {
     switch role {
     case .query, .key:
-      target.rotatesPairs ? .rotaryPairs(headDimension: shape.headDimension) : .asStored
+      target.turnsNeighbours ? .rotaryPairs(headDimension: shape.headDimension) : .asStored
     case .value, .output, .gate, .up, .down, .router: .asStored
     }
   }
@@ -105,6 +109,8 @@ extension LayerTable.Norm {
     case .mlpInput: "ffn_norm"
     case .queries: "attn_q_norm"
     case .keys: "attn_k_norm"
+    case .attentionOutput: "post_attention_norm"
+    case .mlpOutput: "post_ffw_norm"
     }
   }
 }

@@ -1,13 +1,14 @@
-internal import Checkpoint
+public import Checkpoint
 public import FlapCore
 public import Storage
 public import SystemPackage
 
 /// A checkpoint, dense or pruned, as a GGUF file for llama.cpp, tokenizer included.
 ///
-/// Layers of equal sizes give the architecture `llama`, also with experts, others `deci`, the one of
-/// llama.cpp with sizes per layer. Both add every bias that a pruned checkpoint has. Where queries and
-/// keys are normalized it is `qwen3` or `qwen3moe`, which have room for equal layers only.
+/// Layers of equal sizes give the architecture `llama`, also with Mixtral's experts, others `deci`, the
+/// one of llama.cpp with sizes per layer. Both add every bias that a pruned checkpoint has. Families that
+/// compute otherwise than LLaMA have an architecture of their own, with layers of one size
+/// (``Architecture``).
 public struct GGUFExport: Sendable {
   /// Of the matrices; vectors are F32.
   public let elementType: ElementType
@@ -27,6 +28,8 @@ public struct GGUFExport: Sendable {
       case tensor(ModelTensor, rows: Range<Int>, RowOrder)
       /// Whole tensors, one after another.
       case stack([ModelTensor])
+      /// A norm's weight w as 1 + w, which is what it multiplies by in some families.
+      case onePlus(ModelTensor)
       case numbers([Float])
     }
 
@@ -44,18 +47,35 @@ public struct GGUFExport: Sendable {
     let facts = try ModelFacts(directory: directory)
     checkpoint = try Checkpoint(directory: directory)
     let shape = checkpoint.configuration.shape
-    let target = try Architecture(shape, directory)
+    let target = try Architecture(checkpoint.configuration, directory)
     try checkpoint.validate()
     try checkpoint.checkTiedEmbeddings()
     let embedding = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
     self.elementType = elementType ?? embedding.elementType
-    entries = try GGUFExport.entries(shape, target, self.elementType, directory)
-    architecture = target.rawValue
+    architecture = target.name
+    entries = try GGUFExport.entries(shape, self.elementType, target, directory)
     let vocabulary = try Vocabulary(
       directory: directory, rowCount: shape.vocabularySize, configuration: facts.configuration)
     metadata =
-      GGUFExport.metadata(shape, facts, self.elementType, architecture) + vocabulary.metadata
-    notes = vocabulary.notes + GGUFExport.notes(shape, facts)
+      GGUFExport.metadata(shape, facts, self.elementType, target) + vocabulary.metadata
+    notes = vocabulary.notes + GGUFExport.notes(shape, facts, target)
+  }
+
+  /// Refuses what pruning would leave of a model and llama.cpp does not compute, before it is made.
+  ///
+  /// - Parameters:
+  ///   - isUniform: whether all layers are to have the same sizes.
+  ///   - compensates: whether removed channels leave biases behind.
+  public static func check(
+    pruning dense: ModelConfiguration, in directory: FilePath, isUniform: Bool, compensates: Bool
+  ) throws {
+    let target = try Architecture(dense, directory)
+    guard isUniform || target.takesUnequalLayers else {
+      throw GGUFError.noTarget(directory: directory.string, reason: target.sizesReason)
+    }
+    guard !compensates || target.takesBiases else {
+      throw GGUFError.noTarget(directory: directory.string, reason: target.biasesReason)
+    }
   }
 
   /// What of the checkpoint is not used.
@@ -84,6 +104,9 @@ public struct GGUFExport: Sendable {
           let view = try checkpoint.tensor(source.name, shape: source.shape)
           try stream.copy(view, as: entry.info.elementType, .asStored, to: &writer)
         }
+      case .onePlus(let source):
+        let view = try checkpoint.tensor(source.name, shape: source.shape)
+        try view.float32Values().map { 1 + $0 }.withUnsafeBytes { try writer.append($0) }
       case .numbers(let numbers):
         try numbers.withUnsafeBytes { try writer.append($0) }
       }
@@ -92,9 +115,11 @@ public struct GGUFExport: Sendable {
     return try writer.commit()
   }
 
-  private static func notes(_ shape: ModelShape, _ facts: ModelFacts) -> [String] {
+  private static func notes(
+    _ shape: ModelShape, _ facts: ModelFacts, _ target: Architecture
+  ) -> [String] {
     var notes: [String] = []
-    if let window = facts.slidingWindow(shape) {
+    if let window = facts.slidingWindow(shape), !target.hasWindows {
       notes.append(
         "the model attends over windows of \(window) tokens, which llama.cpp does not do for this "
           + "architecture: context_length is \(window), up to which it makes no difference")

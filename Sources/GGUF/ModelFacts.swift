@@ -37,7 +37,4 @@ struct ModelFacts {
       throw GGUFError.quantized(path: fields.path, method: method)
     }
   }
-
-  static let noNormsReason =
-    "llama.cpp has no architecture with sizes per layer that norms queries and keys, as Qwen3 does"
 }

@@ -13,19 +13,26 @@ public struct CausalAttention: Sendable {
   public let headDimension: Int
   /// Keys that a query sees at most, its own included; nil: all up to its own.
   public let window: Int?
+  /// What products of queries and keys are divided by.
+  public let divisor: Double
 
   /// What operand tiles hold.
   public enum Operand: Sendable, CaseIterable {
     case query, key, value
   }
 
-  /// - Precondition: tokens, headDimension and window are positive.
-  public init(compute: ComputeType, tokens: Int, headDimension: Int, window: Int? = nil) {
+  /// - Parameter scale: what products of queries and keys are multiplied by; nil: 1 / √headDimension.
+  /// - Precondition: tokens, headDimension, window and scale are positive.
+  public init(
+    compute: ComputeType, tokens: Int, headDimension: Int, window: Int? = nil,
+    scale: Double? = nil
+  ) {
     precondition(tokens > 0 && headDimension > 0 && window ?? 1 > 0)
     self.compute = compute
     self.tokens = tokens
     self.headDimension = headDimension
     self.window = window
+    divisor = scale.map { 1 / $0 } ?? Double(headDimension).squareRoot()
   }
 
   /// Ranges of queries begin at multiples of this many tokens; how they are cut does not change bits.
@@ -71,7 +78,7 @@ public struct CausalAttention: Sendable {
     }
   }
 
-  /// out[t] = Σ softmax(q[t] · k[s…t] / √headDimension) v[s…t] for the queries t, f32, where s is
+  /// out[t] = Σ softmax(q[t] · k[s…t] / divisor) v[s…t] for the queries t, f32, where s is
   /// 0 or the first key of the window, t + 1 − window.
   ///
   /// - Parameters:
@@ -86,7 +93,7 @@ public struct CausalAttention: Sendable {
     precondition(queries.lowerBound >= 0 && queries.upperBound <= tokens)
     precondition(queries.lowerBound % CausalAttention.queryGranule == 0)
     flap_attention(
-      compute.format, query, key, value, tokens, headDimension, window ?? 0,
+      compute.format, query, key, value, tokens, headDimension, divisor, window ?? 0,
       queries.lowerBound, queries.count, out, stride, scratch)
   }
 }

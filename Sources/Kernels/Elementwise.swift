@@ -19,18 +19,24 @@ public enum Elementwise {
   /// x ← rotation of (x + bias), block [rows, heads · headDimension].
   ///
   /// - Parameters:
-  ///   - bias: [heads · headDimension], or nil.
-  ///   - cosines: [positions, headDimension / 2].
+  ///   - turnedDimension: channels at the beginning of each head that are turned, the others left as
+  ///     they are; nil: all.
+  ///   - bias: [heads · headDimension], or nil, as where not all are turned.
+  ///   - cosines: [positions, turned channels / 2].
   ///   - sines: like the cosines.
   ///   - firstPosition: of row 0; position 0 follows position `positions` − 1 (the next sample).
   public static func rope(
     block x: UnsafeMutablePointer<Float>, stride: Int, rows: Int, heads: Int, headDimension: Int,
-    bias: UnsafePointer<Float>?, cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>,
+    turnedDimension: Int? = nil, bias: UnsafePointer<Float>?, cosines: UnsafePointer<Float>,
+    sines: UnsafePointer<Float>,
     firstPosition: Int, positions: Int
   ) {
     precondition((0..<positions).contains(firstPosition))
+    let turned = turnedDimension ?? headDimension
+    precondition(turned <= headDimension && (turned == headDimension || bias == nil))
     flap_rope_block(
-      x, stride, rows, heads, headDimension, bias, cosines, sines, firstPosition, positions)
+      x, stride, rows, heads, headDimension, turned, bias, cosines, sines, firstPosition,
+      positions)
   }
 
   /// gate ← SiLU(gate) · up, blocks [rows, columns].
@@ -39,6 +45,39 @@ public enum Elementwise {
     upStride: Int, rows: Int, columns: Int
   ) {
     flap_swiglu_block(gate, gateStride, up, upStride, rows, columns)
+  }
+
+  /// gate ← GELU(gate) · up, by its approximation with tanh, blocks [rows, columns].
+  public static func geGLU(
+    gateBlock gate: UnsafeMutablePointer<Float>, gateStride: Int, up: UnsafePointer<Float>,
+    upStride: Int, rows: Int, columns: Int
+  ) {
+    flap_geglu_block(gate, gateStride, up, upStride, rows, columns)
+  }
+
+  /// to ← to + scale · (from + bias), blocks [rows, columns]; bias [columns] or nil.
+  public static func add(
+    block from: UnsafePointer<Float>, stride: Int, bias: UnsafePointer<Float>?,
+    scaledBy scale: Float,
+    to: UnsafeMutablePointer<Float>, toStride: Int, rows: Int, columns: Int
+  ) {
+    flap_add_scaled_block(to, toStride, from, stride, bias, scale, rows, columns)
+  }
+
+  /// to ← to + norm(from), [rows, channels].
+  public static func addNorm(
+    of from: UnsafePointer<Float>, stride: Int, rows: Int, weight: UnsafePointer<Float>,
+    epsilon: Float, channels: Int, to: UnsafeMutablePointer<Float>, toStride: Int
+  ) {
+    flap_add_rms_norm(to, toStride, from, stride, rows, weight, epsilon, channels)
+  }
+
+  /// x ← norm(x), [rows, channels].
+  public static func rmsNorm(
+    _ x: UnsafeMutablePointer<Float>, stride: Int, rows: Int, weight: UnsafePointer<Float>,
+    epsilon: Float, channels: Int
+  ) {
+    flap_rms_norm(x, stride, rows, weight, epsilon, channels)
   }
 
   /// to ← to + (from + bias), blocks [rows, columns]; bias [columns] or nil.

@@ -55,8 +55,8 @@ public final class TargetMeasurement {
     let scratch = try madeScratch ?? TargetScratch(model)
     madeScratch = scratch
     let observer = TargetObserver(
-      place, dense: streams.dense, pruned: streams.pruned, width: model.shape.hiddenSize, scratch,
-      exponents: exponents)
+      place, dense: streams.dense, pruned: streams.pruned, width: model.shape.hiddenSize,
+      divisor: Float(model.shape.arithmetic.residualScale), scratch, exponents: exponents)
     model.pruning = pruning
     try model.finish(
       streams.pruned, before: place.step + 1, observers: [observer]
@@ -171,6 +171,7 @@ private final class TargetObserver: TapObserver, @unchecked Sendable {
   private let dense: ResidualStreams
   private let pruned: ResidualStreams
   private let width: Int
+  private let divisor: Float
   private let scratch: TargetScratch
 
   /// - Parameters:
@@ -178,12 +179,13 @@ private final class TargetObserver: TapObserver, @unchecked Sendable {
   ///   - pruned: before the map's half of its layer.
   init(
     _ place: TapPlace, dense: ResidualStreams, pruned: ResidualStreams, width: Int,
-    _ scratch: TargetScratch, exponents: [Int8]
+    divisor: Float, _ scratch: TargetScratch, exponents: [Int8]
   ) {
     self.place = place
     self.dense = dense
     self.pruned = pruned
     self.width = width
+    self.divisor = divisor
     self.scratch = scratch
     scratch.inputs.reset(exponents: exponents)
     scratch.targets.reset(exponents: exponents)
@@ -200,7 +202,8 @@ private final class TargetObserver: TapObserver, @unchecked Sendable {
       withUnsafeTemporaryAllocation(of: Float.self, capacity: Tile.side * width) { values in
         let rows = panel * Tile.side..<(panel + 1) * Tile.side
         dense.difference(
-          from: pruned, leaf: passage.leaf, rows: rows, width: width, to: values.baseAddress!)
+          from: pruned, leaf: passage.leaf, rows: rows, width: width, dividedBy: divisor,
+          to: values.baseAddress!)
         target.pack(
           values.baseAddress!, stride: width, rows: Tile.side, atRow: rows.lowerBound,
           channels: 0..<width)

@@ -32,7 +32,8 @@ extension WidthRules {
   func groupCounts(sharedByLayersOf shape: ModelShape) -> [Int] {
     let largest = shape.layers.map(\.keyValueHeadCount).min() ?? 0
     return stride(from: groupMultiple, through: largest, by: groupMultiple).filter {
-      !headsDivideHiddenSize || shape.hiddenSize % ($0 * shape.layers[0].headsPerGroup) == 0
+      (!headsDivideHiddenSize || shape.hiddenSize % ($0 * shape.layers[0].headsPerGroup) == 0)
+        && (!keepsGroups || $0 == largest)
     }
   }
 

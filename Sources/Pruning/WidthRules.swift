@@ -10,6 +10,9 @@ public struct WidthRules: Hashable, Sendable {
   /// With ``isUniform``: the number of query heads divides the hidden size, as `LlamaConfig` of
   /// transformers 5 wants it.
   public var headsDivideHiddenSize: Bool
+  /// With ``isUniform``: all groups stay, as `Phi3Config` wants it of models with longrope, whose numbers
+  /// of divisors it counts by the number of heads.
+  public var keepsGroups = false
 
   /// - Precondition: multiples are positive.
   public init(

@@ -9,14 +9,19 @@ struct AttentionLayout {
   /// Tokens that a token attends to at most, itself included.
   let window: Int?
 
-  init(_ compute: ComputeType, _ headDimension: Int, _ layout: RowLayout, window: Int? = nil) {
+  /// - Parameter scale: what queries · keys are multiplied by; nil: 1 / √(head dimension).
+  init(
+    _ compute: ComputeType, _ headDimension: Int, _ layout: RowLayout, window: Int? = nil,
+    scale: Double? = nil
+  ) {
     self.compute = compute
     self.headDimension = headDimension
     self.layout = layout
     self.window = window
     heads = layout.sampleLengths.map {
       CausalAttention(
-        compute: compute, tokens: $0, headDimension: headDimension, window: window)
+        compute: compute, tokens: $0, headDimension: headDimension, window: window,
+        scale: scale)
     }
     queryOffsets = AttentionLayout.offsets(.query, heads)
     keyOffsets = AttentionLayout.offsets(.key, heads)

@@ -1,6 +1,7 @@
-/// The RMS norm over each head's channels of queries or keys (`q_norm`, `k_norm` of Qwen3).
+/// The RMS norm over each head's channels of queries or keys (`q_norm`, `k_norm` of Qwen3), or over
+/// those of all heads (OLMo 2).
 struct HeadNorm {
-  /// [head dimension], of all heads.
+  /// [head dimension], of all heads; or [all heads' channels].
   let weight: [Float]
   let epsilon: Float
 

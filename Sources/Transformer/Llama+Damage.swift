@@ -13,6 +13,7 @@ extension Llama {
         case .embedding: shape.tiesEmbeddings
         case .layer(last, .weights(let maps)), .layer(last, .biases(let maps)):
           maps.contains { $0.role == .down }
+        case .layer(last, .norm(.mlpOutput)): true
         case .layer: false
         }
       }

@@ -2,12 +2,15 @@ internal import FlapCore
 internal import Kernels
 
 extension Llama {
-  /// x += W_down · (SiLU(W_gate · n) · (W_up · n)), n = norm(x)
+  /// x += W_down · (SiLU(W_gate · n) · (W_up · n)), n = norm(x); some families have another activation,
+  /// no norm before or one behind.
   func feedForward(_ pass: LeafPass) -> TapPassage {
     if let experts = pass.weights.shape.experts { return self.experts(pass, experts) }
     let neurons = self.neurons(pass)
     let passage = passage(pass, .mlpDown, neurons, segmentCounts: pass.layout.segmentCounts)
-    addProduct(neurons, pass.packed.mlps[0].down, pass.weights.maps.mlps[0].down, pass)
+    addProduct(
+      neurons, pass.packed.mlps[0].down, pass.weights.maps.mlps[0].down,
+      norm: pass.weights.mlpOutputNorm, pass)
     return passage
   }
 
@@ -30,9 +33,7 @@ extension Llama {
           let (gate, up) = (tile.values(0), tile.values(1))
           tile.add(gateBias, to: gate)
           tile.add(upBias, to: up)
-          Elementwise.swiGLU(
-            gateBlock: gate, gateStride: tile.stride, up: up, upStride: tile.stride,
-            rows: tile.rows.count, columns: tile.outputs.count)
+          shape.arithmetic.activation.apply(gate, up, tile)
           tile.pack(gate, into: neurons)
           lane.team.enter(.observers, thread: tile.thread)
           show(tile, pass, width: neurons.channels)
@@ -55,6 +56,26 @@ extension Llama {
         tile.values() + (piece.row - tile.rows.lowerBound) * tile.stride, stride: tile.stride,
         thread: tile.thread)
       seen += piece.tokens.count
+    }
+  }
+}
+
+extension Arithmetic.Activation {
+  /// gate ← activation(gate) · up
+  func apply(
+    _ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>,
+    _ tile: MatrixProduct.OutputTile
+  ) {
+    let (rows, columns) = (tile.rows.count, tile.outputs.count)
+    switch self {
+    case .silu:
+      Elementwise.swiGLU(
+        gateBlock: gate, gateStride: tile.stride, up: up, upStride: tile.stride, rows: rows,
+        columns: columns)
+    case .geluTanh:
+      Elementwise.geGLU(
+        gateBlock: gate, gateStride: tile.stride, up: up, upStride: tile.stride, rows: rows,
+        columns: columns)
     }
   }
 }

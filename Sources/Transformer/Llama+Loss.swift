@@ -1,5 +1,6 @@
 internal import Checkpoint
 internal import FlapCore
+internal import Glibc
 internal import Kernels
 
 /// The summed negative log-likelihood of the tokens that have a predecessor in their sample.
@@ -97,6 +98,7 @@ extension Llama {
       scratch: lane.perThread.outputs
     ) { tile in
       lane.team.enter(.other, thread: tile.thread)
+      shape.arithmetic.finish(tile)
       finish(tile)
     }
   }
@@ -107,8 +109,8 @@ extension Llama {
   func forSections(
     ofAtMost limit: Int, _ body: (VocabularySection) throws -> Void
   ) throws {
-    let norm = try checkpoint.tensor("model.norm.weight", shape: [shape.hiddenSize])
-      .float32Values()
+    let norm = shape.normWeight(
+      try checkpoint.tensor("model.norm.weight", shape: [shape.hiddenSize]))
     let projection = shape.outputProjection
     takeChecksums(of: ["model.norm.weight", projection.name])
     let head = Linear(
@@ -119,6 +121,22 @@ extension Llama {
       try body(
         VocabularySection(
           firstToken: first, strips: MatrixProduct.Strip.covering(tiles), norm: norm))
+    }
+  }
+}
+
+extension Arithmetic {
+  /// Divides and caps logits.
+  fileprivate func finish(_ tile: MatrixProduct.OutputTile) {
+    guard logitDivisor != 1 || logitCap != nil else { return }
+    let divisor = Float(logitDivisor)
+    let cap = logitCap.map { Float($0) }
+    for row in 0..<tile.rows.count {
+      let logits = tile.values() + row * tile.stride
+      for output in 0..<tile.outputs.count {
+        let logit = logits[output] / divisor
+        logits[output] = cap.map { $0 * tanhf(logit / $0) } ?? logit
+      }
     }
   }
 }

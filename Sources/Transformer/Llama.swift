@@ -22,7 +22,8 @@ public final class Llama {
   let checkpoint: Checkpoint
   let scratch: Scratch
   let lanes: Lanes
-  let rotary: RotaryTables
+  private let rotary: RotaryTables
+  private let localRotary: RotaryTables?
 
   /// Allocates all scratch. Weights are mapped, not read.
   ///
@@ -47,8 +48,21 @@ public final class Llama {
       throw OutOfMemory(byteCount: scratchPlan.totalBytes)
     }
     lanes = Lanes(split, scratch: scratch)
+    let (headDimension, positions) = (shape.headDimension, limits.tokensPerSample)
     rotary = RotaryTables(
-      shape.rotaryEmbedding, headDimension: shape.headDimension, positions: limits.tokensPerSample)
+      shape.rotaryEmbedding, headDimension: headDimension, positions: positions)
+    localRotary = shape.localRotaryEmbedding.map {
+      RotaryTables($0, headDimension: headDimension, positions: positions)
+    }
+  }
+
+  /// By which a layer turns queries and keys; nil: it does not.
+  func rotary(of layer: LayerShape) -> RotaryTables? {
+    switch layer.rotation {
+    case .global: rotary
+    case .local: localRotary
+    case .none: nil
+    }
   }
 
   /// Runs a micro-batch through the decoder layers and leaves its residual stream in the scratch.
@@ -142,7 +156,7 @@ public final class Llama {
 
   // MARK: Embedding
 
-  /// x[t] = embedding[token[t]], a segment per task; rows that are no tokens become zeros.
+  /// x[t] = embedding[token[t]] · scale, a segment per task; rows that are no tokens become zeros.
   func embed(_ microBatch: [Leaf]) throws {
     precondition(limits.admits(microBatch), "scratch was allocated for smaller micro-batches")
     let (width, count) = (shape.hiddenSize, shape.vocabularySize)
@@ -153,6 +167,7 @@ public final class Llama {
     let view = try checkpoint.tensor(shape.embedding.name, shape: shape.embedding.shape)
     takeChecksums(of: [shape.embedding.name])
     let embedding = Linear(view, bias: nil).weight
+    let scale = embeddingScale
     let segments = microBatch.enumerated().flatMap { index, leaf in
       leaf.layout.segments.map { (leaf: index, segment: $0) }
     }
@@ -164,9 +179,18 @@ public final class Llama {
       for (row, token) in tokens.enumerated() {
         embedding.copyRows(Int(token)..<Int(token) + 1, to: x + row * width)
       }
+      if scale != 1 {
+        for index in 0..<count * width { x[index] *= scale }
+      }
       let padding = Tile.count(ofRows: count) * Tile.side - count
       (x + count * width).update(repeating: 0, count: padding * width)
     }
+  }
+
+  private var embeddingScale: Float {
+    let scale = Float(shape.arithmetic.embeddingScale)
+    guard shape.arithmetic.roundsEmbeddingScale, compute == .bfloat16 else { return scale }
+    return Float(bfloat16Bits: scale.bfloat16Bits)
   }
 
   /// Takes the checksums of tensors at their first use, on all threads: what follows reads them from
@@ -183,10 +207,21 @@ public final class Llama {
   // MARK: Steps that both halves of a layer have
 
   /// norm(x) as tiles, [rows, hidden].
+  ///
+  /// - Parameter weight: nil: x itself.
   func normalize(
-    _ leaf: Int, _ layout: RowLayout, _ weight: [Float], _ lane: Lane
+    _ leaf: Int, _ layout: RowLayout, _ weight: [Float]?, _ lane: Lane
   ) -> RowTiles {
-    normalize(scratch.residuals[leaf].floats(), layout, weight, lane)
+    let x = scratch.residuals[leaf].floats()
+    if let weight { return normalize(x, layout, weight, lane) }
+    let (width, side) = (shape.hiddenSize, Tile.side)
+    let tiles = RowTiles(compute, channels: width, at: lane.scratch.hidden.bytes)
+    lane.team.run(.norms, taskCount: layout.rowCount / side) { panel, _ in
+      tiles.pack(
+        x + panel * side * width, stride: width, rows: side, atRow: panel * side,
+        channels: 0..<width)
+    }
+    return tiles
   }
 
   /// - Parameter x: [rows, hidden]
@@ -205,9 +240,16 @@ public final class Llama {
     return tiles
   }
 
-  /// x += input · Wᵀ + b
-  func addProduct(_ input: RowTiles, _ map: ColumnTiles, _ linear: Linear, _ pass: LeafPass) {
+  /// x += norm(input · Wᵀ + b)
+  ///
+  /// - Parameter norm: nil: none, and the output is scaled as the model asks for it.
+  func addProduct(
+    _ input: RowTiles, _ map: ColumnTiles, _ linear: Linear, norm: [Float]? = nil,
+    _ pass: LeafPass
+  ) {
+    if let norm { return addNormed(input, map, linear, norm, pass) }
     let hidden = shape.hiddenSize
+    let scale = Float(shape.arithmetic.residualScale)
     let x = scratch.residuals[pass.index].floats()  // [rows, hidden]
     let strips = MatrixProduct.Strip.covering(map)
     linear.withBias { bias in
@@ -217,10 +259,17 @@ public final class Llama {
       ) { tile in
         pass.lane.team.enter(.activation, thread: tile.thread)
         let column = tile.outputs.lowerBound
-        Elementwise.add(
-          block: tile.values(), stride: tile.stride, bias: bias.map { $0 + column },
-          to: x + tile.rows.lowerBound * hidden + column, toStride: hidden,
-          rows: tile.rows.count, columns: tile.outputs.count)
+        let to = x + tile.rows.lowerBound * hidden + column
+        if scale == 1 {
+          Elementwise.add(
+            block: tile.values(), stride: tile.stride, bias: bias.map { $0 + column },
+            to: to, toStride: hidden, rows: tile.rows.count, columns: tile.outputs.count)
+        } else {
+          Elementwise.add(
+            block: tile.values(), stride: tile.stride, bias: bias.map { $0 + column },
+            scaledBy: scale, to: to, toStride: hidden, rows: tile.rows.count,
+            columns: tile.outputs.count)
+        }
       }
     }
   }

@@ -33,10 +33,13 @@ struct Linear {
 /// The weights of one decoder layer.
 struct LayerWeights {
   var shape: LayerShape
-  let attentionNorm: [Float]  // input_layernorm.weight [hidden]
-  let mlpNorm: [Float]  // post_attention_layernorm.weight [hidden]
-  let queryNorm: HeadNorm?  // self_attn.q_norm.weight [head dimension]
-  let keyNorm: HeadNorm?  // self_attn.k_norm.weight [head dimension]
+  // [hidden]; nil where the family has no such norm.
+  let attentionNorm: [Float]?
+  let mlpNorm: [Float]?
+  let attentionOutputNorm: [Float]?
+  let mlpOutputNorm: [Float]?
+  var queryNorm: HeadNorm?  // self_attn.q_norm.weight [head dimension], or [all heads' channels]
+  var keyNorm: HeadNorm?  // self_attn.k_norm.weight, likewise
   /// The rows of the layer's table.
   let table: LayerMaps<LinearMap>
   var maps: LayerMaps<Linear>
@@ -55,7 +58,7 @@ struct LayerWeights {
       let view = try checkpoint.tensor(
         ModelShape.name(ofLayer: index, tensor.name), shape: tensor.shape)
       switch tensor.content {
-      case .norm(let norm): norms[norm] = view.float32Values()
+      case .norm(let norm): norms[norm] = model.normWeight(view)
       case .mean(let expert): means[expert] = view.float32Values()
       case .biases(let maps):
         for map in maps { biases[map] = view.rows(map.rowRange).float32Values() }
@@ -65,11 +68,10 @@ struct LayerWeights {
         }
       }
     }
-    guard let attentionNorm = norms[.attentionInput], let mlpNorm = norms[.mlpInput] else {
-      preconditionFailure("this forward pass norms the stream before both halves of a layer")
-    }
-    self.attentionNorm = attentionNorm
-    self.mlpNorm = mlpNorm
+    attentionNorm = norms[.attentionInput]
+    mlpNorm = norms[.mlpInput]
+    attentionOutputNorm = norms[.attentionOutput]
+    mlpOutputNorm = norms[.mlpOutput]
     let epsilon = Float(model.rmsNormEpsilon)
     queryNorm = norms[.queries].map { HeadNorm(weight: $0, epsilon: epsilon) }
     keyNorm = norms[.keys].map { HeadNorm(weight: $0, epsilon: epsilon) }
@@ -81,5 +83,28 @@ struct LayerWeights {
       }
       return linear
     }
+  }
+}
+
+extension LayerWeights {
+  /// Leaves norms over all heads with the channels that stay.
+  mutating func keepNorms(of plan: PruningPlan, layer: Int, of model: ModelShape) {
+    func keep(_ norm: HeadNorm?, _ kind: LayerTable.Norm) -> HeadNorm? {
+      guard let norm, let kept = plan.kept(kind.axis(of: model), layer: layer, of: model) else {
+        return norm
+      }
+      let weight = norm.weight.indices.filter { kept[$0] }.map { norm.weight[$0] }
+      return HeadNorm(weight: weight, epsilon: norm.epsilon)
+    }
+    queryNorm = keep(queryNorm, .queries)
+    keyNorm = keep(keyNorm, .keys)
+  }
+}
+
+extension ModelShape {
+  /// What a norm multiplies by.
+  func normWeight(_ view: TensorView) -> [Float] {
+    let weight = view.float32Values()
+    return arithmetic.addsOneToNorms ? weight.map { 1 + $0 } : weight
   }
 }

@@ -37,6 +37,7 @@ public struct ModelPruning: Sendable {
     let keepsAll = !kept.keptGroups.contains(false) && !kept.keptNeurons.contains(false)
     if keepsAll, maps[index].attentionOutput == nil, maps[index].mlpDown == nil { return }
     weights.shape.keep(kept)
+    weights.keepNorms(of: plan, layer: index, of: model)
     weights.maps = weights.table.combined(with: weights.maps) { map, linear in
       var linear = linear
       let rows = plan.kept(map.rowAxis, ofExpert: map.expert, layer: index, of: model)

@@ -46,12 +46,14 @@ public final class ResidualStreams: Sendable {
       * ScratchBuffer.roundedByteCount(RowLayout(limits).rowCount * shape.hiddenSize * 4)
   }
 
-  /// to ← this − other, f32 [rows, hidden] of a panel's rows of one leaf.
+  /// to ← (this − other) ÷ divisor, f32 [rows, hidden] of a panel's rows of one leaf.
   ///
-  /// - Parameter rows: of the leaf's matrices.
+  /// - Parameters:
+  ///   - rows: of the leaf's matrices.
+  ///   - divisor: by which what a map gives is multiplied on its way to the stream.
   public func difference(
     from other: ResidualStreams, leaf: Int, rows: Range<Int>, width: Int,
-    to values: UnsafeMutablePointer<Float>
+    dividedBy divisor: Float = 1, to values: UnsafeMutablePointer<Float>
   ) {
     let first = rows.lowerBound * width
     let a = bytes(ofLeaf: leaf).assumingMemoryBound(to: Float.self)[first...]
@@ -59,6 +61,8 @@ public final class ResidualStreams: Sendable {
     for index in 0..<rows.count * width {
       values[index] = a[first + index] - b[first + index]
     }
+    guard divisor != 1 else { return }
+    for index in 0..<rows.count * width { values[index] /= divisor }
   }
 }
 

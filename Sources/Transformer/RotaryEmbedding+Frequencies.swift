@@ -3,10 +3,11 @@ internal import Glibc
 
 extension RotaryEmbedding {
   /// θ^(−2i/d) for i in 0..<d/2, scaled as `rope_scaling` says, in f32 as transformers computes it
-  /// (`modeling_rope_utils.py`).
+  /// (`modeling_rope_utils.py`); d are the channels of a head that are turned.
   ///
   /// - Parameter length: of the sample, in tokens; LongRoPE goes by it.
   func inverseFrequencies(headDimension: Int, length: Int) -> [Float] {
+    let headDimension = rotatedDimension ?? headDimension
     // θ^(2i/d), of which transformers takes the reciprocal before or after it scales.
     let periods = stride(from: 0, to: headDimension, by: 2).map { index in
       Float(pow(Double(Float(theta)), Double(Float(index) / Float(headDimension))))

@@ -1,7 +1,7 @@
 internal import FlapCore
 internal import Glibc
 
-/// Cosines and sines of the rotary embedding, [positions, headDimension / 2] each.
+/// Cosines and sines of the rotary embedding, [positions, turned channels of a head / 2] each.
 ///
 /// Angles are computed as transformers does: inverse frequencies and their products with the
 /// position in f32, so that long contexts turn by the same angles.
@@ -24,7 +24,7 @@ struct RotaryTable {
     self.sines = sines
   }
 
-  /// Cosines and sines, [positions, headDimension / 2] each.
+  /// Cosines and sines, [positions, turned channels of a head / 2] each.
   func withTable<Result>(
     _ body: (_ cosines: UnsafePointer<Float>, _ sines: UnsafePointer<Float>) -> Result
   ) -> Result {
@@ -39,9 +39,12 @@ struct RotaryTable {
 struct RotaryTables {
   private let table: RotaryTable
   private let long: (table: RotaryTable, above: Int)?
+  /// Channels of each head that are turned.
+  let turnedDimension: Int
 
   /// - Parameter positions: tokens of the longest sample.
   init(_ embedding: RotaryEmbedding, headDimension: Int, positions: Int) {
+    turnedDimension = embedding.rotatedDimension ?? headDimension
     func table(_ length: Int) -> RotaryTable {
       RotaryTable(
         frequencies: embedding.inverseFrequencies(headDimension: headDimension, length: length),

@@ -11,6 +11,8 @@ public struct ScratchPlan: Hashable, Sendable {
   let weights: Int
   let hidden: Int
   let inner: Int
+  /// 0: none is needed.
+  let unnormed: Int
   let queries: Int
   let keys: Int
   let values: Int
@@ -32,6 +34,7 @@ public struct ScratchPlan: Hashable, Sendable {
     let neurons =
       shape.layers.filter { $0.experts == nil }.map(\.intermediateSize).max() ?? 0
     let headChannels = heads * shape.headDimension
+    let keyValueChannels = keyValueHeads * shape.headDimension
     let attention = AttentionLayout(compute, shape.headDimension, layout)
     func pages(_ bytes: Int) -> Int { ScratchBuffer.roundedByteCount(bytes) }
     func tiles(_ channels: Int) -> Int {
@@ -41,6 +44,12 @@ public struct ScratchPlan: Hashable, Sendable {
     weights = pages(PackedWeights.byteCount(shape, compute))
     hidden = tiles(shape.hiddenSize)
     inner = tiles(max(headChannels, neurons))
+    let arithmetic = shape.arithmetic
+    unnormed = pages(
+      4 * layout.rowCount
+        * max(
+          arithmetic.normPlacement == .before ? 0 : shape.hiddenSize,
+          arithmetic.normalizesHeadsTogether ? headChannels + keyValueChannels : 0))
     queries = pages(attention.byteCount(of: .query, heads: heads))
     keys = pages(attention.byteCount(of: .key, heads: keyValueHeads))
     values = pages(attention.byteCount(of: .value, heads: keyValueHeads))
@@ -57,7 +66,8 @@ public struct ScratchPlan: Hashable, Sendable {
 
   public var residualBytes: Int { leavesPerMicroBatch * residual }
   public var laneBytes: Int {
-    split.laneCount * (hidden + inner + queries + keys + values + (experts?.byteCount ?? 0))
+    split.laneCount
+      * (hidden + inner + unnormed + queries + keys + values + (experts?.byteCount ?? 0))
   }
   public var threadBytes: Int { split.threadCount * (outputs + headOutputs + scores) }
 
@@ -90,6 +100,9 @@ struct LaneScratch {
   let hidden: ScratchBuffer
   /// The heads' outputs, [rows, heads · d], or the neurons, [rows, intermediate], as row tiles.
   let inner: ScratchBuffer
+  /// What is normalized before it is used, f32: queries and keys of all heads, [rows, channels of both],
+  /// or what is added to the stream, [rows, hidden]; nil where the model has no such norms.
+  let unnormed: ScratchBuffer?
   /// For each sample and head, as row tiles, [tokens, d].
   let queries: ScratchBuffer
   /// For each sample and key/value head, as column tiles, [tokens, d].
@@ -102,6 +115,7 @@ struct LaneScratch {
   fileprivate init(_ plan: ScratchPlan) throws(OutOfMemory) {
     hidden = try ScratchBuffer(byteCount: plan.hidden)
     inner = try ScratchBuffer(byteCount: plan.inner)
+    unnormed = plan.unnormed == 0 ? nil : try ScratchBuffer(byteCount: plan.unnormed)
     queries = try ScratchBuffer(byteCount: plan.queries)
     keys = try ScratchBuffer(byteCount: plan.keys)
     values = try ScratchBuffer(byteCount: plan.values)

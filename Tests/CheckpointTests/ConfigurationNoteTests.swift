@@ -62,7 +62,7 @@ struct ConfigurationNoteTests {
     #expect(try parse(.llama, "\"auto_map\": \(own)").notes == [])
   }
 
-  @Test("swish is silu", arguments: ModelFamily.allCases)
+  @Test("swish is silu", arguments: ModelFamily.allCases.filter { $0 != .gemma3 })
   func swish(family: ModelFamily) throws {
     let json = PublishedConfiguration.of(family)
     let swish = json.replacing("\"silu\"", with: "\"swish\"")

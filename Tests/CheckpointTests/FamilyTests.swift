@@ -118,24 +118,106 @@ struct FamilyTests {
 
   @Test("a pruned model of each family", arguments: denseFamilies)
   func pruned(family: ModelFamily) throws {
-    let json = PublishedConfiguration.qwen3
-      .replacing("\"qwen3\"", with: "\"flap_\(family.modelType)\"")
-      .replacing(
-        "\"vocab_size\"",
-        with: """
-          "flap_bias": true, "per_layer_config": {"01": {"num_attention_heads": 6,
-          "num_key_value_heads": 3, "intermediate_size": 100}}, "vocab_size"
-          """)
-    let read = try parse(json)
+    let plain = PublishedConfiguration.of(family)
+    let dense = try parse(plain).shape
+    let read = try parse(
+      plain.replacing("\"\(family.modelType)\"", with: "\"flap_\(family.modelType)\"")
+        .replacing(
+          "\"vocab_size\"",
+          with: """
+            "flap_bias": true, "per_layer_config": {"01": {"num_attention_heads": 6,
+            "num_key_value_heads": 3, "intermediate_size": 100}}, "vocab_size"
+            """))
     #expect(read.family == family)
     // transformers 5 writes 01 where there are ten layers or more.
-    #expect(
-      read.shape.layers[1]
-        == LayerShape(headCount: 6, keyValueHeadCount: 3, intermediateSize: 100))
-    #expect(read.shape.layers[2].headCount == 16)
+    var layer = dense.layers[1]
+    (layer.headCount, layer.keyValueHeadCount, layer.intermediateSize) = (6, 3, 100)
+    #expect(read.shape.layers == [dense.layers[0], layer] + dense.layers.dropFirst(2))
     #expect(read.shape.biases.attentionOutput && read.shape.biases.mlpDown)
     #expect(read.shape.biases.queryKeyValue == (family == .qwen2))
+    #expect(read.shape.arithmetic == dense.arithmetic)
   }
+
+  @Test("Phi-4-mini: joined maps, three quarters of a head turned, by LongRoPE")
+  func phi3() throws {
+    let shape = try parse(PublishedConfiguration.phi3).shape
+    #expect(shape.rotaryEmbedding.rotatedDimension == 12)
+    guard case .longRope(let long) = shape.rotaryEmbedding.scaling else {
+      throw ConfigurationMismatch()
+    }
+    #expect(long.longDivisors == [1, 1.25, 1.5, 2, 3, 6] && long.originalContextLength == 4096)
+    // √(1 + ln(32) ÷ ln(4096))
+    #expect(abs(long.attentionFactor - 1.190238) < 1e-6)
+    let names = shape.tensors.map { "\($0.name) \($0.shape)" }
+    #expect(names.contains("model.layers.1.self_attn.qkv_proj.weight [256, 128]"))
+    #expect(names.contains("model.layers.1.mlp.gate_up_proj.weight [16384, 128]"))
+    #expect(try parse(PublishedConfiguration.phi3).notes == [])
+    let su = PublishedConfiguration.phi3.replacing("\"longrope\"", with: "\"su\"")
+    #expect(try parse(su).shape == shape)
+  }
+
+  @Test("SmolLM3: every fourth layer is not turned; embeddings are tied where nothing is said")
+  func smolLM3() throws {
+    let shape = try parse(PublishedConfiguration.smollm3).shape
+    #expect(shape.layers.map(\.rotation) == [.global, .global, .global, .none])
+    #expect(shape.tiesEmbeddings && shape.layers.allSatisfy { $0.attentionWindow == nil })
+    let absent = PublishedConfiguration.smollm3
+      .replacing("\"no_rope_layers\": [1, 1, 1, 0], ", with: "")
+    #expect(try parse(absent).shape == shape)
+  }
+
+  @Test("Gemma 3: four norms, windows with an embedding of their own, factors")
+  func gemma3() throws {
+    let read = try parse(PublishedConfiguration.gemma3)
+    #expect(read.notes == [])
+    let shape = read.shape
+    #expect(shape.layers.map(\.attentionWindow) == [512, 512, nil])
+    #expect(shape.layers.map(\.rotation) == [.local, .local, .global])
+    #expect(shape.rotaryEmbedding.theta == 1_000_000)
+    #expect(shape.localRotaryEmbedding == RotaryEmbedding(theta: 10000))
+    #expect(shape.arithmetic.attentionScale == 1.0 / 16)
+    #expect(shape.tiesEmbeddings)
+    let norms = shape.tensors.filter { $0.name.contains("layers.2.") && $0.shape.count == 1 }
+    #expect(
+      norms.map { $0.name.dropFirst("model.layers.2.".count) } == [
+        "input_layernorm.weight", "self_attn.q_norm.weight", "self_attn.k_norm.weight",
+        "post_attention_layernorm.weight", "pre_feedforward_layernorm.weight",
+        "post_feedforward_layernorm.weight",
+      ])
+    // As transformers 5 saves it.
+    let newer = PublishedConfiguration.gemma3
+      .replacing("\"rope_local_base_freq\": 10000,\n", with: "")
+      .replacing("\"rope_scaling\": null, \"rope_theta\": 1000000, ", with: "")
+      .replacing(
+        "{\"model_type\"",
+        with: """
+          {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1000000},
+           "sliding_attention": {"rope_type": "default", "rope_theta": 10000}}, "model_type"
+          """)
+    #expect(try parse(newer).shape == shape)
+  }
+
+  @Test("OLMo: norms behind, queries and keys of all heads normalized together")
+  func olmo() throws {
+    let shape = try parse(PublishedConfiguration.olmo2).shape
+    let norms = shape.tensors.filter { $0.name.contains("layers.1.") && $0.shape.count == 1 }
+    #expect(
+      norms.map { "\($0.name.dropFirst("model.layers.1.".count)) \($0.shape)" } == [
+        "self_attn.q_norm.weight [2048]", "self_attn.k_norm.weight [2048]",
+        "post_attention_layernorm.weight [2048]", "post_feedforward_layernorm.weight [2048]",
+      ])
+    let third = try parse(PublishedConfiguration.olmo3).shape
+    #expect(third.layers.map(\.attentionWindow) == [4096, 4096, 4096, nil])
+    #expect(third.layers.map(\.rotation) == [.local, .local, .local, .global])
+    #expect(third.localRotaryEmbedding == RotaryEmbedding(theta: 500_000))
+    #expect(third.arithmetic == shape.arithmetic)
+    var plan = PruningPlan(keepingAllOf: shape)
+    plan.layers[1].keptGroups[3] = false
+    let pruned = plan.prunedShape(of: shape).tensors
+    #expect(pruned.contains { $0.name.contains("1.self_attn.k_norm") && $0.shape == [1920] })
+  }
+
+  private struct ConfigurationMismatch: Error {}
 
   private func parse(_ json: String) throws -> ModelConfiguration {
     try ModelConfiguration(json: Array(json.utf8), path: "m/config.json")

@@ -207,7 +207,7 @@ struct ConfigurationTests {
   func remoteCode(family: ModelFamily) throws {
     let tiny = try TinyCheckpoint(
       configuration: TinyCheckpoint.configuration
-        .replacing("\"llama\"", with: "\"\(family.modelType)\""))
+        .replacing("\"llama\"", with: "\"\(family.modelType)\", \"rope_theta\": 500000"))
     let files = RemoteCode.files(for: family)
     #expect(files.map(\.name) == ["configuration_flap.py", "modeling_flap.py"])
     let json = try PrunedConfiguration.json(

@@ -57,6 +57,22 @@ struct ResultFileTests {
       modelDigest: digest, dataDigest: nil)
   }
 
+  @Test("a shape comes back whatever its family computes otherwise than LLaMA")
+  func arithmetic() throws {
+    var file = plan
+    file.shape.rotaryEmbedding.rotatedDimension = 2
+    file.shape.localRotaryEmbedding = RotaryEmbedding(theta: 20, scaling: .linear(factor: 2))
+    file.shape.layers[0].rotation = .none
+    file.shape.layers[1].rotation = .local
+    file.shape.arithmetic = Arithmetic(
+      activation: .geluTanh, normPlacement: .around, addsOneToNorms: true,
+      normalizesHeadsTogether: true, embeddingScale: 33.5, roundsEmbeddingScale: true,
+      attentionScale: 0.25, residualScale: 0.22, logitDivisor: 16, logitCap: 30)
+    let path = FilePath(folder.path("plan.safetensors"))
+    _ = try file.write(to: path)
+    #expect(try PlanFile(path: path).shape == file.shape)
+  }
+
   @Test(
     "a shape comes back whatever scales its rotary embedding",
     arguments: [

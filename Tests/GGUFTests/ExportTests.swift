@@ -111,8 +111,8 @@ struct ExportTests {
   @Test(
     "what cannot be is refused in one line",
     arguments: [
-      ("\"flap_llama\"", "\"qwen3\"", "norms queries and keys, as Qwen3 does"),
-      ("\"flap_llama\"", "\"flap_qwen3\"", "norms queries and keys, as Qwen3 does"),
+      ("\"flap_llama\"", "\"qwen3\"", "layers of one size in its architecture qwen3"),
+      ("\"flap_llama\"", "\"flap_qwen3\"", "layers of one size in its architecture qwen3"),
       ("{\"m", "{\"quantization_config\": {\"quant_method\": \"awq\"}, \"m", "quantized (awq)"),
       ("77", "0", "max_position_embeddings is no length"),
       (

@@ -25,5 +25,5 @@ func repeated(_ values: [Double], count: Int) -> [Double] {
 
 extension Structure {
   /// Those that a search by scores knows.
-  static let decidedByScores = allCases.filter { $0 != .measured }
+  static let decidedByScores = allCases.filter { $0 != .measured && $0 != .experts }
 }

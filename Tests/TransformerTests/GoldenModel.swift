@@ -10,12 +10,15 @@ struct GoldenModel {
     [
       "mha-f32", "gqa-llama3-bf16", "linear-tied-f16", "biases-f32", "mistral-f32",
       "mistral-full-bf16", "qwen2-bf16", "qwen2-windows-f16", "qwen3-bf16", "qwen3-biases-f32",
+      "phi3-f32", "phi3-windows-bf16", "smollm3-f32", "smollm3-windows-bf16", "gemma3-f32",
+      "gemma3-capped-bf16", "granite-f32", "granite-biases-bf16", "olmo2-f32", "olmo2-bf16",
+      "olmo3-f32", "olmo3-bf16",
     ] + scaledNames + mixtureNames
 
   /// Of a RoPE whose numbers depend on the original context, 16 or 24 tokens.
   static let scaledNames = [
     "qwen2-yarn-f32", "llama-yarn-f32", "qwen3-yarn-f32", "mistral-longrope-f32",
-    "qwen2-longrope-f32",
+    "qwen2-longrope-f32", "phi3-longrope-f32", "gemma3-linear-f32", "olmo3-yarn-f32",
   ]
 
   /// With experts: in all layers or in the second, gates normalized or not.

@@ -80,6 +80,39 @@ VARIANTS = {
     # Rows of the router are equal, so that many tokens' scores are: see make_topk_golden.py.
     "qwen3-moe-ties-f32": dict(family="qwen3_moe", heads=4, groups=2, head_dim=8, norm_topk_prob=True,
                                equal_rows=[[0, 3, 6], [1, 7], [2, 5]]),
+    # Joined maps, a part of each head turned.
+    "phi3-f32": dict(family="phi3", heads=4, groups=2, partial_rotary_factor=0.75),
+    "phi3-windows-bf16": dict(family="phi3", heads=4, groups=4, sliding_window=9, dtype=torch.bfloat16),
+    "phi3-longrope-f32": dict(
+        family="phi3", heads=4, groups=2, original_max_position_embeddings=16,
+        rope_scaling=dict(type="longrope", short_factor=[1.0, 1.05, 1.2, 1.5], long_factor=[1.1, 2.0, 4.5, 8.0])),
+    # Layers that are not turned, with a window.
+    "smollm3-f32": dict(family="smollm3", heads=4, groups=2, no_rope_layers=[1, 0]),
+    "smollm3-windows-bf16": dict(family="smollm3", heads=4, groups=2, no_rope_layer_interval=2, attention_bias=True,
+                                 use_sliding_window=True, sliding_window=7, mlp_bias=True, dtype=torch.bfloat16),
+    # One layer of each kind.
+    "gemma3-f32": dict(family="gemma3_text", heads=4, groups=2, head_dim=12, sliding_window=9,
+                       layer_types=["sliding_attention", "full_attention"], query_pre_attn_scalar=20),
+    "gemma3-capped-bf16": dict(
+        family="gemma3_text", heads=6, groups=2, head_dim=8, sliding_window=5, sliding_window_pattern=2,
+        query_pre_attn_scalar=8, final_logit_softcapping=5.5, attention_bias=True, rope_theta=500.0,
+        rope_local_base_freq=20.0, dtype=torch.bfloat16),
+    "gemma3-linear-f32": dict(
+        family="gemma3_text", heads=4, groups=2, head_dim=8, sliding_window=11, rope_theta=50.0,
+        layer_types=["sliding_attention", "full_attention"], rope_scaling=dict(rope_type="linear", factor=8.0)),
+    "granite-f32": dict(family="granite", heads=4, groups=2, embedding_multiplier=3.0, logits_scaling=2.5,
+                        residual_multiplier=0.37, attention_multiplier=0.2),
+    "granite-biases-bf16": dict(family="granite", heads=4, groups=4, embedding_multiplier=12.0, logits_scaling=8.0,
+                                residual_multiplier=0.22, attention_multiplier=0.125, attention_bias=True,
+                                mlp_bias=True, tie_word_embeddings=True, dtype=torch.bfloat16),
+    "olmo2-f32": dict(family="olmo2", heads=4, groups=2),
+    "olmo2-bf16": dict(family="olmo2", heads=6, groups=6, head_dim=6, attention_bias=True, dtype=torch.bfloat16),
+    "olmo3-f32": dict(family="olmo3", heads=4, groups=2, sliding_window=9, rope_theta=5e5,
+                      layer_types=["sliding_attention", "full_attention"]),
+    "olmo3-bf16": dict(family="olmo3", heads=4, groups=4, sliding_window=6, rope_theta=5e5, dtype=torch.bfloat16),
+    "olmo3-yarn-f32": dict(
+        family="olmo3", heads=4, groups=2, sliding_window=13, rope_theta=5e5, rope_scaling=YARN,
+        layer_types=["sliding_attention", "full_attention"]),
 }  # fmt: skip
 
 
@@ -90,6 +123,7 @@ def make(name, heads, groups, family="llama", dtype=torch.float32, equal_rows=()
         family, vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2,
         num_attention_heads=heads, num_key_value_heads=groups,
         rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2, **options,
+        **(dict(pad_token_id=None) if family in ("phi3", "smollm3") else {}),
     )  # fmt: skip
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
@@ -108,7 +142,7 @@ def make(name, heads, groups, family="llama", dtype=torch.float32, equal_rows=()
     folder = GOLDEN / name
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
-    (folder / "generation_config.json").unlink()
+    (folder / "generation_config.json").unlink(missing_ok=True)
     # Loaded again: converting the model in place would round its rotary frequencies too.
     return folder, AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).eval()
 

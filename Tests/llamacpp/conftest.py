@@ -75,6 +75,45 @@ VARIANTS = {
         "qwen2.json",
     ),
 }  # fmt: skip
+# Of families whose architectures have layers of one size, and of Phi-3, which is a Llama there.
+FAMILIES = {
+    "phi3": (
+        dict(family="phi3", num_attention_heads=4, num_key_value_heads=2, original_max_position_embeddings=32,
+             rope_scaling=dict(type="longrope", short_factor=[1.0, 1.0, 1.1, 1.1, 1.3, 1.5, 1.7, 2.0],
+                               long_factor=[1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 8.0, 16.0])),
+        "llama2.json",
+    ),
+    "granite": (
+        dict(family="granite", num_attention_heads=4, num_key_value_heads=2, embedding_multiplier=3.0,
+             logits_scaling=2.0, residual_multiplier=0.5, attention_multiplier=0.2),
+        "digits.json",
+    ),
+    "smollm3": (
+        dict(family="smollm3", num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=5),
+        "llama3.json",
+    ),
+    "gemma3": (
+        dict(family="gemma3_text", num_attention_heads=4, num_key_value_heads=2, head_dim=16, num_hidden_layers=5,
+             query_pre_attn_scalar=16, sliding_window=9, sliding_window_pattern=3, rope_theta=1000.0,
+             rope_local_base_freq=50.0, rope_scaling=dict(rope_type="linear", factor=4.0)),
+        "llama2.json",
+    ),
+}  # fmt: skip
+FAMILIES["qwen3"] = (
+    dict(family="qwen3", num_attention_heads=4, num_key_value_heads=2, head_dim=16), "qwen2.json")
+MIXTURES = {
+    "qwen3_moe": (
+        dict(family="qwen3_moe", num_attention_heads=4, num_key_value_heads=2, head_dim=16, num_experts=8,
+             num_experts_per_tok=2, moe_intermediate_size=32, norm_topk_prob=True),
+        "qwen2.json",
+    ),
+    "mixtral": (
+        dict(family="mixtral", num_attention_heads=4, num_key_value_heads=2, num_local_experts=8,
+             num_experts_per_tok=2, intermediate_size=32, sliding_window=None),
+        "llama2.json",
+    ),
+}  # fmt: skip
+FAMILIES["olmo2"] = (dict(family="olmo2", num_attention_heads=4, num_key_value_heads=2), "llama2.json")
 # Rows of the embedding: more than the tokenizers have tokens.
 VOCABULARY_SIZE = 2432
 
@@ -92,12 +131,16 @@ def run(*arguments):
 
 
 def make_dense(folder, variant, dtype=torch.float32, **sizes):
-    settings, tokenizer = VARIANTS[variant]
+    settings, tokenizer = (VARIANTS | FAMILIES | MIXTURES)[variant]
     torch.manual_seed(7)
-    settings = dict(family="llama", hidden_size=64, intermediate_size=128) | settings | sizes
+    usual = dict(family="llama", hidden_size=64, intermediate_size=128, num_hidden_layers=3)
+    settings = usual | settings | sizes
+    family = settings.pop("family")
+    if family in ("phi3", "smollm3"):
+        # Their classes have numbers of tokens that this vocabulary does not hold.
+        settings["pad_token_id"] = None
     config = AutoConfig.for_model(
-        settings.pop("family"), vocab_size=VOCABULARY_SIZE, num_hidden_layers=3, max_position_embeddings=256,
-        bos_token_id=1, eos_token_id=2, **settings,
+        family, vocab_size=VOCABULARY_SIZE, max_position_embeddings=256, bos_token_id=1, eos_token_id=2, **settings,
     )  # fmt: skip
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
@@ -105,6 +148,9 @@ def make_dense(folder, variant, dtype=torch.float32, **sizes):
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
                 parameter.normal_(0, 0.3)
+            elif family == "gemma3_text" and "norm" in name:
+                # Layers add enough to the embedding, which is large.
+                parameter.uniform_(9, 14) if "post_" in name else parameter.uniform_(-0.5, 0.5)
             elif "norm" not in name:
                 parameter.mul_(6)
     model.to(dtype).save_pretrained(folder)

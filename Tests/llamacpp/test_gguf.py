@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
-from conftest import ROOT, TOKENIZERS, call, greedy, llama_cpp, load, make_dense, prune, run
+from conftest import MIXTURES, ROOT, TOKENIZERS, call, greedy, llama_cpp, load, make_dense, prune, run
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
@@ -55,6 +55,54 @@ def test_greedy_tokens_are_those_of_transformers(kind, dense, pruned, tmp_path):
     assert len(set(expected)) > 5, "a model that repeats itself shows little"
     with llama_cpp(path) as model:
         assert model.greedy(prompt, 64) == expected
+
+
+@pytest.mark.parametrize("family", ["gemma3", "granite", "phi3", "qwen3", "smollm3"])
+def test_other_families(family, tmp_path):
+    """Dense and pruned to layers of one size; of Phi-3 also to any."""
+    folder = make_dense(tmp_path / family, family)
+    options = [] if family == "phi3" else ["--uniform"]
+    if family in ("qwen3", "smollm3"):
+        options += ["--compensation", "none"]
+    prune(folder, tmp_path / "pruned", 0.3, *options, "--format", "gguf")
+    architecture = {"phi3": "llama", "gemma3": "gemma3"}.get(family, family)
+    for model in (folder, tmp_path / "pruned"):
+        path = tmp_path / f"{model.name}.gguf"
+        result = run("export", "--model", model, "--output", path)
+        kind = "deci" if family == "phi3" and model.name == "pruned" else architecture
+        assert result["architecture"] == kind
+        prompt = LONG_PROMPT if family == "phi3" else PROMPT
+        expected = greedy(load(model), prompt, 64)
+        assert len(set(expected)) > 5, "a model that repeats itself shows little"
+        with llama_cpp(path) as loaded:
+            assert loaded.greedy(prompt, 64) == expected
+
+
+@pytest.mark.parametrize("family", sorted(MIXTURES))
+def test_mixtures(family, tmp_path):
+    """Dense and with a quarter of the experts gone: the architecture, the tokens, the sizes."""
+    folder = make_dense(tmp_path / family, family)
+    run("--model", folder, "--calibration", folder / "tokens.npy", "--experts-ratio", 0.25, "--output",
+        tmp_path / "pruned", "--format", "gguf")  # fmt: skip
+    architecture = {"mixtral": "llama", "qwen3_moe": "qwen3moe"}[family]
+    for model, count in ((folder, 8), (tmp_path / "pruned", 6)):
+        path = tmp_path / f"{model.name}.gguf"
+        assert run("export", "--model", model, "--output", path)["architecture"] == architecture
+        fields, tensors = read(path)
+        assert fields[f"{architecture}.expert_count"] == count
+        assert fields[f"{architecture}.expert_used_count"] == 2
+        assert values(tensors["blk.1.ffn_gate_exps.weight"]).shape == (count, 32, 64)
+        assert values(tensors["blk.1.ffn_down_exps.weight"]).shape == (count, 64, 32)
+        expected = greedy(load(model), PROMPT, 64)
+        assert len(set(expected)) > 5, "a model that repeats itself shows little"
+        with llama_cpp(path) as loaded:
+            assert loaded.greedy(PROMPT, 64) == expected
+
+
+def test_gates_that_llama_cpp_would_divide_are_refused(tmp_path):
+    folder = make_dense(tmp_path / "model", "qwen3_moe")
+    edit_json(folder / "config.json", norm_topk_prob=False)
+    refused(tmp_path, folder, saying=["cannot become GGUF", "norm_topk_prob is false"])
 
 
 def test_compensation_counts(dense, pruned, tmp_path):
@@ -325,9 +373,29 @@ def model(tmp_path):
     return make_dense(tmp_path / "model", "mha")
 
 
-def test_qwen3_is_refused(model, tmp_path):
-    edit_json(model / "config.json", model_type="qwen3")
-    refused(tmp_path, model, saying=["cannot become GGUF", "Qwen3", "transformers or vLLM"])
+@pytest.mark.parametrize(
+    "family, changes, options, saying",
+    [
+        ("qwen3", {}, [], ["layers of one size", "qwen3", "prune with --uniform"]),
+        ("granite", {}, [], ["layers of one size", "granite", "prune with --uniform"]),
+        ("smollm3", {}, ["--uniform"], ["no place for biases", "--compensation none"]),
+        ("smollm3", {"no_rope_layers": [1, 1, 0, 1, 1]}, [], ["every fourth layer of a SmolLM3"]),
+        ("gemma3", {"final_logit_softcapping": 30.5}, [], ["final_logit_softcapping"]),
+        ("gemma3", {"query_pre_attn_scalar": 20}, [], ["query_pre_attn_scalar"]),
+        ("gemma3", {"layer_types": ["full_attention"] * 2 + ["sliding_attention"] * 3}, [], ["layer_types"]),
+        ("phi3", {"rope_scaling": None, "partial_rotary_factor": 0.5}, [], ["partial_rotary_factor"]),
+        ("olmo2", {}, ["--uniform"], ["OLMo 2"]),
+    ],
+)  # fmt: skip
+def test_what_an_architecture_has_no_room_for_is_refused_before_work(family, changes, options, saying, tmp_path):
+    folder = make_dense(tmp_path / "model", family)
+    edit_json(folder / "config.json", **changes)
+    result = call("--model", folder, "--calibration", folder / "tokens.npy", "--ratio", 0.3, "--output",
+                  tmp_path / "out", "--format", "gguf", *options)  # fmt: skip
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert result.returncode != 0 and not (tmp_path / "out").exists()
+    for part in ["cannot become GGUF", *saying]:
+        assert part in line
 
 
 def test_quantized_input_is_refused(model, tmp_path):

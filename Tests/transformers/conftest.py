@@ -85,7 +85,67 @@ VARIANTS = {
         attention_bias=True,
         tie_word_embeddings=True,
     ),
+    # Half of each head is turned.
+    "phi3": dict(
+        family="phi3",
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        partial_rotary_factor=0.5,
+        sliding_window=11,
+    ),
+    "phi3-longrope": dict(
+        family="phi3",
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        original_max_position_embeddings=32,
+        rope_scaling=dict(
+            type="longrope",
+            short_factor=[1.0, 1.0, 1.1, 1.1, 1.3, 1.5],
+            long_factor=[1.0, 1.2, 1.5, 2.0, 3.0, 5.0],
+        ),
+    ),
+    # A layer that is not turned, with a window.
+    "smollm3": dict(
+        family="smollm3",
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        no_rope_layers=[1, 0, 1],
+        use_sliding_window=True,
+        sliding_window=7,
+    ),
+    "gemma3": dict(
+        family="gemma3_text",
+        num_attention_heads=6,
+        num_key_value_heads=3,
+        head_dim=12,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        sliding_window=9,
+        query_pre_attn_scalar=20,
+        final_logit_softcapping=8.5,
+    ),
+    "granite": dict(
+        family="granite",
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        embedding_multiplier=3.0,
+        logits_scaling=2.0,
+        residual_multiplier=0.5,
+        attention_multiplier=0.2,
+    ),
+    "olmo2": dict(family="olmo2", num_attention_heads=6, num_key_value_heads=3, head_dim=8),
+    "olmo3": dict(
+        family="olmo3",
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        sliding_window=9,
+        rope_theta=500000.0,
+        rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32),
+    ),
 }
+
+# Their classes have numbers of special tokens that small vocabularies do not hold.
+WITHOUT_PADDING = {"phi3", "smollm3"}
 
 
 def run(*arguments):
@@ -107,7 +167,10 @@ def make_dense(folder, variant, dtype=torch.float32):
         bos_token_id=1,
         eos_token_id=2,
     ) | VARIANTS[variant]
-    config = AutoConfig.for_model(options.pop("family", "llama"), **options)
+    family = options.pop("family", "llama")
+    if family in WITHOUT_PADDING:
+        options["pad_token_id"] = None
+    config = AutoConfig.for_model(family, **options)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         # Weights and biases large enough that every part of the model matters.
@@ -149,7 +212,26 @@ def masked(dense_folder, pruned_folder, **options):
                 linear.weight *= torch.from_numpy(kept).to(linear.weight.dtype)
             if source.bias is not None:
                 linear.bias = torch.nn.Parameter(source.bias.detach().clone())
+        # OLMo normalizes all heads together, and then those that stay.
+        for name, kept in (("q_norm", np.repeat(groups, width)), ("k_norm", np.repeat(groups, head_dim))):
+            norm = getattr(layer.self_attn, name, None)
+            if norm is not None and norm.weight.numel() == len(kept):
+                setattr(layer.self_attn, name, NormOfKept(norm, kept))
     return model
+
+
+class NormOfKept(torch.nn.Module):
+    """An RMS norm over the channels that stay; the others are zeros."""
+
+    def __init__(self, norm, kept):
+        super().__init__()
+        self.weight, self.epsilon = norm.weight, norm.variance_epsilon
+        self.kept = torch.from_numpy(kept)
+
+    def forward(self, x):
+        x = torch.where(self.kept, x, 0)
+        mean = x.pow(2).sum(-1, keepdim=True) / self.kept.sum()
+        return self.weight * x * torch.rsqrt(mean + self.epsilon)
 
 
 def logits(model, tokens):

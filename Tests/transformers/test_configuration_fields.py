@@ -1,5 +1,4 @@
-"""Every field of LlamaConfig, MistralConfig, Qwen2Config and Qwen3Config, as this version of
-transformers has them: with another value than usual, `flap-coord eval` computes what transformers
+"""Every field of the families' configuration classes, as this version of transformers has them: with another value than usual, `flap-coord eval` computes what transformers
 computes, or refuses the field by name, or warns of it. None is passed over in silence.
 """
 
@@ -14,11 +13,16 @@ import torch
 from conftest import COORDINATOR, VARIANTS, load, make_dense, perplexity
 from transformers import AutoConfig
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "gemma3_text", "granite", "olmo2", "olmo3")
 BASE = dict(num_attention_heads=4, num_key_value_heads=2)
 # Heads of 12 channels, as hidden ÷ heads is in the other families; said of Mistral, because 4.57 does
 # not work that out where RoPE is scaled by yarn or longrope.
-OWN = {"mistral": dict(head_dim=12), "qwen3": dict(head_dim=12)}
+OWN = {
+    "mistral": dict(head_dim=12),
+    "qwen3": dict(head_dim=12),
+    "gemma3_text": dict(head_dim=12, sliding_window_pattern=2),
+    "olmo3": dict(rope_theta=500000.0, sliding_window=9),
+}
 LLAMA3 = VARIANTS["llama3"]["rope_scaling"]
 LINEAR = dict(rope_type="linear", factor=4.0)
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
@@ -40,6 +44,7 @@ HARMLESS = {
     "do_sample": True,
     "dtype": "float16",
     "early_stopping": True,
+    "embd_pdrop": 0.5,
     "encoder_no_repeat_ngram_size": 2,
     "eos_token_id": [4, 5],
     "exponential_decay_length_penalty": [5, 0.5],
@@ -67,6 +72,7 @@ HARMLESS = {
     "problem_type": "regression",
     "remove_invalid_values": True,
     "repetition_penalty": 1.5,
+    "resid_pdrop": 0.5,
     # Without it the logits come otherwise, not others.
     "return_dict": True,
     "return_dict_in_generate": True,
@@ -103,13 +109,17 @@ SIZES = {
 # Values that `config.json` gets, with others beside them where they need them.
 VALUES = {
     "add_cross_attention": [True],
+    "_sliding_window_pattern": [2],
     "alibi": [True],
+    "attention_multiplier": [0.3],
     "attention_chunk_size": [8],
     "attn_logit_softcapping": [3.0],
     "auto_map": [{"AutoModelForCausalLM": "modeling_x.XForCausalLM"}],
+    "embedding_multiplier": [3.0, 0.0],
     "final_logit_softcapping": [3.0],
     "flap_bias": [False],
     "hidden_act": ["swish", "gelu", "relu", "silu"],
+    "hidden_activation": ["gelu_pytorch_tanh", "gelu", "silu"],
     "is_causal": [False, True],
     "is_encoder_decoder": [True],
     "layer_types": [
@@ -119,15 +129,21 @@ VALUES = {
          dict(use_sliding_window=True, sliding_window=7)),
     ],
     "logit_scale": [0.5],
+    "logits_scaling": [2.0],
     "max_window_layers": [1, (2, dict(use_sliding_window=True, sliding_window=7, layer_types=None))],
     "model_type": ["gpt2"],
+    "no_rope_layer_interval": [2, (2, dict(no_rope_layers=None, layer_types=None))],
+    "no_rope_layers": [[1, 0, 1], [0, 1], [1, 1, 1], (None, dict(no_rope_layer_interval=2))],
     "no_such_field": [3],
     "original_max_position_embeddings": [8, (8, dict(rope_scaling=LLAMA3))],
     "partial_rotary_factor": [0.5, 1.0],
     "per_layer_config": [{"1": {"rms_norm_eps": 0.5}}, {"1": {}}, {"9": {"num_attention_heads": 2}}],
     "pruned_heads": [{"0": [1]}, {}],
+    "query_pre_attn_scalar": [20, 0],
     "quantization_config": [{"quant_method": "gptq", "bits": 4}],
+    "residual_multiplier": [0.5],
     "rms_norm_eps": [0.05],
+    "rope_local_base_freq": [50.0],
     "rope_parameters": [
         None,
         dict(rope_theta=50.0),
@@ -174,6 +190,7 @@ VALUES = {
     ],
     "rope_theta": [50.0],
     "sliding_window": [7, None, (7, dict(use_sliding_window=True, max_window_layers=1, layer_types=None))],
+    "sliding_window_pattern": [2, (2, dict(layer_types=None, sliding_window=7))],
     "use_bidirectional_attention": [True],
     "use_sliding_window": [
         True, (True, dict(sliding_window=7, max_window_layers=1, layer_types=None))
@@ -187,6 +204,15 @@ SUPPORTED = {(field, index) for field in SIZES for index in range(len(SIZES[fiel
     *(("rope_scaling", index) for index in (0, 1, 2, 3, 5, *range(7, 22))),
     *(("rope_parameters", index) for index in (0, 1, 2, 3, 4, 8, 9, 10, 11)),
 }  # fmt: skip
+
+# Families whose classes do not take all of these, or take them differently in 4.57 and 5.
+REFUSED = {
+    "phi3": {"rope_scaling", "rope_parameters"},
+    "gemma3_text": {"rope_parameters", "sliding_window", ("rope_scaling", 3), ("rope_scaling", 20)},
+    "granite": {("rope_scaling", 3)},
+    "olmo2": {"rope_scaling", "rope_parameters"},
+    "olmo3": {"rope_scaling", "rope_parameters", "rope_theta", "sliding_window"},
+}
 
 # Of no class, yet found in files of the families, or of interest in all of them.
 FOREIGN = (set(VALUES) - {"rope_parameters"}) | {"attention_bias", "mlp_bias", "torch_dtype"}
@@ -234,6 +260,8 @@ def edited(folder, destination, changes):
     if any(name.startswith(("rope_", "original_max")) for name in changes):
         for name in ("rope_theta", "rope_scaling", "rope_parameters"):
             config.pop(name, None)
+        if config["model_type"] == "olmo3":
+            config["rope_theta"] = 500000.0
     (destination / "config.json").write_text(json.dumps(config | changes))
     return destination
 
@@ -286,7 +314,9 @@ def test_a_field_is_computed_alike_refused_or_told(models, family, field, index,
     ours = evaluate(folder)
     if ours.returncode != 0:
         lines = [line for line in ours.stderr.splitlines() if line.startswith("Error: ")]
-        assert len(lines) == 1 and (field, index) not in SUPPORTED, ours.stderr
+        assert len(lines) == 1, ours.stderr
+        refusable = REFUSED.get(family, set())
+        assert (field, index) not in SUPPORTED or {field, (field, index)} & refusable, ours.stderr
         assert any(name in lines[0] for name in {field} | set(others)), ours.stderr
         return
     told = any("warning" in line and field in line for line in ours.stderr.splitlines())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import logits, masked, perplexity, run
-from transformers import LlamaForCausalLM
+from transformers import Gemma3ForCausalLM, LlamaForCausalLM
 
 
 def load(folder):
@@ -29,7 +29,7 @@ def test_it_is_the_stock_class(dense, uniform):
     assert not list(uniform.glob("*.py"))
     config = json.loads((uniform / "config.json").read_text())
     assert config["intermediate_size"] % 8 == 0
-    if isinstance(model, LlamaForCausalLM):
+    if isinstance(model, LlamaForCausalLM | Gemma3ForCausalLM):
         assert config["hidden_size"] % config["num_attention_heads"] == 0
     smaller = sum(p.numel() for p in model.model.layers.parameters())
     assert smaller < 0.75 * sum(p.numel() for p in load(dense).model.layers.parameters())

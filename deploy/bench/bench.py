@@ -127,14 +127,14 @@ class Entry:
         add("second moments ÷ peak", results.get("second moments"), peak,
             0.6 if is_large else None)
         add(f"flap {longest} ÷ torch {longest}", flap, torch,
-            {"7b": 2, "8b": 2, "1b": 2.5, "model": 3}.get(self.name))
+            {"7b": 2, "8b": 2, "1b": 2.5, "30b-a3b": 2, "model": 3}.get(self.name))
         for length in self.lengths[1:]:
             short, short_torch = results.get(f"flap {length}"), results.get(f"torch {length}")
             add(f"flap {length} ÷ flap {longest}", short, flap, 0.9 if self.name == "7b" else None)
             add(f"flap {length} ÷ torch {length}", short, short_torch)
         if products is not None and library is not None:
             add(f"products ÷ {library['name']}", products, library)
-        add(f"flap {longest} ÷ products", flap, products)
+        add(f"flap {longest} ÷ products", flap, products, 0.7 if self.name == "30b-a3b" else None)
         add(f"flap {longest} ÷ peak", flap, peak)
         if self.name == "7b" and flap is not None and self.unit_tokens == 8192:
             found.append(report.judged(
@@ -175,7 +175,7 @@ def default_compute():
 
 def parse():
     parser = argparse.ArgumentParser(prog="deploy/bench.sh", description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", choices=models.SHAPES, action="append",
+    parser.add_argument("--shape", choices=[*models.SHAPES, *models.MIXTURES], action="append",
                         help="may be given again (default: 7b, 8b, 1b)")
     parser.add_argument("--model", type=pathlib.Path, help="a trained model besides: its folder")
     parser.add_argument("--model-tokens", type=int, default=256, help="tokens per sample of that model")

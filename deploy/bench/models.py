@@ -18,6 +18,8 @@ SHAPES = {
     "1b": (2048, 5632, 2, 32, 4, 2048),
     "tiny": (256, 704, 2, 8, 2, 512),
 }
+# The same, with (experts, neurons of each, experts of a token): one layer of Qwen3-30B-A3B.
+MIXTURES = {"30b-a3b": ((2048, 6144, 1, 32, 4, 2048), (128, 768, 8))}
 # What random weights and token ids follow from.
 SEED = 1
 
@@ -27,19 +29,26 @@ def random_checkpoint(name, cache):
     folder = cache / f"{name}-{SEED}"
     if folder.exists():
         return folder
-    shape = SHAPES[name]
+    shape, experts = MIXTURES.get(name) or (SHAPES[name], None)
     hidden, intermediate, layers, heads, kv_heads, vocabulary = shape
+    tensors = list(scale.tensors(shape) if experts is None else mixture_tensors(shape, experts))
     part = cache / f"{name}-{SEED}.part-{os.getpid()}"
     part.mkdir(parents=True)
-    (part / "config.json").write_text(json.dumps({
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu",
+    family = {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+    if experts is not None:
+        family = {
+            "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "head_dim": HEAD,
+            "num_experts": experts[0], "moe_intermediate_size": experts[1],
+            "num_experts_per_tok": experts[2], "norm_topk_prob": True}
+    (part / "config.json").write_text(json.dumps(family | {
+        "hidden_act": "silu",
         "hidden_size": hidden, "intermediate_size": intermediate, "num_hidden_layers": layers,
         "num_attention_heads": heads, "num_key_value_heads": kv_heads, "rms_norm_eps": 1e-5,
         "rope_theta": 10000.0, "tie_word_embeddings": False, "vocab_size": vocabulary,
         "max_position_embeddings": 4096, "bos_token_id": 1, "eos_token_id": 2,
         "torch_dtype": "bfloat16"}))
     header, offset = {"__metadata__": {"format": "pt"}}, 0
-    for tensor, dimensions in scale.tensors(shape):
+    for tensor, dimensions in tensors:
         count = scale.bfloat16_bytes(dimensions)
         header[tensor] = {
             "dtype": "BF16", "shape": dimensions, "data_offsets": [offset, offset + count]}
@@ -48,10 +57,35 @@ def random_checkpoint(name, cache):
     random = numpy.random.default_rng(SEED)
     with open(part / "model.safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
-        for tensor, dimensions in scale.tensors(shape):
+        for tensor, dimensions in tensors:
             write_tensor(file, tensor, dimensions, random)
     part.rename(folder)
     return folder
+
+
+# Of a head of Qwen3.
+HEAD = 128
+
+
+def mixture_tensors(shape, experts):
+    hidden, _, layers, heads, kv_heads, vocabulary = shape
+    count, neurons, _ = experts
+    yield "model.embed_tokens.weight", [vocabulary, hidden]
+    for layer in range(layers):
+        prefix = f"model.layers.{layer}"
+        for norm, width in [("input_layernorm", hidden), ("post_attention_layernorm", hidden),
+                            ("self_attn.q_norm", HEAD), ("self_attn.k_norm", HEAD)]:
+            yield f"{prefix}.{norm}.weight", [width]
+        for name, rows in [("q", heads), ("k", kv_heads), ("v", kv_heads)]:
+            yield f"{prefix}.self_attn.{name}_proj.weight", [rows * HEAD, hidden]
+        yield f"{prefix}.self_attn.o_proj.weight", [hidden, heads * HEAD]
+        yield f"{prefix}.mlp.gate.weight", [count, hidden]
+        for expert in range(count):
+            yield f"{prefix}.mlp.experts.{expert}.gate_proj.weight", [neurons, hidden]
+            yield f"{prefix}.mlp.experts.{expert}.up_proj.weight", [neurons, hidden]
+            yield f"{prefix}.mlp.experts.{expert}.down_proj.weight", [hidden, neurons]
+    yield "model.norm.weight", [hidden]
+    yield "lm_head.weight", [vocabulary, hidden]
 
 
 def write_tensor(file, tensor, dimensions, random):
@@ -91,5 +125,8 @@ def product_operations_per_token(folder):
     head = config.get("head_dim") or hidden // heads
     queries = heads * head
     keys = config.get("num_key_value_heads", heads) * head
-    weights = 2 * hidden * queries + 2 * hidden * keys + 3 * hidden * config["intermediate_size"]
+    neurons = config["intermediate_size"]
+    if "num_experts" in config:
+        neurons = config["num_experts_per_tok"] * config["moe_intermediate_size"]
+    weights = 2 * hidden * queries + 2 * hidden * keys + 3 * hidden * neurons
     return 2 * weights * config["num_hidden_layers"]

@@ -40,7 +40,7 @@ class Calibration:
     def __init__(self, arguments):
         torch.set_num_threads(arguments.threads)
         dtype = {"bf16": torch.bfloat16, "f32": torch.float32}[arguments.compute]
-        self.model = transformers.LlamaForCausalLM.from_pretrained(arguments.model, dtype=dtype).eval()
+        self.model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model, dtype=dtype).eval()
         ids = numpy.load(arguments.tokens).reshape(-1)[: arguments.samples * arguments.tokens_per_sample]
         ids = torch.from_numpy(ids.astype(numpy.int64)).reshape(arguments.samples, 1, -1)
         self.token_count = ids.numel()
@@ -54,8 +54,11 @@ class Calibration:
         states = [sample.clone() for sample in self.embedded]
         variance_sum = 0.0
         for layer in self.model.model.layers:
-            taps = [Moments(), Moments()]
-            modules = [layer.self_attn.o_proj, layer.mlp.down_proj]
+            modules = [layer.self_attn.o_proj]
+            # Experts have a map each, whose statistics hooks do not see.
+            if hasattr(layer.mlp, "down_proj"):
+                modules.append(layer.mlp.down_proj)
+            taps = [Moments() for _ in modules]
             hooks = [module.register_forward_pre_hook(tap) for module, tap in zip(modules, taps)]
             for index, state in enumerate(states):
                 result = layer(state, position_embeddings=self.rotary, attention_mask=None)

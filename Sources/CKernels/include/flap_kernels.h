@@ -20,21 +20,35 @@ void flap_rms_norm_panel(flap_format format, const float *x, size_t stride, size
                          const float *weight, float epsilon, size_t channels, void *tiles);
 
 // x ← rope(x + bias) of a block [rows, heads · head_dim]; bias [heads · head_dim] or NULL. The
-// first and second half of a head are the real and imaginary part (Hugging Face layout).
-// cosines, sines: [positions, head_dim / 2]. Row 0 is at first_position < positions; after
-// position positions − 1 comes 0, the next sample's first.
+// first and second half of a head's first `turned` channels are the real and imaginary part (Hugging
+// Face layout); those behind them stay as they are, without a bias. cosines, sines:
+// [positions, turned / 2]. Row 0 is at first_position < positions; after position positions − 1
+// comes 0, the next sample's first.
 void flap_rope_block(float *x, size_t stride, size_t rows, size_t heads, size_t head_dim,
-                     const float *bias, const float *cosines, const float *sines,
+                     size_t turned, const float *bias, const float *cosines, const float *sines,
                      size_t first_position, size_t positions);
 
 // gate ← gate / (1 + exp(−gate)) · up of blocks [rows, columns]; relative error of the fraction
 // below 2⁻²¹.
 void flap_swiglu_block(float *gate, size_t gate_stride, const float *up, size_t up_stride,
                        size_t rows, size_t columns);
+// gate ← GELU(gate) · up, by the approximation gate / (1 + exp(−2u)), u = √(2/π) · (gate +
+// 0.044715 gate³), which is gate · (1 + tanh(u)) / 2.
+void flap_geglu_block(float *gate, size_t gate_stride, const float *up, size_t up_stride,
+                      size_t rows, size_t columns);
 
 // x ← x + (y + bias) of a block [rows, columns]; bias [columns] or NULL.
 void flap_add_block(float *x, size_t x_stride, const float *y, size_t y_stride, const float *bias,
                     size_t rows, size_t columns);
+// x ← x + scale · (y + bias) of the same.
+void flap_add_scaled_block(float *x, size_t x_stride, const float *y, size_t y_stride,
+                           const float *bias, float scale, size_t rows, size_t columns);
+// x ← x + y · weight / sqrt(mean(y²) + epsilon) of rows [channels].
+void flap_add_rms_norm(float *x, size_t x_stride, const float *y, size_t y_stride, size_t rows,
+                       const float *weight, float epsilon, size_t channels);
+// y ← y · weight / sqrt(mean(y²) + epsilon) of rows [channels].
+void flap_rms_norm(float *y, size_t stride, size_t rows, const float *weight, float epsilon,
+                   size_t channels);
 // x ← x + bias of a block [rows, columns].
 void flap_add_bias(float *x, size_t stride, const float *bias, size_t rows, size_t columns);
 
@@ -56,14 +70,14 @@ void flap_attention_pack_key(flap_format format, const float *x, size_t stride, 
 void flap_attention_pack_value(flap_format format, const float *x, size_t stride,
                                size_t first_token, size_t token_count, size_t tokens,
                                size_t head_dim, void *tiles);
-// out[t] = softmax(q[t]·k[s…t] / √head_dim) · v[s…t] for t in first_query … + query_count, f32,
+// out[t] = softmax(q[t]·k[s…t] / divisor) · v[s…t] for t in first_query … + query_count, f32,
 // where s = max(0, t + 1 − window), or 0 if window is 0: a query sees that many keys, its own too.
 // out is the row of first_query, a multiple of 16. Operands, the weights too, are of the format,
 // sums and exponentials f32. Bits do not depend on how the queries are split.
 // scratch: flap_attention_scratch(…) bytes of the calling thread, aligned to 64.
 void flap_attention(flap_format format, const void *query, const void *key, const void *value,
-                    size_t tokens, size_t head_dim, size_t window, size_t first_query,
-                    size_t query_count, float *out, size_t out_stride, void *scratch);
+                    size_t tokens, size_t head_dim, double divisor, size_t window,
+                    size_t first_query, size_t query_count, float *out, size_t out_stride, void *scratch);
 size_t flap_attention_scratch(flap_format format, size_t head_dim);
 
 // Mean and Σ(x − mean)² of each of `channels` columns over `rows` rows, two passes in f64.

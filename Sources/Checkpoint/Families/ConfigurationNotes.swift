@@ -9,7 +9,9 @@ enum ConfigurationNotes {
     throws(ConfigurationError) -> [String]
   {
     let idle =
-      try ConfigurationVocabulary.idle(fields, family) + RotaryEmbedding.idleFields(fields)
+      try ConfigurationVocabulary.idle(fields, family)
+      + RotaryEmbedding.idleFields(
+        family.definition.globalRotaryFields(fields), family.definition.rotaryRules)
     return [foreignCode(fields, family), passedOver(idle, family)].compactMap { $0 }
   }
 

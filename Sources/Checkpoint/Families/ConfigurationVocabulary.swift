@@ -105,6 +105,7 @@ enum ConfigurationVocabulary {
   /// that are null or false say nothing.
   static func idle(_ fields: ConfigurationFields, _ family: ModelFamily) -> [String] {
     let own = family.definition.ownFields
+    let read = read.subtracting(family.definition.unreadFields)
     return fields.names.filter { name in
       guard let value = fields.value(name), value != .flag(false), mathematics[name] == nil else {
         return false

@@ -27,29 +27,11 @@ enum QwenWindows {
     -> [Int?]
   {
     let window = try window(fields)
-    guard let types = try fields.texts("layer_types") else {
-      let first = try fields.naturalIfPresent("max_window_layers") ?? 28
-      return (0..<layerCount).map { $0 >= first ? window : nil }
+    if let windows = try LayerTypes.windows(fields, window: window, layerCount: layerCount) {
+      return windows
     }
-    guard types.count == layerCount else {
-      throw fields.error(
-        "layer_types", "names \(types.count) layers, where num_hidden_layers is \(layerCount)")
-    }
-    var windows: [Int?] = []
-    for type in types {
-      switch type {
-      case "full_attention": windows.append(nil)
-      case "sliding_attention":
-        guard let window else {
-          throw fields.error("layer_types", "names sliding_attention, but no window is in use")
-        }
-        windows.append(window)
-      default:
-        throw fields.error(
-          "layer_types", "names \(type); supported are full_attention, sliding_attention")
-      }
-    }
-    return windows
+    let first = try fields.naturalIfPresent("max_window_layers") ?? 28
+    return (0..<layerCount).map { $0 >= first ? window : nil }
   }
 
   private static func window(_ fields: ConfigurationFields) throws(ConfigurationError) -> Int? {

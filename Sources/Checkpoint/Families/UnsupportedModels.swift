@@ -9,8 +9,12 @@ enum UnsupportedModels {
       ("llama4", "a mixture of experts"),
       ("_vl", "a model of text and images"),
       ("mllama", "a model of text and images"),
-      ("gemma", "other norms, GELU, and capped logits in some versions"),
-      ("phi", "joined query, key and value maps or other norms"),
+      ("gemma3n", "layers that share keys and values, and embeddings of their own"),
+      ("gemma3", "a model of text and images; of text alone it is gemma3_text"),
+      ("gemma2", "capped logits of attention"),
+      ("gemma", "other norms"),
+      ("phi", "layers without a gate"),
+      ("olmo", "norms without weights"),
     ]
     return reasons.first { modelType.contains($0.part) }.map { " (\($0.reason))" } ?? ""
   }
@@ -27,10 +31,11 @@ enum UnsupportedModels {
           + "F32")
     }
     try ConfigurationVocabulary.check(fields, family)
-    let activation = try fields.text("hidden_act") ?? "silu"
-    // Two names of one function.
-    guard ["silu", "swish"].contains(activation) else {
-      throw fields.error("hidden_act", "is \(activation); only silu (swish) is supported")
+    let (field, names) = family.definition.activation
+    let activation = try fields.text(field) ?? names[0]
+    guard names.contains(activation) else {
+      let others = names.count > 1 ? " (\(names.dropFirst().joined(separator: ", ")))" : ""
+      throw fields.error(field, "is \(activation); only \(names[0])\(others) is supported")
     }
   }
 }

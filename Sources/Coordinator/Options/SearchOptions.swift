@@ -255,6 +255,7 @@ public struct SearchOptions: Sendable {
     _ = try transformersClass?.biases(holding: shape.biases)
     options.search.widths.headsDivideHiddenSize =
       transformersClass?.wantsHeadsToDivideHiddenSize ?? true
+    options.search.widths.keepsGroups = transformersClass?.wantsAllHeads(of: shape) ?? false
     return options
   }
 }

@@ -54,6 +54,11 @@ public struct ComparisonRun: Sendable {
       throw UsageError("compare writes no shards: leave out --gather")
     }
     let inputs = try RunInputs(model: model)
+    guard !inputs.shape.hasExperts else {
+      throw UsageError(
+        "the methods that compare knows remove heads and neurons, and this model has experts: use "
+          + "calibrate, then eval --statistics with --experts-ratio and --metric")
+    }
     for ratio in ratios {
       for method in methods { try method.search(ratio)?.check(inputs.shape) }
     }
@@ -151,13 +156,14 @@ public struct ComparisonRun: Sendable {
       plan = try LayerwisePass(pass: pass, norms: statistics.norms, ratio: ratio)
         .run(&session, meter: meter)
     }
+    let isSequential = method == .best && inputs.shape.arithmetic.normPlacement == .before
     let folder = output.appending("sequential-\(ratio)")
     let broadcast = PlanBroadcast(
       plan, of: inputs.shape, moments: compensates ? statistics.moments : nil,
       secondMoments: method.compensation == .leastSquares ? secondMomentsPath : nil,
-      targetMoments: method == .best ? folder : nil, isUniform: false, outputDirectory: nil,
+      targetMoments: isSequential ? folder : nil, isUniform: false, outputDirectory: nil,
       maximumShardBytes: Int(Int32.max))
-    if method == .best, let moments = statistics.moments {
+    if isSequential, let moments = statistics.moments {
       var ledger = try RunLedger(
         storage: MemoryLedgerStorage(), tree: pass.layout.tree,
         shape: inputs.shape, digest: { Digest(hashing: $0) })

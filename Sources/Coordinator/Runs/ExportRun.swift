@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import Checkpoint
 internal import Coordination
 internal import FlapCore
 internal import GGUF
@@ -95,6 +96,14 @@ extension WriteOptions {
   /// Refuses a model of which no GGUF file can be made, before any work is done.
   func checkFormat(model: FilePath) throws {
     if format == .gguf { _ = try GGUFExport(directory: model) }
+  }
+
+  /// Refuses what would be left of a model and no GGUF file can hold.
+  func checkFormat(_ inputs: RunInputs, isUniform: Bool, compensates: Bool) throws {
+    guard format == .gguf else { return }
+    try GGUFExport.check(
+      pruning: inputs.checkpoint.configuration, in: inputs.checkpoint.directory,
+      isUniform: isUniform, compensates: compensates)
   }
 
   /// Adds the GGUF file to a pruned checkpoint where it was asked for, or was there.

@@ -58,6 +58,7 @@ public struct PruneRun: Sendable {
       search.takesCompensation ? compensationAsked : .none, isUniform: search.isUniform,
       console.log)
     let compensates = compensation != .none
+    try write.checkFormat(inputs, isUniform: search.isUniform, compensates: compensates)
     let secondMoments = try secondMomentsPass(inputs, pass, compensation, search, cluster)
     let comparison = try evaluation.map {
       try ComparedEvaluation($0, inputs, forward, cluster.options, console)
@@ -66,7 +67,7 @@ public struct PruneRun: Sendable {
     var identity = RunIdentity(inputs, pass)
     identity.add(search)
     identity.add(write, compensation)
-    let isSequential = try isSequential(compensation)
+    let isSequential = try isSequential(compensation, inputs.shape)
     identity.add("--sequential", "\(isSequential)")
     let place = RunWorkspace.Place.checkpoint(output)
     let finished = try FinishedRun.find(
@@ -178,10 +179,19 @@ public struct PruneRun: Sendable {
     output.appending("flap").appending("sequential")
   }
 
-  private func isSequential(_ compensation: CompensationMethod) throws -> Bool {
+  private func isSequential(_ compensation: CompensationMethod, _ shape: ModelShape) throws -> Bool
+  {
     guard compensation == .leastSquares else {
       guard sequential != true else {
         throw UsageError("--sequential goes with --compensation least-squares")
+      }
+      return false
+    }
+    guard shape.arithmetic.normPlacement == .before else {
+      guard sequential != true else {
+        throw UsageError(
+          "--sequential fits maps to what the stream lacks; models of this type normalize what maps "
+            + "give before it is added")
       }
       return false
     }
@@ -230,7 +240,7 @@ public struct PruneRun: Sendable {
     var documents = RunDocuments(
       inputs: inputs, plan: done.result.plan, metric: search.metric.rawValue,
       structure: search.search.structure.rawValue, ratioAsked: search.search.ratio,
-      compensation: compensation, isSequential: try isSequential(compensation),
+      compensation: compensation, isSequential: try isSequential(compensation, inputs.shape),
       statistics: done.statistics, baseModel: write.baseModel,
       ridges: (maps ?? []).compactMap(FittedRidge.init), sparing: search.search.sparing,
       evaluation: done.evaluation)

@@ -20,6 +20,11 @@ struct SecondMomentsPass {
     self.inputs = inputs
     self.pass = pass
     let leaves = pass.layout.leafCount
+    guard !inputs.shape.hasExperts else {
+      throw UsageError(
+        "second moments are of maps that all tokens go through, and this model has experts: leave out "
+          + "--second-moments, --method best and --compensation least-squares")
+    }
     guard leaves >= HeldOutLeaves.period else {
       throw UsageError(
         "least squares tries its ridge on every \(HeldOutLeaves.period)th leaf of "

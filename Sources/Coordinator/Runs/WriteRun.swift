@@ -49,6 +49,7 @@ public struct WriteRun: Sendable {
     let compensation = try inputs.compensation(
       compensationAsked, isUniform: planFile.isUniform, console.log)
     let compensates = compensation != .none
+    try write.checkFormat(inputs, isUniform: planFile.isUniform, compensates: compensates)
     let momentsPath = try checkedSecondMoments(inputs, statisticsFile, compensationAsked)
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)

@@ -18,7 +18,7 @@ package struct WorkCost {
 
   package init(_ shape: ModelShape) {
     self.shape = shape
-    layerParameters = shape.layers.indices.map { Double(shape.linearParameterCount(layer: $0)) }
+    layerParameters = shape.layers.indices.map { Double(shape.activeParameterCount(layer: $0)) }
   }
 
   package func seconds(_ work: Work) -> Double {
