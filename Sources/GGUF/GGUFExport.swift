@@ -7,7 +7,7 @@ public import SystemPackage
 ///
 /// Layers of equal sizes give the architecture `llama`, others `deci`, the one of llama.cpp with
 /// sizes per layer. Both add every bias that a pruned checkpoint has. Families that compute otherwise
-/// than LLaMA have an architecture of their own, with layers of one size (``Architecture``).
+/// than LLaMA have an architecture of their own, with layers of one size (`Architecture.swift`).
 public struct GGUFExport: Sendable {
   /// Of the matrices; vectors are F32.
   public let elementType: ElementType
