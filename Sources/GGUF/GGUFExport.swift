@@ -62,13 +62,18 @@ public struct GGUFExport: Sendable {
   ///
   /// - Parameters:
   ///   - isUniform: whether all layers are to have the same sizes.
+  ///   - keepsHeads: whether attention loses nothing.
   ///   - compensates: whether removed channels leave biases behind.
   public static func check(
-    pruning dense: ModelConfiguration, in directory: FilePath, isUniform: Bool, compensates: Bool
+    pruning dense: ModelConfiguration, in directory: FilePath, isUniform: Bool, keepsHeads: Bool,
+    compensates: Bool
   ) throws {
     let target = try Architecture(dense, directory)
     guard isUniform || target.takesUnequalLayers else {
       throw GGUFError.noTarget(directory: directory.string, reason: target.sizesReason)
+    }
+    guard keepsHeads || !target.keepsHeads else {
+      throw GGUFError.noTarget(directory: directory.string, reason: target.headsReason)
     }
     guard !compensates || target.takesBiases else {
       throw GGUFError.noTarget(directory: directory.string, reason: target.biasesReason)

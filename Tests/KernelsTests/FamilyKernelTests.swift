@@ -31,7 +31,8 @@ struct FamilyKernelTests {
     var infinite: [Float] = [-1e6, -60, 60, 1e6]
     Elementwise.geGLU(
       gateBlock: &infinite, gateStride: 4, up: [1, 1, 1, 1], upStride: 4, rows: 1, columns: 4)
-    #expect(infinite == [0, 0, 60, 1e6])
+    // exp ends at exp(88.3), and nothing becomes infinite or no number.
+    #expect(infinite.prefix(2).allSatisfy { abs($0) < 1e-30 } && infinite.suffix(2) == [60, 1e6])
   }
 
   @Test("a part of each head is turned as a head of that size, the rest stays")

@@ -45,7 +45,10 @@ public struct WriteRun: Sendable {
     let compensation = try inputs.compensation(
       compensationAsked, isUniform: planFile.isUniform, console.log)
     let compensates = compensation != .none
-    try write.checkFormat(inputs, isUniform: planFile.isUniform, compensates: compensates)
+    try write.checkFormat(
+      inputs, isUniform: planFile.isUniform,
+      keepsHeads: !planFile.plan.layers.contains { $0.keptGroups.contains(false) },
+      compensates: compensates)
     let momentsPath = try checkedSecondMoments(inputs, statisticsFile)
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)
