@@ -5,7 +5,7 @@ public import Checkpoint
 ///
 /// They are written for Llama. The families' classes have the same names but for the beginning and
 /// the same parts, so that for another one only its name is put in; what a family has besides is put
-/// in the place of Llama's (``RemoteCodeParts``).
+/// in the place of Llama's (`RemoteCodeParts.swift`).
 public enum RemoteCode {
   public static func files(for family: ModelFamily) -> [(name: String, bytes: [UInt8])] {
     [

@@ -10,6 +10,8 @@ struct Architecture {
   var takesUnequalLayers = false
   /// Whether there is a place for biases of all maps.
   var takesBiases = true
+  /// Whether it has as many channels of query heads as of the stream, so that no head may go.
+  var keepsHeads = false
   /// Whether channels 2j and 2j + 1 of a head are turned together (`LLAMA_ROPE_TYPE_NORM`).
   var turnsNeighbours = true
   /// Whether layers attend over windows.
@@ -49,10 +51,7 @@ extension Architecture {
     case .granite: self.init(granite: shape.arithmetic)
     case .smollm3: try self.init(smolLM3: shape)
     case .gemma3: try self.init(gemma3: shape)
-    case .olmo2, .olmo3:
-      throw NoArchitecture(
-        "llama.cpp's OLMo 2 has as many channels of heads as of the stream, which pruning does not "
-          + "leave")
+    case .olmo2, .olmo3: try self.init(olmo: shape)
     }
     try checkSizes(shape)
   }
@@ -110,20 +109,46 @@ extension Architecture {
     case .none, .linear: break
     default: throw NoArchitecture("llama.cpp scales a Gemma 3's rotation linearly only")
     }
+    guard shape.layers.contains(where: { $0.attentionWindow != nil }) else {
+      throw NoArchitecture("llama.cpp caps the logits of a Gemma 3 without windows")
+    }
+    entries =
+      try Architecture.windows(shape)
+      + [("rope.freq_base_swa", .float32(Float(shape.localRotaryEmbedding?.theta ?? 10000)))]
+  }
+
+  /// OLMo 2, and OLMo 3, which has windows.
+  private init(olmo shape: ModelShape) throws(NoArchitecture) {
+    self.init("olmo2")
+    takesBiases = false
+    turnsNeighbours = false
+    keepsHeads = true
+    guard !shape.tiesEmbeddings else {
+      throw NoArchitecture("llama.cpp's OLMo 2 has an output projection of its own")
+    }
+    guard
+      shape.layers.allSatisfy({ $0.headCount * shape.headDimension == shape.hiddenSize })
+    else { throw NoArchitecture(headsReason) }
+    guard shape.layers.contains(where: { $0.attentionWindow != nil }) else { return }
+    hasWindows = true
+    entries = try Architecture.windows(shape)
+  }
+
+  /// Windows of one size in all layers but every so many-th.
+  private static func windows(_ shape: ModelShape) throws(NoArchitecture)
+    -> [(key: String, value: MetadataValue)]
+  {
     let windows = shape.layers.map(\.attentionWindow)
     let period = (windows.firstIndex(of: nil) ?? windows.count) + 1
     let size = windows.compactMap { $0 }.first
-    guard let size,
-      windows == windows.indices.map({ $0 % period < period - 1 ? size : nil })
+    guard let size, windows == windows.indices.map({ $0 % period < period - 1 ? size : nil })
     else {
       throw NoArchitecture(
-        "llama.cpp wants windows in all layers of a Gemma 3 but every so many-th, and layer_types say "
-          + "otherwise")
+        "llama.cpp wants windows in all layers but every so many-th, and layer_types say otherwise")
     }
-    entries = [
+    return [
       ("attention.sliding_window", .uint32(UInt32(size))),
       ("attention.sliding_window_pattern", .uint32(UInt32(period))),
-      ("rope.freq_base_swa", .float32(Float(shape.localRotaryEmbedding?.theta ?? 10000))),
     ]
   }
 
@@ -138,6 +163,11 @@ extension Architecture {
   var sizesReason: String {
     "llama.cpp has layers of one size in its architecture \(name), and no other computes such a "
       + "model: prune with --uniform"
+  }
+
+  var headsReason: String {
+    "llama.cpp's OLMo 2 has as many channels of heads as of the stream: prune with --uniform and "
+      + "--attention-ratio 0"
   }
 
   var biasesReason: String {

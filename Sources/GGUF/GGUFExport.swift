@@ -5,10 +5,16 @@ public import SystemPackage
 
 /// A checkpoint, dense or pruned, as a GGUF file for llama.cpp, tokenizer included.
 ///
+<<<<<<< HEAD
 /// Layers of equal sizes give the architecture `llama`, also with Mixtral's experts, others `deci`, the
 /// one of llama.cpp with sizes per layer. Both add every bias that a pruned checkpoint has. Families that
 /// compute otherwise than LLaMA have an architecture of their own, with layers of one size
 /// (``Architecture``).
+=======
+/// Layers of equal sizes give the architecture `llama`, others `deci`, the one of llama.cpp with
+/// sizes per layer. Both add every bias that a pruned checkpoint has. Families that compute otherwise
+/// than LLaMA have an architecture of their own, with layers of one size (`Architecture.swift`).
+>>>>>>> 045b81c1d5e285482ccee4eb478b11536e765ba6
 public struct GGUFExport: Sendable {
   /// Of the matrices; vectors are F32.
   public let elementType: ElementType
@@ -65,13 +71,18 @@ public struct GGUFExport: Sendable {
   ///
   /// - Parameters:
   ///   - isUniform: whether all layers are to have the same sizes.
+  ///   - keepsHeads: whether attention loses nothing.
   ///   - compensates: whether removed channels leave biases behind.
   public static func check(
-    pruning dense: ModelConfiguration, in directory: FilePath, isUniform: Bool, compensates: Bool
+    pruning dense: ModelConfiguration, in directory: FilePath, isUniform: Bool, keepsHeads: Bool,
+    compensates: Bool
   ) throws {
     let target = try Architecture(dense, directory)
     guard isUniform || target.takesUnequalLayers else {
       throw GGUFError.noTarget(directory: directory.string, reason: target.sizesReason)
+    }
+    guard keepsHeads || !target.keepsHeads else {
+      throw GGUFError.noTarget(directory: directory.string, reason: target.headsReason)
     }
     guard !compensates || target.takesBiases else {
       throw GGUFError.noTarget(directory: directory.string, reason: target.biasesReason)

@@ -4,7 +4,8 @@ public import Kernels
 
 /// The forward pass of LLaMA and the families that share its layers, dense or pruned
 /// (arXiv 2302.13971; names and details as in transformers' `modeling_llama.py`). What tells the
-/// families apart is in the shape: biases, norms of heads (Qwen3), windows of attention (Mistral).
+/// families apart is in the shape: biases, norms of heads (Qwen3), windows of attention (Mistral),
+/// by what layers are turned (SmolLM3, Gemma 3), and `Arithmetic`.
 ///
 /// Samples go through the model layer by layer, a whole micro-batch of leaves at a time, so that a
 /// model larger than memory is read from disk once per micro-batch, and each layer's weights are

@@ -98,7 +98,15 @@ FAMILIES = {
              rope_local_base_freq=50.0, rope_scaling=dict(rope_type="linear", factor=4.0)),
         "llama2.json",
     ),
+    "olmo2": (dict(family="olmo2", num_attention_heads=4, num_key_value_heads=2), "llama2.json"),
+    "olmo3": (
+        dict(family="olmo3", num_attention_heads=4, num_key_value_heads=4, num_hidden_layers=5, sliding_window=9,
+             rope_theta=500000.0,
+             rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)),
+        "llama3.json",
+    ),
 }  # fmt: skip
+<<<<<<< HEAD
 FAMILIES["qwen3"] = (
     dict(family="qwen3", num_attention_heads=4, num_key_value_heads=2, head_dim=16), "qwen2.json")
 MIXTURES = {
@@ -114,6 +122,8 @@ MIXTURES = {
     ),
 }  # fmt: skip
 FAMILIES["olmo2"] = (dict(family="olmo2", num_attention_heads=4, num_key_value_heads=2), "llama2.json")
+=======
+>>>>>>> 045b81c1d5e285482ccee4eb478b11536e765ba6
 # Rows of the embedding: more than the tokenizers have tokens.
 VOCABULARY_SIZE = 2432
 

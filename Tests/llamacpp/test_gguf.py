@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
-from conftest import MIXTURES, ROOT, TOKENIZERS, call, greedy, llama_cpp, load, make_dense, prune, run
+from conftest import FAMILIES, MIXTURES, ROOT, TOKENIZERS, call, greedy, llama_cpp, load, make_dense, prune, run
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
@@ -57,15 +57,17 @@ def test_greedy_tokens_are_those_of_transformers(kind, dense, pruned, tmp_path):
         assert model.greedy(prompt, 64) == expected
 
 
-@pytest.mark.parametrize("family", ["gemma3", "granite", "phi3", "qwen3", "smollm3"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_other_families(family, tmp_path):
     """Dense and pruned to layers of one size; of Phi-3 also to any."""
     folder = make_dense(tmp_path / family, family)
     options = [] if family == "phi3" else ["--uniform"]
     if family in ("qwen3", "smollm3"):
         options += ["--compensation", "none"]
+    if family.startswith("olmo"):
+        options += ["--attention-ratio", 0]
     prune(folder, tmp_path / "pruned", 0.3, *options, "--format", "gguf")
-    architecture = {"phi3": "llama", "gemma3": "gemma3"}.get(family, family)
+    architecture = {"phi3": "llama", "olmo3": "olmo2"}.get(family, family)
     for model in (folder, tmp_path / "pruned"):
         path = tmp_path / f"{model.name}.gguf"
         result = run("export", "--model", model, "--output", path)
@@ -384,7 +386,7 @@ def model(tmp_path):
         ("gemma3", {"query_pre_attn_scalar": 20}, [], ["query_pre_attn_scalar"]),
         ("gemma3", {"layer_types": ["full_attention"] * 2 + ["sliding_attention"] * 3}, [], ["layer_types"]),
         ("phi3", {"rope_scaling": None, "partial_rotary_factor": 0.5}, [], ["partial_rotary_factor"]),
-        ("olmo2", {}, ["--uniform"], ["OLMo 2"]),
+        ("olmo2", {}, ["--uniform"], ["OLMo 2", "--attention-ratio 0"]),
     ],
 )  # fmt: skip
 def test_what_an_architecture_has_no_room_for_is_refused_before_work(family, changes, options, saying, tmp_path):

@@ -208,7 +208,8 @@ SUPPORTED = {(field, index) for field in SIZES for index in range(len(SIZES[fiel
 # Families whose classes do not take all of these, or take them differently in 4.57 and 5.
 REFUSED = {
     "phi3": {"rope_scaling", "rope_parameters"},
-    "gemma3_text": {"rope_parameters", "sliding_window", ("rope_scaling", 3), ("rope_scaling", 20)},
+    "smollm3": {("rope_scaling", 9)},
+    "gemma3_text": {"rope_parameters", "sliding_window", *(("rope_scaling", index) for index in (3, 9, 20))},
     "granite": {("rope_scaling", 3)},
     "olmo2": {"rope_scaling", "rope_parameters"},
     "olmo3": {"rope_scaling", "rope_parameters", "rope_theta", "sliding_window"},

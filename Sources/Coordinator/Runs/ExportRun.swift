@@ -99,11 +99,12 @@ extension WriteOptions {
   }
 
   /// Refuses what would be left of a model and no GGUF file can hold.
-  func checkFormat(_ inputs: RunInputs, isUniform: Bool, compensates: Bool) throws {
+  func checkFormat(_ inputs: RunInputs, isUniform: Bool, keepsHeads: Bool, compensates: Bool) throws
+  {
     guard format == .gguf else { return }
     try GGUFExport.check(
       pruning: inputs.checkpoint.configuration, in: inputs.checkpoint.directory,
-      isUniform: isUniform, compensates: compensates)
+      isUniform: isUniform, keepsHeads: keepsHeads, compensates: compensates)
   }
 
   /// Adds the GGUF file to a pruned checkpoint where it was asked for, or was there.

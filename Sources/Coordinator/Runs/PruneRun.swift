@@ -58,7 +58,9 @@ public struct PruneRun: Sendable {
       search.takesCompensation ? compensationAsked : .none, isUniform: search.isUniform,
       console.log)
     let compensates = compensation != .none
-    try write.checkFormat(inputs, isUniform: search.isUniform, compensates: compensates)
+    try write.checkFormat(
+      inputs, isUniform: search.isUniform,
+      keepsHeads: search.search.sparing.ratio(of: .attentionOutput) == 0, compensates: compensates)
     let secondMoments = try secondMomentsPass(inputs, pass, compensation, search, cluster)
     let comparison = try evaluation.map {
       try ComparedEvaluation($0, inputs, forward, cluster.options, console)
