@@ -5,16 +5,10 @@ public import SystemPackage
 
 /// A checkpoint, dense or pruned, as a GGUF file for llama.cpp, tokenizer included.
 ///
-<<<<<<< HEAD
 /// Layers of equal sizes give the architecture `llama`, also with Mixtral's experts, others `deci`, the
 /// one of llama.cpp with sizes per layer. Both add every bias that a pruned checkpoint has. Families that
 /// compute otherwise than LLaMA have an architecture of their own, with layers of one size
-/// (``Architecture``).
-=======
-/// Layers of equal sizes give the architecture `llama`, others `deci`, the one of llama.cpp with
-/// sizes per layer. Both add every bias that a pruned checkpoint has. Families that compute otherwise
-/// than LLaMA have an architecture of their own, with layers of one size (`Architecture.swift`).
->>>>>>> 045b81c1d5e285482ccee4eb478b11536e765ba6
+/// (`Architecture.swift`).
 public struct GGUFExport: Sendable {
   /// Of the matrices; vectors are F32.
   public let elementType: ElementType

@@ -106,7 +106,6 @@ FAMILIES = {
         "llama3.json",
     ),
 }  # fmt: skip
-<<<<<<< HEAD
 FAMILIES["qwen3"] = (
     dict(family="qwen3", num_attention_heads=4, num_key_value_heads=2, head_dim=16), "qwen2.json")
 MIXTURES = {
@@ -121,9 +120,6 @@ MIXTURES = {
         "llama2.json",
     ),
 }  # fmt: skip
-FAMILIES["olmo2"] = (dict(family="olmo2", num_attention_heads=4, num_key_value_heads=2), "llama2.json")
-=======
->>>>>>> 045b81c1d5e285482ccee4eb478b11536e765ba6
 # Rows of the embedding: more than the tokenizers have tokens.
 VOCABULARY_SIZE = 2432
 

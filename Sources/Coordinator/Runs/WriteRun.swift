@@ -49,16 +49,11 @@ public struct WriteRun: Sendable {
     let compensation = try inputs.compensation(
       compensationAsked, isUniform: planFile.isUniform, console.log)
     let compensates = compensation != .none
-<<<<<<< HEAD
-    try write.checkFormat(inputs, isUniform: planFile.isUniform, compensates: compensates)
-    let momentsPath = try checkedSecondMoments(inputs, statisticsFile, compensationAsked)
-=======
     try write.checkFormat(
       inputs, isUniform: planFile.isUniform,
       keepsHeads: !planFile.plan.layers.contains { $0.keptGroups.contains(false) },
       compensates: compensates)
-    let momentsPath = try checkedSecondMoments(inputs, statisticsFile)
->>>>>>> 045b81c1d5e285482ccee4eb478b11536e765ba6
+    let momentsPath = try checkedSecondMoments(inputs, statisticsFile, compensationAsked)
     let cluster = try ClusterPlan(cluster)
     var identity = RunIdentity(inputs, nil)
     identity.add("plan digest", try SmallFile.digest(plan).hexadecimal)
