@@ -59,7 +59,8 @@ public enum PrunedConfiguration {
       let layer = pruned.layers.first
     else { preconditionFailure("the configuration was read before") }
     for key in [
-      "auto_map", "flap_bias", "flap_replaced_experts", "per_layer_config", "allow_global_per_layer_attribute_access",
+      "auto_map", "flap_bias", "flap_replaced_experts", "per_layer_config",
+      "allow_global_per_layer_attribute_access",
     ] { fields[key] = nil }
     fields["model_type"] = .text(target.modelType)
     fields["architectures"] = .list([.text(target.architecture)])

@@ -52,6 +52,9 @@ extension WritePlan {
   public init(bytes: [UInt8], shape: ModelShape) throws(WireError) {
     var reader = PlanReader(bytes)
     let mark = try reader.mark()
+    guard shape.hasExperts || !mark.hasExpertMeans else {
+      throw .invalid(field: "mark of baselines", reason: "\(mark.number)")
+    }
     self.init(
       plan: PruningPlan(layers: []), baselines: mark.hasBaselines ? [] : nil,
       expertMeans: mark.hasExpertMeans ? [] : nil)

@@ -148,7 +148,9 @@ struct MixtureRunTests {
     #expect(
       candidates[0]["perplexity"] as? Double
         == (try #require(alone.json["perplexity"] as? Double)))
-    let lacking = try Programs.coordinator(["write", "--model", model, "--plan", plan, "--output", folder.path("none")])
+    let lacking = try Programs.coordinator([
+      "write", "--model", model, "--plan", plan, "--output", folder.path("none"),
+    ])
     #expect(lacking.exitCode != 0 && lacking.standardError.contains("needs --statistics"))
   }
 

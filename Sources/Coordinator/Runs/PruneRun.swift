@@ -270,11 +270,11 @@ public struct PruneRun: Sendable {
     RunInputs, SampledPass?, SearchOptions
   ) {
     let inputs = try RunInputs(model: model, console.log)
-    try write.checkFormat(model: model)
     let search = try search.fitting(
       modelType: inputs.checkpoint.configuration.modelType, inputs.shape)
     try search.check(inputs.shape)
     try write.check(replacingExperts: search.replacesExperts)
+    try write.checkFormat(model: model)
     guard search.readsData else {
       guard compensationAsked != .leastSquares else {
         throw UsageError(

@@ -36,11 +36,11 @@ public struct WriteRun: Sendable {
 
   public func run(_ console: Console) throws {
     let inputs = try RunInputs(model: model, console.log)
-    try write.checkFormat(model: model)
     let planFile = try PlanFile(path: plan)
     try inputs.check(planFile.modelDigest, of: plan)
     let replaces = planFile.plan.replacesExperts
     try write.check(replacingExperts: replaces)
+    try write.checkFormat(model: model)
     let compensationAsked = compensationAsked(planFile)
     let readsStatistics = compensationAsked != .none || replaces
     let statisticsFile = try inputs.openStatistics(

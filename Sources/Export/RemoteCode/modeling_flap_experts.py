@@ -76,14 +76,15 @@ class FlapLlamaDecoderLayer(LlamaDecoderLayer):
         super().__init__(config.layer(layer_idx), layer_idx)
         # The choice of attention kernel is read from the model's own configuration later.
         self.self_attn.config = config
-        for name in ("mlp", "block_sparse_moe"):
-            if isinstance(self._modules.get(name), LlamaSparseMoeBlock):
-                block = FlapLlamaSparseMoeBlock(config, config.replaced_experts(layer_idx))
-                # transformers 5 calls a block by another name than checkpoints do.
-                del self._modules[name]
-                self.add_module(BLOCK, block)
-                if name != BLOCK:
-                    self.__dict__[name] = block
+        # transformers 5 may call a block by another name than checkpoints do.
+        used = "mlp" if "mlp" in self._modules else "block_sparse_moe"
+        if isinstance(self._modules[used], LlamaSparseMoeBlock):
+            block = FlapLlamaSparseMoeBlock(config, config.replaced_experts(layer_idx))
+            del self._modules[used]
+            self.add_module(BLOCK, block)
+            if used != BLOCK:
+                # Not a module of that name, too.
+                self.__dict__[used] = block
 
 
 class FlapLlamaModel(LlamaModel):
