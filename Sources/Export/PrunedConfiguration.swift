@@ -29,6 +29,8 @@ public enum PrunedConfiguration {
     }
     // `attention_bias` and `mlp_bias` stay what they are: they speak of q, k, v, gate and up too.
     fields["flap_bias"] = .flag(compensating || fields["flap_bias"] == .flag(true))
+    // transformers 5 saves a count under a name that 4.57 does not read.
+    pruned.layers.first { $0.experts != nil }?.addExperts(to: &fields)
     let layers = perLayer(pruned, global: fields)
     // An empty one says nothing.
     fields["per_layer_config"] = layers.isEmpty && shape.hasExperts ? nil : .object(layers)

@@ -2,6 +2,7 @@
 """Configuration of a Llama whose layers were pruned to unequal sizes (FLAP, arXiv 2312.11983)."""
 
 import copy
+import inspect
 
 from transformers import LlamaConfig
 
@@ -21,13 +22,16 @@ class FlapLlamaConfig(LlamaConfig):
 
     @classmethod
     def from_dict(cls, config_dict, **kwargs):
-        """transformers 5 saves `rope_parameters` alone, of which 4.57 knows nothing."""
+        """transformers 5 saves `rope_parameters` and `num_local_experts` alone, of which 4.57 knows nothing."""
         rope = config_dict.get("rope_parameters")
         if rope and "rope_theta" not in config_dict and not config_dict.get("rope_scaling"):
             scaling = {name: value for name, value in rope.items() if name != "rope_theta"}
             scaled = scaling.get("rope_type", "default") != "default"
             config_dict = config_dict | {"rope_theta": rope.get("rope_theta", 10000.0)}
             config_dict["rope_scaling"] = scaling if scaled else None
+        experts = config_dict.get("num_local_experts")
+        if experts and "num_experts" in inspect.signature(LlamaConfig.__init__).parameters:
+            config_dict = {"num_experts": experts} | config_dict
         return super().from_dict(config_dict, **kwargs)
 
     def layer(self, index):
