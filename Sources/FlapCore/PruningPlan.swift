@@ -139,7 +139,10 @@ extension LayerShape {
   public mutating func keep(_ kept: PruningPlan.Layer) {
     headCount = kept.keptGroupCount * headsPerGroup
     keyValueHeadCount = kept.keptGroupCount
-    guard var left = experts else { return intermediateSize = kept.keptNeuronCount }
+    guard var left = experts else {
+      intermediateSize = kept.keptNeuronCount
+      return
+    }
     if kept.replacesExperts {
       left.replaced = kept.removedExperts
     } else {

@@ -43,7 +43,8 @@ struct Prune: ParsableCommand {
     let run = PruneRun(
       model: try model.folder, calibration: calibration, evaluation: eval, tasks: tasks,
       output: output,
-      search: try search.options(ratio.map { [$0] }), write: write, forward: forward, cluster: cluster,
+      search: try search.options(ratio.map { [$0] }), write: write, forward: forward,
+      cluster: cluster,
       sequential: sequential, command: CommandLine.arguments)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }

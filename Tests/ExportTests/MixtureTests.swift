@@ -75,7 +75,8 @@ struct MixtureTests {
     let (output, checkpoint) = try write(dense.checkpoint)
     defer { withExtendedLifetime(output) {} }
     #expect(checkpoint.configuration.modelType == "qwen3_moe")
-    #expect(checkpoint.configuration.shape == plan.prunedShape(of: dense.shape, compensating: false))
+    #expect(
+      checkpoint.configuration.shape == plan.prunedShape(of: dense.shape, compensating: false))
     #expect(checkpoint.tensorNames == checkpoint.configuration.shape.tensors.map(\.name).sorted())
     for (new, old) in [(0, 1), (1, 2), (2, 4), (3, 5)] {
       for map in ["gate_proj", "up_proj", "down_proj"] {
@@ -106,7 +107,8 @@ struct MixtureTests {
             with: """
               "router_jitter_noise": 0.0, "initializer_range": 1.0, "router_aux_loss_coef": 0.001,
               "attention_dropout": 0.0, "norm_topk_prob"
-              """).utf8), path: "")
+              """
+          ).utf8), path: "")
     let json = try PrunedConfiguration.transformersJSON(
       dense: configuration, plan: plan, compensating: false)
     let lines = String(decoding: json, as: UTF8.self).split(separator: "\n")

@@ -27,7 +27,8 @@ struct RoutingTests {
     #expect(rowCount > 300)
   }
 
-  private func largest(_ count: Int, of gates: [Float], normalizes: Bool = false) -> [ExpertChoice] {
+  private func largest(_ count: Int, of gates: [Float], normalizes: Bool = false) -> [ExpertChoice]
+  {
     var gates = gates
     return gates.withUnsafeMutableBufferPointer {
       ExpertChoice.largest(count, of: $0, normalizes: normalizes)

@@ -198,7 +198,8 @@ public struct SearchOptions: Sendable {
 
   private mutating func chooseExperts(of shape: ModelShape) throws {
     func refuse(_ option: String) -> UsageError {
-      UsageError("a model with experts loses experts, which \(option) does not choose: leave it out")
+      UsageError(
+        "a model with experts loses experts, which \(option) does not choose: leave it out")
     }
     guard !hasMetric || metric.isOfExperts else {
       throw UsageError(
