@@ -114,6 +114,10 @@ public struct ModelConfiguration: Sendable {
       let own = perLayer[index]
       let ownSize = try own?.sizeIfPresent("intermediate_size")
       let size = experts[index]?.intermediateSize ?? ownSize ?? intermediate
+      if let own, let ownSize, ownSize != size {
+        throw own.error(
+          "intermediate_size", "is \(ownSize), where experts of \(size) are in place of the MLP")
+      }
       let layer = LayerShape(
         headCount: try own?.sizeIfPresent("num_attention_heads") ?? heads,
         keyValueHeadCount: try own?.sizeIfPresent("num_key_value_heads") ?? keyValueHeads,

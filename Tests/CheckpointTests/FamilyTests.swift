@@ -94,6 +94,11 @@ struct FamilyTests {
       headCount: 32, keyValueHeadCount: 8, intermediateSize: 14336,
       experts: ExpertsShape(count: 8, countPerToken: 2, names: .mixtral))
     #expect(shape.layers == [layer, layer])
+    // What its class has where the file says nothing.
+    let bare = try parse(
+      PublishedConfiguration.mixtral.replacing("\"rope_theta\": 1000000.0,", with: "")
+        .replacing("\"rms_norm_eps\": 1e-05, ", with: ""))
+    #expect(bare.shape == shape)
   }
 
   @Test(

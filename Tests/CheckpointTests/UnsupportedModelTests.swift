@@ -43,6 +43,11 @@ struct UnsupportedModelTests {
       "scales sliding_attention"
     ),
     (.granite, "\"residual_multiplier\": 0", "is not positive"),
+    (
+      .mixtral, "\"per_layer_config\": {\"1\": {\"intermediate_size\": 8}}",
+      "where experts of 14336 are in place of the MLP"
+    ),
+    (.qwen3Moe, "\"num_local_experts\": 8", "is 8, where num_experts is 128"),
     (.granite, "\"logits_scaling\": \"x\"", "is not a number"),
     (.smollm3, "\"no_rope_layers\": [1, 0]", "names 2 layers, where num_hidden_layers is 4"),
     (.smollm3, "\"no_rope_layers\": [1, 0, 1, 0.5]", "is not a list of whole numbers"),

@@ -13,13 +13,16 @@ import torch
 from conftest import COORDINATOR, VARIANTS, load, make_dense, perplexity
 from transformers import AutoConfig
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "phi3", "smollm3", "gemma3_text", "granite", "olmo2", "olmo3")
+FAMILIES = ("llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "phi3", "smollm3", "gemma3_text", "granite",
+            "olmo2", "olmo3")  # fmt: skip
 BASE = dict(num_attention_heads=4, num_key_value_heads=2)
 # Heads of 12 channels, as hidden ÷ heads is in the other families; said of Mistral, because 4.57 does
 # not work that out where RoPE is scaled by yarn or longrope.
 OWN = {
     "mistral": dict(head_dim=12),
     "qwen3": dict(head_dim=12),
+    "mixtral": dict(head_dim=12, num_local_experts=6, rope_theta=10000.0),
+    "qwen3_moe": dict(head_dim=12, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=40),
     "gemma3_text": dict(head_dim=12, sliding_window_pattern=2),
     "olmo3": dict(rope_theta=500000.0, sliding_window=9),
 }
@@ -65,6 +68,7 @@ HARMLESS = {
     "num_return_sequences": 2,
     "output_attentions": False,
     "output_hidden_states": True,
+    "output_router_logits": True,
     "output_scores": True,
     "pad_token_id": 3,
     "prefix": "some",
@@ -76,6 +80,8 @@ HARMLESS = {
     # Without it the logits come otherwise, not others.
     "return_dict": True,
     "return_dict_in_generate": True,
+    "router_aux_loss_coef": 0.5,
+    "router_jitter_noise": 0.5,
     "sep_token_id": 3,
     "suppress_tokens": [3],
     "task_specific_params": {"some": {"prefix": "x"}},
@@ -95,13 +101,18 @@ HARMLESS = {
 # Values that make other weights, too: the model is made with them.
 SIZES = {
     "attention_bias": [True],
+    "decoder_sparse_step": [2],
     "head_dim": [8],
     "hidden_size": [64],
     "intermediate_size": [80],
     "mlp_bias": [True],
+    "mlp_only_layers": [[1], None],
+    "moe_intermediate_size": [24],
     "num_attention_heads": [2],
+    "num_experts": [4],
     "num_hidden_layers": [2],
     "num_key_value_heads": [1, 4, None],
+    "num_local_experts": [4],
     "tie_word_embeddings": [True],
     "vocab_size": [200],
 }
@@ -135,6 +146,8 @@ VALUES = {
     "no_rope_layer_interval": [2, (2, dict(no_rope_layers=None, layer_types=None))],
     "no_rope_layers": [[1, 0, 1], [0, 1], [1, 1, 1], (None, dict(no_rope_layer_interval=2))],
     "no_such_field": [3],
+    "norm_topk_prob": [True, False],
+    "num_experts_per_tok": [1, 3, 6, 7],
     "original_max_position_embeddings": [8, (8, dict(rope_scaling=LLAMA3))],
     "partial_rotary_factor": [0.5, 1.0],
     "per_layer_config": [{"1": {"rms_norm_eps": 0.5}}, {"1": {}}, {"9": {"num_attention_heads": 2}}],
@@ -207,6 +220,7 @@ SUPPORTED = {(field, index) for field in SIZES for index in range(len(SIZES[fiel
 
 # Families whose classes do not take all of these, or take them differently in 4.57 and 5.
 REFUSED = {
+    "mixtral": {("rope_scaling", 9)},
     "phi3": {"rope_scaling", "rope_parameters"},
     "smollm3": {("rope_scaling", 9)},
     "gemma3_text": {"rope_parameters", "sliding_window", *(("rope_scaling", index) for index in (3, 9, 20))},

@@ -4,6 +4,8 @@ internal import FlapCore
 enum MixtralFamily: FamilyDefinition {
   static let className = "Mixtral"
   static let defaultKeyValueHeadCount: Int? = 8
+  static let normEpsilon = 1e-5
+  static let rotaryRules = RotaryRules(theta: 1_000_000)
   static let ownFields: Set<String> = [
     "sliding_window", "num_local_experts", "num_experts_per_tok",
   ]
