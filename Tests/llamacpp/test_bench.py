@@ -84,15 +84,16 @@ def test_nothing_installed(models, tmp_path):
 
 
 def test_a_model_that_llama_cpp_does_not_take(tmp_path, llama_bench):
-    """Qwen3 has no architecture with sizes per layer there; transformers runs it all the same."""
+    """Gates that are not divided by their sum have no architecture there; transformers runs them all the same."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.for_model("qwen3", vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=1,
-                                  num_attention_heads=2, num_key_value_heads=1, head_dim=16)  # fmt: skip
+    config = AutoConfig.for_model("qwen3_moe", vocab_size=64, hidden_size=32, num_hidden_layers=1, num_experts=4,
+                                  moe_intermediate_size=48, num_attention_heads=2, num_key_value_heads=1,
+                                  head_dim=16, num_experts_per_tok=2, norm_topk_prob=False)  # fmt: skip
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "qwen3")
     result, _ = bench("--model", tmp_path / "qwen3", "--llama-bench", llama_bench, "--python", sys.executable)
     assert [e["name"] for e in result["engines"]] == ["transformers"]
-    assert "norms queries and keys" in result["not_measured"][0]
+    assert "norm_topk_prob is false" in result["not_measured"][0]
     assert not (tmp_path / "qwen3/flap").exists()
 
 
