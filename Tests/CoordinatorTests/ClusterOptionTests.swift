@@ -65,7 +65,7 @@ struct ClusterOptionTests {
       "--launcher", "none", "--connect-file", ticket, "--metrics", "127.0.0.1:39464",
     ]
     _ = try Programs.coordinator(
-      command(folder.path("first")) + arguments + ["--join-timeout", "20"]
+      command(folder.path("first")) + arguments + ["--join-timeout", "600"]
     ) { process in
       while process.isRunning, !FileManager.default.fileExists(atPath: ticket) { usleep(1000) }
       usleep(300_000)

@@ -93,6 +93,9 @@ struct SearchSummary: Encodable {
     if unitsKeptByMinimum > 0 {
       return " (\(unitsKeptByMinimum) units stay because every layer keeps a group and a neuron)"
     }
+    if structure == Structure.experts.rawValue {
+      return " (experts go whole, the same number in every layer that has some)"
+    }
     guard structure == Structure.uniform.rawValue, let groups = denseGroups.min() else {
       return nil
     }
