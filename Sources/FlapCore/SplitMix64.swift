@@ -1,6 +1,6 @@
 /// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same numbers for ever, which the
 /// generators of the standard library do not promise.
-public struct SplitMix64 {
+public struct SplitMix64: RandomNumberGenerator {
   private var state: UInt64
 
   public init(seed: UInt64) { state = seed }

@@ -73,27 +73,14 @@ struct ReportFactory {
   }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): millions of numbers in milliseconds, the same ones
-/// in every run.
-private struct SplitMix64: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
-  mutating func moments(_ count: Int, tokens: Int) -> ChannelMoments {
+/// Millions of numbers in milliseconds, the same ones in every run.
+extension SplitMix64 {
+  fileprivate mutating func moments(_ count: Int, tokens: Int) -> ChannelMoments {
     ChannelMoments(
       count: tokens, mean: values(count, in: -1...1), m2: values(count, in: 0...Double(tokens)))
   }
 
-  mutating func norms(_ count: Int) -> WeightNorms {
+  fileprivate mutating func norms(_ count: Int) -> WeightNorms {
     WeightNorms(squareSum: values(count, in: 0...1), absoluteMean: values(count, in: 0...1))
   }
 

@@ -40,8 +40,6 @@ public enum StatisticSource: Hashable, Sendable {
   /// The same with one channel for each number that an expert gives, expert by expert; too many to be
   /// measured unless they are asked for.
   case expertOutputs
-  /// The same with one channel for each neuron of each expert.
-  case expertNeurons
   /// The map that a tap feeds: its weight and its input's second moments, and what the model loses
   /// when it alone is pruned. One for each tap.
   case maps
@@ -52,14 +50,6 @@ public enum StatisticSource: Hashable, Sendable {
 }
 
 extension StatisticSource {
-  /// Whether it is of a tap and of samples.
-  public var isOfTaps: Bool {
-    switch self {
-    case .taps, .experts, .expertOutputs, .expertNeurons: true
-    case .maps, .predictions, .weights: false
-    }
-  }
-
   /// Channels that a statistic has; 0 for one of the whole model.
   func channelCount(at place: TapPlace?, in shape: ModelShape) -> Int {
     guard let place else { return 0 }
@@ -68,7 +58,6 @@ extension StatisticSource {
     case .taps where experts != nil: return 0
     case .experts: return experts?.count ?? 0
     case .expertOutputs: return (experts?.count ?? 0) * shape.hiddenSize
-    case .expertNeurons where experts == nil: return 0
     default: return shape.channelCount(layer: place.layer, tap: place.tap)
     }
   }

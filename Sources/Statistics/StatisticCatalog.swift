@@ -59,7 +59,7 @@ public struct StatisticCatalog: Sendable {
     var ofModel: [StatisticKind] = []
     for kind in kinds {
       switch try type(named: kind).source {
-      case .taps, .experts, .expertOutputs, .expertNeurons: ofTaps.append(kind)
+      case .taps, .experts, .expertOutputs: ofTaps.append(kind)
       case .predictions: ofModel.append(kind)
       case .weights, .maps: throw .unknownKind(kind)
       }

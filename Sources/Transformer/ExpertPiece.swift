@@ -21,11 +21,6 @@ public struct ExpertPiece {
   /// Outputs of one piece of an expert's output; they decide in which order squares are summed.
   static let outputsPerStrip = 128
 
-  /// What the token's output is multiplied by.
-  ///
-  /// - Parameter visit: one of ``visits``.
-  public func gate(_ visit: Int) -> Float { routing.visits[expert][visit].gate }
-
   /// The row of the token in the leaf's matrices (``TapPassage/sample(ofRow:)``).
   public func row(ofVisit visit: Int) -> Int { routing.visits[expert][visit].row }
 
@@ -39,7 +34,6 @@ public struct ExpertPiece {
 /// A leaf that went through the experts of a layer.
 public struct ExpertPassage: Sendable {
   public let routing: Routing
-  public let neuronsPerExpert: Int
   /// Channels of what an expert gives.
   public let outputs: Int
 
@@ -58,6 +52,5 @@ public struct ExpertLimits: Hashable, Sendable {
   /// Strips of an expert's outputs.
   public let stripCount: Int
   /// Of all experts of a layer together.
-  public let neurons: Int
   public let outputs: Int
 }

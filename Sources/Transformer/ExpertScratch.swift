@@ -30,7 +30,6 @@ struct ExpertScratchPlan: Hashable, Sendable {
     let strips = shape.hiddenSize + ExpertPiece.outputsPerStrip - 1
     limits = ExpertLimits(
       rows: rows + 15, stripCount: strips / ExpertPiece.outputsPerStrip,
-      neurons: layers.reduce(0) { max($0, $1.0.neuronCount) },
       outputs: expertCount * shape.hiddenSize)
   }
 

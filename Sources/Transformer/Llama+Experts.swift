@@ -179,7 +179,6 @@ extension Llama {
     passage(
       pass, .mlpDown, RowTiles(compute, channels: 0, at: neurons.bytes),
       segmentCounts: [pass.layout.tokenCount],
-      experts: ExpertPassage(
-        routing: routing, neuronsPerExpert: neurons.channels, outputs: shape.hiddenSize))
+      experts: ExpertPassage(routing: routing, outputs: shape.hiddenSize))
   }
 }

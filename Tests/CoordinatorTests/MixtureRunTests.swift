@@ -161,6 +161,8 @@ struct MixtureRunTests {
       (["--structure", "UL-UM"], "loses experts"), (["--method", "best"], "loses experts"),
       (["--replace-experts", "--uniform"], "leave out it or --uniform"),
       (["--replace-experts", "--format", "gguf"], "--format gguf has no place"),
+      (["--published-cut"], "loses experts"),
+      (["--experts-seed", "3"], "goes with --metric random"),
       (["--exclude-layers", "0"], "loses experts"), (["--round-to", "8"], "loses experts"),
     ] {
       let outcome = try Programs.coordinator(run(folder.path("none")) + arguments)

@@ -210,10 +210,14 @@ public struct SearchOptions: Sendable {
       throw refuse("--structure \(search.structure.rawValue)")
     }
     guard method == .flap else { throw refuse("--method \(method.rawValue)") }
+    guard search.cut == .fitted else { throw refuse("--published-cut") }
     if let (name, _) = sparingOptions.first { throw refuse(name) }
     guard rounding == 1 && ranks == 1 else { throw refuse("--round-to or --tensor-parallel") }
     metric = hasMetric ? metric : .expertActivation
     search.structure = .experts
+    guard experts.seed == 0 || metric == .random else {
+      throw UsageError("--experts-seed goes with --metric random")
+    }
     let choice = ExpertSearch(
       metric: metric, seed: experts.seed, share: experts.share, replaces: experts.replaces)
     search.experts = choice
