@@ -65,14 +65,16 @@ extension PrunedCheckpoint {
         }
         try writeColumns(columns, of: view.rows(run), to: &sink, onStep)
       }
-    case .fed(let layer, let tap, let columns):
-      let view = try denseTensor(tensor.name)
-      guard let fit = try fits?.fit(layer: layer, tap) else {
+    case .fed(let layer, let tap, let expert, let columns):
+      let view = try denseTensor(source)
+      guard let fit = try fits?.fit(layer: layer, tap, expert: expert) else {
         return try writeColumns(columns, of: view, to: &sink, onStep)
       }
       try sink.append(fit.weight.bytes, onStep)
-    case .bias(let layer, let tap):
-      try storedBias(layer: layer, tap).bytes.withUnsafeBytes { try sink.append($0, onStep) }
+    case .bias(let layer, let tap, let expert):
+      try storedBias(layer: layer, tap, expert).bytes.withUnsafeBytes {
+        try sink.append($0, onStep)
+      }
     case .mean(let layer, let place):
       try tensor.elementType.encode(expertMeans[layer][place]).withUnsafeBytes {
         try sink.append($0, onStep)
@@ -116,12 +118,13 @@ extension PrunedCheckpoint {
 
 /// Biases, also for who runs the pruned model without writing it.
 extension PrunedCheckpoint {
-  /// The bias of the map that a tap feeds as a shard holds it, f32 [hidden]; nil where there is
-  /// none.
-  public func biasValues(layer: Int, _ tap: Tap) throws -> [Float]? {
-    let name = "\(tap.moduleName(layer: layer)).bias"
+  /// The bias of a map that a tap feeds as a shard holds it, f32 [hidden]; nil where there is none.
+  ///
+  /// - Parameter expert: whose map it is; nil: the layer's own.
+  public func biasValues(layer: Int, _ tap: Tap, expert: Int? = nil) throws -> [Float]? {
+    let name = "\(module(layer, tap, expert)).bias"
     guard layout.isCompensated || layout.denseShapes[name] != nil else { return nil }
-    let (type, bytes) = try storedBias(layer: layer, tap)
+    let (type, bytes) = try storedBias(layer: layer, tap, expert)
     return type.decode(bytes)
   }
 
@@ -137,25 +140,34 @@ extension PrunedCheckpoint {
     return means
   }
 
-  /// The weight of the map that a tap feeds as a shard holds it, where it is not the checkpoint's
-  /// own; nil where it is.
-  public func fittedWeight(layer: Int, _ tap: Tap) throws -> FittedWeight? {
-    guard let fit = try fits?.fit(layer: layer, tap) else { return nil }
+  /// The weight of a map that a tap feeds as a shard holds it, where it is not the checkpoint's own;
+  /// nil where it is.
+  ///
+  /// - Parameter expert: whose map it is; nil: the layer's own.
+  public func fittedWeight(layer: Int, _ tap: Tap, expert: Int? = nil) throws -> FittedWeight? {
+    guard let fit = try fits?.fit(layer: layer, tap, expert: expert) else { return nil }
     // Read whole: its checksum goes with the first result that depends on it.
-    _ = try denseTensor("\(tap.moduleName(layer: layer)).weight")
+    _ = try denseTensor("\(module(layer, tap, expert)).weight")
     return fit.weight
   }
 
   /// b_i = dense bias_i + Σ over removed channels of W_ij · mean_j; f64 until it is stored.
-  private func storedBias(layer: Int, _ tap: Tap) throws -> (type: ElementType, bytes: [UInt8]) {
-    let module = tap.moduleName(layer: layer)
+  private func storedBias(
+    layer: Int, _ tap: Tap, _ expert: Int?
+  ) throws -> (type: ElementType, bytes: [UInt8]) {
+    let module = module(layer, tap, expert)
     let hasBias = layout.denseShapes["\(module).bias"] != nil
     let dense = hasBias ? try denseTensor("\(module).bias") : nil
     let existing = dense?.float64Values()
     let weight = try denseTensor("\(module).weight")
     let type = dense?.elementType ?? weight.elementType
-    if let fit = try fits?.fit(layer: layer, tap) { return (type, type.encode(fit.bias)) }
-    let compensation = layout.isCompensated ? compensations[layer][tap] : nil
+    if let fit = try fits?.fit(layer: layer, tap, expert: expert) {
+      return (type, type.encode(fit.bias))
+    }
+    var compensation = layout.isCompensated ? compensations[layer][tap] : nil
+    if expert != nil {
+      compensation = compensation?.part(shape.channels(layer: layer, tap: tap, expert: expert))
+    }
     let biases = (0..<weight.shape[0]).map { row in
       guard let compensation else { return existing?[row] ?? 0 }
       return weight.rows(row..<row + 1).float32Values().withUnsafeBufferPointer {
@@ -163,6 +175,12 @@ extension PrunedCheckpoint {
       }
     }
     return (type, type.encode(biases))
+  }
+
+  private var shape: ModelShape { dense.configuration.shape }
+
+  private func module(_ layer: Int, _ tap: Tap, _ expert: Int?) -> String {
+    shape.moduleName(layer: layer, tap: tap, expert: expert)
   }
 }
 

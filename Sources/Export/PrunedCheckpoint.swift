@@ -35,9 +35,11 @@ public struct PrunedCheckpoint: Sendable {
 
 /// Weights and biases that are computed, not copied.
 public protocol FittedMaps: Sendable {
-  /// Of the map that a tap feeds; the same numbers whenever they are asked for; nil where all of its
+  /// Of a map that a tap feeds; the same numbers whenever they are asked for; nil where all of its
   /// channels stay, and so its weights.
-  func fit(layer: Int, _ tap: Tap) throws -> FittedMap?
+  ///
+  /// - Parameter expert: whose map it is; nil: the layer's own.
+  func fit(layer: Int, _ tap: Tap, expert: Int?) throws -> FittedMap?
 }
 
 /// y = W'·x + b over the channels that stay.

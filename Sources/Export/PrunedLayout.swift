@@ -12,10 +12,10 @@ public struct PrunedLayout: Sendable {
     case copy
     /// Rows and columns that stay, as runs; nil: all columns.
     case keep(rows: [Range<Int>], columns: [Range<Int>]?)
-    /// The columns that stay, as runs, of the map that a tap feeds; their weights may be fitted anew.
-    case fed(layer: Int, Tap, columns: [Range<Int>])
-    /// The bias of the map that a tap feeds: the dense one, if there is one, plus the compensation.
-    case bias(layer: Int, Tap)
+    /// The columns that stay, as runs, of a map that a tap feeds; their weights may be fitted anew.
+    case fed(layer: Int, Tap, expert: Int?, columns: [Range<Int>])
+    /// The bias of a map that a tap feeds: the dense one, if there is one, plus the compensation.
+    case bias(layer: Int, Tap, expert: Int?)
     /// What takes the place of an expert that goes, the n-th of them in its layer.
     case mean(layer: Int, Int)
     /// A bias that only the class of a uniform checkpoint asks for.
@@ -68,7 +68,7 @@ public struct PrunedLayout: Sendable {
       case .layer(let layer, let content):
         source = layers[layer].source(of: content, named: tensor.name, denseShapes)
         recipes[tensor.name] = layers[layer].recipe(
-          content, isThere: denseShapes[tensor.name] != nil)
+          content, hasBias: source.hasSuffix(".bias"))
       }
       if source != tensor.name { sources[tensor.name] = source }
       let view = try dense.tensor(source, shape: denseShapes[source, default: []])
@@ -132,10 +132,10 @@ private struct DenseLayer {
     case .norm: return name
     // A mean has the type of the map whose outputs it is of.
     case .mean(let expert): return downWeight(ofExpert: expert)
-    // A bias that pruning adds has the type of its map's weight.
     case .biases(let maps):
-      return dense[name] == nil
-        ? ModelShape.name(ofLayer: index, "\(maps[0].module).weight") : name
+      let module = ModelShape.name(ofLayer: index, map(maps[0]).module)
+      // A bias that pruning adds has the type of its map's weight.
+      return dense["\(module).bias"] == nil ? "\(module).weight" : "\(module).bias"
     case .weights(let maps):
       return ModelShape.name(ofLayer: index, "\(map(maps[0]).module).weight")
     }
@@ -143,8 +143,8 @@ private struct DenseLayer {
 
   /// - Parameters:
   ///   - content: of the pruned tensor.
-  ///   - isThere: whether the dense checkpoint has a tensor of its name.
-  func recipe(_ content: LayerTable.Tensor.Content, isThere: Bool) -> PrunedLayout.Recipe {
+  ///   - hasBias: whether the dense checkpoint has the tensor, where it is a bias.
+  func recipe(_ content: LayerTable.Tensor.Content, hasBias: Bool) -> PrunedLayout.Recipe {
     switch content {
     case .mean(let expert):
       guard let place = plan.layers[index].removedExperts.firstIndex(of: expert) else {
@@ -157,12 +157,14 @@ private struct DenseLayer {
       }
       return .keep(rows: runs(kept), columns: nil)
     case .biases(let maps):
-      if let tap = maps[0].tap { return .bias(layer: index, tap) }
-      return isThere ? .keep(rows: rows(of: maps), columns: nil) : .zeros
+      if let tap = maps[0].tap {
+        return .bias(layer: index, tap, expert: map(maps[0]).expert)
+      }
+      return hasBias ? .keep(rows: rows(of: maps), columns: nil) : .zeros
     case .weights(let maps):
       let columns = kept(maps[0], \.columnAxis)
-      if let tap = maps[0].tap, maps.count == 1, maps[0].expert == nil, let columns {
-        return .fed(layer: index, tap, columns: runs(columns))
+      if let tap = maps[0].tap, maps.count == 1, let columns {
+        return .fed(layer: index, tap, expert: map(maps[0]).expert, columns: runs(columns))
       }
       return .keep(rows: rows(of: maps), columns: columns.map { runs($0) })
     }

@@ -98,7 +98,8 @@ extension ModelShape {
         if replaced.contains(expert) {
           builder.addMean(ofExpert: expert, experts)
         } else {
-          builder.addMaps([.gate, .up, .down], ofExpert: expert, hasBias: false)
+          builder.addMaps([.gate, .up], ofExpert: expert, hasBias: false)
+          builder.addMaps([.down], ofExpert: expert, hasBias: biases.mlpDown)
         }
       }
     } else {
@@ -108,6 +109,17 @@ extension ModelShape {
     }
     if placement != .before { builder.addNorm(.mlpOutput) }
     return LayerTable(tensors: builder.tensors)
+  }
+}
+
+extension ModelShape {
+  /// The full name of the map that a tap feeds, without `.weight` and `.bias`.
+  ///
+  /// - Parameter expert: whose map it is; nil: the layer's own.
+  public func moduleName(layer: Int, tap: Tap, expert: Int?) -> String {
+    guard tap == .mlpDown, expert != nil else { return tap.moduleName(layer: layer) }
+    return ModelShape.name(
+      ofLayer: layer, LinearMap.Role.down.module(layers[layer].experts, expert))
   }
 }
 

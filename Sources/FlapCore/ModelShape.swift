@@ -55,6 +55,13 @@ public struct ModelShape: Hashable, Sendable {
     }
   }
 
+  /// The channels of a tap that one map reads: those of an expert, or all.
+  public func channels(layer: Int, tap: Tap, expert: Int?) -> Range<Int> {
+    let width = layers[layer].intermediateSize
+    guard tap == .mlpDown, let expert else { return 0..<channelCount(layer: layer, tap: tap) }
+    return expert * width..<(expert + 1) * width
+  }
+
   /// Whether some layers have experts.
   public var hasExperts: Bool { layers.contains { $0.experts != nil } }
 

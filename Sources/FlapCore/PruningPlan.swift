@@ -107,6 +107,18 @@ public struct PruningPlan: Hashable, Sendable {
     kept(tap.axis, layer: layer, of: shape) ?? []
   }
 
+  /// Flags of the channels at a tap that leave nothing in a bias: those that stay, and those of experts
+  /// that go, whose maps go with them.
+  public func channelsWithoutBias(layer: Int, tap: Tap, shape: ModelShape) -> [Bool] {
+    var flags = keptChannels(layer: layer, tap: tap, shape: shape)
+    guard tap == .mlpDown else { return flags }
+    let width = shape.layers[layer].intermediateSize
+    for expert in layers[layer].removedExperts {
+      for channel in expert * width..<(expert + 1) * width { flags[channel] = true }
+    }
+    return flags
+  }
+
   /// Whether mean outputs take the places of experts.
   public var replacesExperts: Bool { layers.contains { $0.replacesExperts } }
 

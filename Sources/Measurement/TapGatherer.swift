@@ -27,6 +27,7 @@ public struct GathererCatalog: Sendable {
 
   public static let standard = GathererCatalog([
     MomentsGatherer.self, ExpertActivityGatherer.self, ExpertOutputsGatherer.self,
+    ExpertMomentsGatherer.self,
   ])
 
   func type(of kind: StatisticKind) -> (any TapGatherer.Type)? { types.first { $0.kind == kind } }

@@ -31,6 +31,21 @@ public struct Compensation: Hashable, Sendable {
     self.baselines = baselines
   }
 
+  /// That of a map that reads some of the channels.
+  public func part(_ channels: Range<Int>) -> Compensation {
+    let places = prunedChannels.indices.filter { channels.contains(prunedChannels[$0]) }
+    return Compensation(
+      channelCount: channels.count,
+      prunedChannels: places.map { prunedChannels[$0] - channels.lowerBound },
+      baselines: places.map { baselines[$0] })
+  }
+
+  private init(channelCount: Int, prunedChannels: [Int], baselines: [Double]) {
+    self.channelCount = channelCount
+    self.prunedChannels = prunedChannels
+    self.baselines = baselines
+  }
+
   /// The bias of one output channel, in f64: the products of the pruned channels, ascending, in
   /// four interleaved partial sums added up at the end; then `existing`.
   ///

@@ -49,6 +49,10 @@ public enum PruningError: Error, Hashable, Sendable {
   case noExperts
   /// Of experts that are to be replaced.
   case expertOutputsMissing
+  /// Of experts whose neurons are to go, or to leave a bias.
+  case expertMomentsMissing
+  /// The share of the experts is more than the ratio asks for.
+  case expertsExceedRatio(asked: Double, reached: Double)
   /// Every layer keeps at least one expert.
   case expertShareUnreachable(asked: Double, largest: Double)
   /// A metric that scores no channels.
@@ -153,6 +157,12 @@ extension PruningError: CustomStringConvertible {
     case .expertOutputsMissing:
       "The statistics hold no mean outputs of experts, which --replace-experts needs; calibrate with "
         + "--replace-experts."
+    case .expertMomentsMissing:
+      "The statistics hold no moments of experts' neurons, which every --structure but experts needs; "
+        + "calibrate with --expert-neurons."
+    case .expertsExceedRatio(let asked, let reached):
+      "The experts to remove are already \(roundedDown(reached)) of the decoder parameters, more than "
+        + "the ratio \(asked); give a smaller --experts-ratio or a larger --ratio."
     case .expertShareUnreachable(let asked, let largest):
       "The share \(asked) of the experts cannot be removed: every layer keeps at least one; give at "
         + "most \(roundedDown(largest))."

@@ -22,8 +22,8 @@ public struct ReachedRatio: Hashable, Sendable {
 /// What a structure search found.
 public struct SearchResult: Hashable, Sendable {
   public var plan: PruningPlan
-  /// AL-AM: the standardized score of the best unit that goes; nil for other structures, and
-  /// where everything stays.
+  /// AL-AM: the standardized score of the best unit that goes; nil for other structures, for mixtures,
+  /// of which slices go, and where everything stays.
   public var threshold: Double?
   /// Groups and neurons that stay only because a layer never loses its last one.
   public var unitsKeptByMinimum: Int

@@ -14,30 +14,20 @@ extension StructureSearch {
     guard structure != .measured else {
       return try runMeasured(statistics, shape: shape, compensating: compensating)
     }
-    if let experts {
-      return try runExperts(experts, statistics[ExpertActivity.self]?.map(\.mlpDown), shape: shape)
+    let activity = statistics[ExpertActivity.self]?.map(\.mlpDown)
+    if structure == .experts, let experts {
+      return try runExperts(experts, activity, shape: shape)
     }
-    let scores = try LayerScores.scores(
-      metric: metric, moments: statistics.moments, norms: statistics.norms)
-    var result = try run(scores: scores, shape: shape, compensating: compensating)
+    let scores = try LayerScores.scores(metric: metric, statistics, of: shape)
+    var result = try run(
+      scores: scores, activity: readsActivity(metric) ? activity : nil, shape: shape,
+      compensating: compensating)
     if metric == .conditionalVariance {
       let counts = result.plan.layers.map {
         PerTap(attentionOutput: $0.keptGroupCount, mlpDown: $0.keptNeuronCount)
       }
       result.plan = PruningPlan(keeping: counts, ranks: try statistics.removalRanks(of: shape))
     }
-    return result
-  }
-
-  /// - Parameter activity: one entry per layer.
-  public func runExperts(
-    _ experts: ExpertSearch, _ activity: [ExpertActivity]?, shape: ModelShape
-  ) throws(PruningError) -> SearchResult {
-    let plan = try experts.run(ratio: ratio, activity: activity, shape: shape)
-    var result = SearchResult(
-      plan: plan, threshold: nil, unitsKeptByMinimum: 0,
-      reached: ReachedRatio(of: plan, for: shape, compensating: false))
-    result.idleExpertCount = (activity ?? []).reduce(0) { $0 + $1.counts.count { $0 == 0 } }
     return result
   }
 

@@ -1,4 +1,5 @@
 public import FlapCore
+public import Statistics
 
 /// Decides which groups and neurons of every layer stay (FLAP, arXiv 2312.11983, section
 /// "adaptive structure search"; where the paper is silent, as its published code does).
@@ -32,7 +33,7 @@ public struct StructureSearch: Hashable, Sendable {
 
   /// What stays as it is, or loses a share of its own.
   public var sparing: Sparing
-  /// Which experts go, for ``Structure/experts``.
+  /// Which experts of a mixture go.
   public var experts: ExpertSearch?
 
   public init(
@@ -51,13 +52,19 @@ public struct StructureSearch: Hashable, Sendable {
 
   /// - Parameters:
   ///   - scores: per layer, as ``LayerScores`` computes them.
+  ///   - activity: of a mixture's experts, one entry per layer; nil: none may go.
   ///   - compensating: whether the pruned model gets biases, which its size counts.
   /// - Throws: if the ratio or the number of groups cannot be met, or the scores do not fit the
   ///   shape or are not finite.
-  public func run(scores: [LayerScores], shape: ModelShape, compensating: Bool = true)
-    throws(PruningError) -> SearchResult
-  {
+  public func run(
+    scores: [LayerScores], activity: [ExpertActivity]? = nil, shape: ModelShape,
+    compensating: Bool = true
+  ) throws(PruningError) -> SearchResult {
     try checkOptions()
+    guard !shape.hasExperts else {
+      return try runMixture(
+        scores: scores, activity: activity, shape: shape, compensating: compensating)
+    }
     try StructureSearch.check(shape)
     try StructureSearch.check(scores, for: shape)
     guard sparing.layers.isEmpty else {
@@ -138,7 +145,7 @@ public struct StructureSearch: Hashable, Sendable {
     }
   }
 
-  private static func check(_ scores: [LayerScores], for shape: ModelShape) throws(PruningError) {
+  static func check(_ scores: [LayerScores], for shape: ModelShape) throws(PruningError) {
     guard scores.count == shape.layers.count, !scores.isEmpty else {
       throw .layerCount(expected: max(1, shape.layers.count), found: scores.count)
     }

@@ -31,9 +31,8 @@ extension ModelCard {
       }
     }
     lines += ["tags:", "- flap", "- pruned", "- structured-pruning"]
-    if !plan.hasExperts {
-      lines.append("- arxiv:2312.11983")
-    } else if metric == Metric.expertActivation.rawValue {
+    if !losesExpertsAlone { lines.append("- arxiv:2312.11983") }
+    if losesExpertsAlone ? metric == Metric.expertActivation.rawValue : losesExperts {
       lines.append("- arxiv:2510.13999")
     }
     if plan.replacesExperts { lines.append("- arxiv:2507.00390") }
@@ -54,12 +53,21 @@ extension ModelCard {
   }
 
   private var method: String {
-    guard plan.hasExperts else {
-      return "[FLAP](https://arxiv.org/abs/2312.11983): whole attention heads and MLP neurons"
+    let flap = "[FLAP](https://arxiv.org/abs/2312.11983): whole attention heads and MLP neurons"
+    guard losesExpertsAlone else {
+      return plan.hasExperts
+        ? flap + ", as many of every expert"
+          + (losesExperts
+            ? ", and by [REAP](https://arxiv.org/abs/2510.13999) whole experts, as many of every layer,"
+            : ",") : flap
     }
     return metric == Metric.expertActivation.rawValue
       ? "[REAP](https://arxiv.org/abs/2510.13999): whole experts" : "\(metric): whole experts"
   }
+
+  /// Whether nothing else could go.
+  private var losesExpertsAlone: Bool { structure == Structure.experts.rawValue }
+  private var losesExperts: Bool { plan.expertTotals.kept < plan.expertTotals.all }
 
   private var ordersUnits: Bool { metric == Metric.conditionalVariance.rawValue }
   private var measuresLosses: Bool { structure == Structure.measured.rawValue }
@@ -87,10 +95,13 @@ extension ModelCard {
   private var amends: String {
     switch compensation {
     case .none where plan.replacesExperts:
-      "; each is replaced by the mean of its outputs, as [MoNE](https://arxiv.org/abs/2507.00390) does"
+      "; each expert that goes is replaced by the mean of its outputs, as [MoNE](https://arxiv.org/abs/2507.00390) does"
     case .none: ""
     case .bias:
       "; biases on `o_proj` and `down_proj` restore the mean output of what was removed"
+        + (plan.replacesExperts
+          ? ", and the means of experts, as in [MoNE](https://arxiv.org/abs/2507.00390), those of theirs"
+          : "")
     case .leastSquares:
       "; `o_proj` and `down_proj` are fitted by least squares to give what they gave before"
     }

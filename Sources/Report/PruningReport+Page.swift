@@ -45,8 +45,8 @@ extension PruningReport {
   private var lead: String {
     let groups = plan.groupTotals
     let neurons = plan.neuronTotals
-    if plan.hasExperts {
-      let experts = plan.expertTotals
+    let experts = plan.expertTotals
+    if search.structure == Structure.experts.rawValue {
       return "Pruned with flap: \(NumberText.exact(experts.all - experts.kept)) of "
         + "\(NumberText.exact(experts.all)) experts are gone, by metric "
         + "\(Markup.escape(search.metric)), the same number in every layer that has some"
@@ -55,7 +55,11 @@ extension PruningReport {
     return "Pruned with FLAP: \(NumberText.exact(groups.all - groups.kept)) of "
       + "\(NumberText.exact(groups.all)) \(groupName) and "
       + "\(NumberText.exact(neurons.all - neurons.kept)) of \(NumberText.exact(neurons.all)) "
-      + "neurons are gone, by metric \(Markup.escape(search.metric)) and structure "
+      + "neurons"
+      + (plan.hasExperts
+        ? " (as many of every expert) and \(NumberText.exact(experts.all - experts.kept)) of "
+          + "\(NumberText.exact(experts.all)) experts" : "")
+      + " are gone, by metric \(Markup.escape(search.metric)) and structure "
       + "\(Markup.escape(search.structure)), "
       + amends
   }

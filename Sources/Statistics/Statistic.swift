@@ -40,6 +40,8 @@ public enum StatisticSource: Hashable, Sendable {
   /// The same with one channel for each number that an expert gives, expert by expert; too many to be
   /// measured unless they are asked for.
   case expertOutputs
+  /// The same with one channel for each neuron of an expert, likewise.
+  case expertNeurons
   /// The map that a tap feeds: its weight and its input's second moments, and what the model loses
   /// when it alone is pruned. One for each tap.
   case maps
@@ -58,6 +60,8 @@ extension StatisticSource {
     case .taps where experts != nil: return 0
     case .experts: return experts?.count ?? 0
     case .expertOutputs: return (experts?.count ?? 0) * shape.hiddenSize
+    case .expertNeurons:
+      return (experts?.count ?? 0) * shape.layers[place.layer].intermediateSize
     default: return shape.channelCount(layer: place.layer, tap: place.tap)
     }
   }

@@ -22,7 +22,8 @@ public struct StatisticCatalog: Sendable {
   public init(_ types: [any Statistic.Type]) { self.types = types }
 
   public static let standard = StatisticCatalog([
-    ChannelMoments.self, ExpertActivity.self, ExpertOutputs.self, WeightNorms.self, LossSum.self,
+    ChannelMoments.self, ExpertActivity.self, ExpertOutputs.self, ExpertMoments.self,
+    WeightNorms.self, LossSum.self,
     RemovalCurve.self, ModuleLosses.self,
   ])
 
@@ -33,12 +34,14 @@ public struct StatisticCatalog: Sendable {
 
   /// What a calibration measures at the taps of a model.
   ///
-  /// - Parameter expertOutputs: whether the means that can take the places of experts are asked for.
+  /// - Parameter asked: what is measured of experts only where it is asked for.
   public func kinds(
-    atTapsOf shape: ModelShape, expertOutputs: Bool = false
+    atTapsOf shape: ModelShape, asked: Set<StatisticSource> = []
   ) -> [StatisticKind] {
-    kinds(from: .taps) + (shape.hasExperts ? kinds(from: .experts) : [])
-      + (shape.hasExperts && expertOutputs ? kinds(from: .expertOutputs) : [])
+    guard shape.hasExperts else { return kinds(from: .taps) }
+    let sources: [StatisticSource] = [.expertOutputs, .expertNeurons]
+    return kinds(from: .taps) + kinds(from: .experts)
+      + sources.filter(asked.contains).flatMap { kinds(from: $0) }
   }
 
   /// Every kind that is taken from there.
@@ -59,7 +62,7 @@ public struct StatisticCatalog: Sendable {
     var ofModel: [StatisticKind] = []
     for kind in kinds {
       switch try type(named: kind).source {
-      case .taps, .experts, .expertOutputs: ofTaps.append(kind)
+      case .taps, .experts, .expertOutputs, .expertNeurons: ofTaps.append(kind)
       case .predictions: ofModel.append(kind)
       case .weights, .maps: throw .unknownKind(kind)
       }

@@ -36,6 +36,8 @@ public struct ExpertPassage: Sendable {
   public let routing: Routing
   /// Channels of what an expert gives.
   public let outputs: Int
+  /// Of each expert.
+  public let neurons: Int
 
   public var expertCount: Int { routing.visits.count }
 
@@ -53,4 +55,5 @@ public struct ExpertLimits: Hashable, Sendable {
   public let stripCount: Int
   /// Of all experts of a layer together.
   public let outputs: Int
+  public let neurons: Int
 }

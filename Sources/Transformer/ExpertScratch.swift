@@ -30,7 +30,8 @@ struct ExpertScratchPlan: Hashable, Sendable {
     let strips = shape.hiddenSize + ExpertPiece.outputsPerStrip - 1
     limits = ExpertLimits(
       rows: rows + 15, stripCount: strips / ExpertPiece.outputsPerStrip,
-      outputs: expertCount * shape.hiddenSize)
+      outputs: expertCount * shape.hiddenSize,
+      neurons: layers.reduce(0) { max($0, $1.0.intermediateSize * $1.1.count) })
   }
 
   var byteCount: Int { logits + inputs + neurons }

@@ -3,7 +3,7 @@ internal import Kernels
 
 /// Layers with experts, as in transformers' `modeling_mixtral.py` and `modeling_qwen3_moe.py`.
 extension Llama {
-  /// x += Σ_e gate_e · W_down,e · (SiLU(W_gate,e · n) · (W_up,e · n)) over the experts that a token goes
+  /// x += Σ_e gate_e · (W_down,e · (SiLU(W_gate,e · n) · (W_up,e · n)) + b_e) over the experts that a token goes
   /// through, n = norm(x); x += gate_e · mean_e for those of which a mean is left.
   ///
   /// The sum over experts is taken in their order, whoever computes what.
@@ -121,11 +121,13 @@ extension Llama {
           continue
         }
         let maps = pass.packed.mlps[place]
+        let down = pass.weights.maps.mlps[place].down
         forTiles(of: expert, routing) { rows, visits in
           let tile = MatrixProduct.tile(
             neurons, rows: rows, MatrixProduct.Strip([maps.down], outputs: outputs),
             thread: thread, scratch: lane.perThread.outputs[thread])
           lane.team.enter(.activation, thread: thread)
+          down.withBias { tile.add($0, to: tile.values()) }
           for (index, visit) in routing.visits[expert][visits].enumerated() {
             Elementwise.add(
               tile.values() + index * tile.stride, times: visit.gate,
@@ -179,6 +181,7 @@ extension Llama {
     passage(
       pass, .mlpDown, RowTiles(compute, channels: 0, at: neurons.bytes),
       segmentCounts: [pass.layout.tokenCount],
-      experts: ExpertPassage(routing: routing, outputs: shape.hiddenSize))
+      experts: ExpertPassage(
+        routing: routing, outputs: shape.hiddenSize, neurons: pass.weights.shape.intermediateSize))
   }
 }

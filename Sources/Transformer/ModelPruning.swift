@@ -11,14 +11,19 @@ public struct ModelPruning: Sendable {
   /// The maps that the taps feed, as a writer would store them; nil: weight and bias are the
   /// checkpoint's. One entry per decoder layer.
   public let maps: [PerTap<PrunedMap?>]
+  /// The same of experts that stay, by their numbers, where weights or biases are not the checkpoint's.
+  /// One entry per decoder layer, or none.
+  public let expertMaps: [[Int: PrunedMap]]
   /// What takes the places of experts that go, as a writer would store it: f32 [hidden] by their
   /// numbers. One entry per decoder layer, or none where nothing does.
   public let expertMeans: [[Int: [Float]]]
 
   /// - Precondition: as many maps as the plan has layers, and a mean of every expert that it replaces.
   public init(
-    plan: PruningPlan, maps: [PerTap<PrunedMap?>], expertMeans: [[Int: [Float]]] = []
+    plan: PruningPlan, maps: [PerTap<PrunedMap?>], expertMaps: [[Int: PrunedMap]] = [],
+    expertMeans: [[Int: [Float]]] = []
   ) {
+    self.expertMaps = expertMaps
     precondition(plan.layers.count == maps.count, "maps of every layer")
     precondition(
       plan.layers.indices.allSatisfy {
@@ -35,14 +40,18 @@ public struct ModelPruning: Sendable {
     let kept = plan.layers[index]
     // An expert that goes has no neurons left.
     let keepsAll = !kept.keptGroups.contains(false) && !kept.keptNeurons.contains(false)
-    if keepsAll, maps[index].attentionOutput == nil, maps[index].mlpDown == nil { return }
+    if keepsAll, maps[index].attentionOutput == nil, maps[index].mlpDown == nil,
+      expertMaps.isEmpty || expertMaps[index].isEmpty
+    {
+      return
+    }
     weights.shape.keep(kept)
     weights.keepNorms(of: plan, layer: index, of: model)
     weights.maps = weights.table.combined(with: weights.maps) { map, linear in
       var linear = linear
       let rows = plan.kept(map.rowAxis, ofExpert: map.expert, layer: index, of: model)
       let columns = plan.kept(map.columnAxis, ofExpert: map.expert, layer: index, of: model)
-      let pruned = map.tap.flatMap { maps[index][$0] }
+      let pruned = self.map(map, layer: index)
       if let weight = pruned?.weight {
         linear.weight = WeightMatrix(
           elementType: weight.elementType, bytes: weight.bytes.baseAddress!, rows: weight.rows,
@@ -64,6 +73,15 @@ public struct ModelPruning: Sendable {
     weights.maps.mlps = weights.maps.mlps.indices.filter { kept.keptExperts[$0] }.map {
       weights.maps.mlps[$0]
     }
+  }
+}
+
+extension ModelPruning {
+  /// What is left of one; nil: rows and columns of the checkpoint's.
+  private func map(_ map: LinearMap, layer: Int) -> PrunedMap? {
+    guard let tap = map.tap else { return nil }
+    guard let expert = map.expert else { return maps[layer][tap] }
+    return expertMaps.isEmpty ? nil : expertMaps[layer][expert]
   }
 }
 

@@ -90,7 +90,7 @@ extension WritePlan {
 
 extension PruningPlan {
   fileprivate func prunedChannelCount(layer: Int, tap: Tap, shape: ModelShape) -> Int {
-    keptChannels(layer: layer, tap: tap, shape: shape).count { !$0 }
+    channelsWithoutBias(layer: layer, tap: tap, shape: shape).count { !$0 }
   }
 }
 

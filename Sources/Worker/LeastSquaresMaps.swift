@@ -60,7 +60,7 @@ final class LeastSquaresMaps: FittedMaps {
   /// one worker that puts them there is enough.
   func publish(_ publishes: Bool) { self.publishes.store(publishes, ordering: .relaxed) }
 
-  func fit(layer: Int, _ tap: Tap) throws -> FittedMap? {
+  func fit(layer: Int, _ tap: Tap, expert: Int?) throws -> FittedMap? {
     let place = TapPlace(layer: layer, tap)
     let map = try fit(place)
     if let map {

@@ -102,7 +102,7 @@ extension TaskRunner {
         targets.releaseScratch()
         fittedMaps[earlier.layer][earlier.tap] = try pruned.map(at: earlier)
       } else if publishes {
-        _ = try fits?.fit(layer: earlier.layer, earlier.tap)
+        _ = try fits?.fit(layer: earlier.layer, earlier.tap, expert: nil)
       }
     }
     progress.expect(

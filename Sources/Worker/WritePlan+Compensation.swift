@@ -7,7 +7,7 @@ extension WritePlan {
   func compensations(shape: ModelShape) throws -> [PerTap<Compensation>]? {
     try baselines?.enumerated().map { layer, baselines in
       try PerTap { tap in
-        let kept = plan.keptChannels(layer: layer, tap: tap, shape: shape)
+        let kept = plan.channelsWithoutBias(layer: layer, tap: tap, shape: shape)
         guard let made = Compensation(baselines: baselines[tap], keptChannels: kept) else {
           throw PlanError.damaged
         }

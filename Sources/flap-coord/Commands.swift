@@ -73,6 +73,9 @@ struct Calibrate: ParsableCommand {
   var secondMoments: FilePath?
   @Flag(help: "Also the mean output of every expert, for --replace-experts.")
   var replaceExperts = false
+
+  @Flag(help: "Also the moments of every expert's neurons, for --structure AL-AM and UL-UM.")
+  var expertNeurons = false
   @OptionGroup(title: "Forward pass") var forward: ForwardOptions
   @OptionGroup(title: "Workers") var cluster: ClusterOptions
   @OptionGroup(title: "Output") var console: OutputArguments
@@ -83,7 +86,8 @@ struct Calibrate: ParsableCommand {
   func run() throws {
     let run = CalibrationRun(
       model: try model.folder, calibration: calibration, output: output, method: method,
-      secondMoments: secondMoments, measuresExpertOutputs: replaceExperts, forward: forward,
+      secondMoments: secondMoments, measuresExpertOutputs: replaceExperts,
+      measuresExpertNeurons: expertNeurons, forward: forward,
       cluster: cluster)
     try dryRun ? run.describe(console.console) : run.run(console.console)
   }

@@ -30,15 +30,16 @@ struct SearchArguments: ParsableArguments {
   @Option(
     help: """
       Score of a channel: WIFV, IFV, WIFN, magnitude (needs no data), or OBS, an order of removal. \
-      As a rule WIFV; OBS with --method best and --structure measured. Of a model with experts: REAP \
-      (as a rule), frequency or random.
+      As a rule WIFV; OBS with --method best and --structure measured. Of experts: REAP (as a rule), \
+      frequency or random.
       """)
   var metric: String?
 
   @Option(
     help: """
       How the ratio is shared among the layers: AL-AM, AL-MM, UL-MM, UL-UM, or measured, by \
-      measured losses. As a rule AL-AM; measured with --method best.
+      measured losses. As a rule AL-AM; measured with --method best. Of a model with experts: experts, \
+      which alone go (as a rule), AL-AM or UL-UM.
       """)
   var structure: String?
 
@@ -78,7 +79,8 @@ struct SearchArguments: ParsableArguments {
   @Option(
     help: """
       Share of the experts to remove from every layer, instead of --ratio of the parameters; for \
-      models with experts.
+      models with experts. With --structure AL-AM or UL-UM beside it: heads and neurons lose the rest \
+      of --ratio.
       """)
   var expertsRatio: Double?
 
@@ -102,10 +104,7 @@ struct SearchArguments: ParsableArguments {
 
   /// - Parameter ratios: nil: not given.
   func options(_ ratios: [Double]?) throws -> SearchOptions {
-    guard ratios == nil || expertsRatio == nil else {
-      throw ValidationError("--experts-ratio says how much goes: leave out it or --ratio")
-    }
-    guard let ratios = ratios ?? (expertsRatio == nil ? nil : [0]) else {
+    guard let ratios = ratios ?? (expertsRatio == nil ? nil : []) else {
       throw ValidationError("Missing expected argument '--ratio <ratio>'")
     }
     return try SearchOptions(

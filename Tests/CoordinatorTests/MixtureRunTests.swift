@@ -157,13 +157,21 @@ struct MixtureRunTests {
   @Test("what experts cannot do is one line")
   func refused() throws {
     for (arguments, message) in [
-      (["--ratio", "0.2"], "leave out it or --ratio"), (["--metric", "WIFV"], "loses experts"),
-      (["--structure", "UL-UM"], "loses experts"), (["--method", "best"], "loses experts"),
+      (["--ratio", "0.2"], "leave out it or --ratio"), (["--method", "best"], "is not for models"),
+      (["--structure", "experts", "--metric", "WIFV"], "--metric WIFV does not choose"),
+      (["--structure", "UL-UM"], "give both"), (["--metric", "WIFV"], "give both"),
+      (["--structure", "UL-UM", "--metric", "REAP"], "goes with --structure experts"),
+      (["--structure", "AL-AM", "--ratio", "0.05"], "already 0.19"),
+      (["--structure", "AL-AM", "--ratio", "0.99"], "cannot be reached"),
+      (["--structure", "UL-MM", "--ratio", "0.3", "--groups-removed", "2"], "is not for models"),
+      (["--structure", "AL-AM", "--ratio", "0.3", "--exclude-layers", "0"], "is not for models"),
+      (["--structure", "AL-AM", "--ratio", "0.3", "--published-cut"], "is not for models"),
+      (["--compensation", "least-squares"], "experts that go have no channels"),
       (["--replace-experts", "--uniform"], "leave out it or --uniform"),
       (["--replace-experts", "--format", "gguf"], "--format gguf has no place"),
-      (["--published-cut"], "loses experts"),
+      (["--published-cut"], "does not choose"),
       (["--experts-seed", "3"], "goes with --metric random"),
-      (["--exclude-layers", "0"], "loses experts"), (["--round-to", "8"], "loses experts"),
+      (["--exclude-layers", "0"], "does not choose"), (["--round-to", "8"], "does not choose"),
     ] {
       let outcome = try Programs.coordinator(run(folder.path("none")) + arguments)
       #expect(outcome.exitCode != 0)

@@ -24,7 +24,7 @@ struct FittedWeightTests {
     let shape: ModelShape
     let type: ElementType
 
-    func fit(layer: Int, _ tap: Tap) throws -> FittedMap? {
+    func fit(layer: Int, _ tap: Tap, expert: Int?) throws -> FittedMap? {
       let kept = plan.keptChannels(layer: layer, tap: tap, shape: shape)
       guard kept.contains(false) else { return nil }
       let columns = kept.count { $0 }

@@ -52,6 +52,6 @@ struct ExpertOutputsTests {
   func kinds() {
     let catalog = StatisticCatalog.standard
     #expect(!catalog.kinds(atTapsOf: shape).contains(ExpertOutputs.kind))
-    #expect(catalog.kinds(atTapsOf: shape, expertOutputs: true).contains(ExpertOutputs.kind))
+    #expect(catalog.kinds(atTapsOf: shape, asked: [.expertOutputs]).contains(ExpertOutputs.kind))
   }
 }

@@ -8,20 +8,23 @@ internal import Statistics
 /// What is to be removed, and by which score.
 public struct SearchOptions: Sendable {
   let method: PruningMethod
-  private(set) var metric: Metric
+  var metric: Metric
   /// What was asked for of experts; nil: nothing.
-  private let experts: ExpertOptions
-  private let hasMetric: Bool
-  private let hasStructure: Bool
-  private(set) var search: StructureSearch
+  let experts: ExpertOptions
+  let hasMetric: Bool
+  let hasStructure: Bool
+  let hasRatio: Bool
+  var search: StructureSearch
   /// As they were asked for; ``search`` has the first.
-  private(set) var ratios: [Double]
+  var ratios: [Double]
   /// Of `--round-to` and `--tensor-parallel`.
   let rounding: Int
   let ranks: Int
+  /// Whether the moments of experts' neurons are needed; known of a model.
+  var readsExpertNeurons = false
 
   /// - Parameters:
-  ///   - ratios: at least one.
+  ///   - ratios: at least one, but where a share of the experts is given.
   ///   - method: says what metric and structure are where these are nil.
   ///   - isUniform: every layer keeps the same counts, so that a class of transformers itself
   ///     takes them.
@@ -57,7 +60,11 @@ public struct SearchOptions: Sendable {
         "--structure measured removes units in the order of --metric OBS: leave out --metric "
           + metric.rawValue)
     }
-    guard let first = ratios.first else { throw UsageError("--ratio: name at least one") }
+    hasRatio = !ratios.isEmpty
+    guard hasRatio || experts.share != nil else {
+      throw UsageError("--ratio: name at least one")
+    }
+    let ratios = hasRatio ? ratios : [0]
     for ratio in ratios where !(ratio >= 0 && ratio < 1) {
       throw UsageError("--ratio \(ratio): the share to remove is at least 0 and less than 1")
     }
@@ -84,7 +91,7 @@ public struct SearchOptions: Sendable {
     self.rounding = rounding ?? 1
     self.ranks = ranks ?? 1
     search = StructureSearch(
-      structure: structure, ratio: first, groupsRemoved: groupsRemoved,
+      structure: structure, ratio: ratios[0], groupsRemoved: groupsRemoved,
       widths: WidthRules(
         isUniform: isUniform, roundingNeuronsTo: self.rounding, tensorParallelism: self.ranks),
       cut: cutsAsPublished ? .published : .fitted,
@@ -127,7 +134,7 @@ public struct SearchOptions: Sendable {
     }
   }
 
-  private static func name(_ tap: Tap) -> String {
+  static func name(_ tap: Tap) -> String {
     tap == .mlpDown ? "--mlp-ratio" : "--attention-ratio"
   }
 
@@ -169,7 +176,18 @@ public struct SearchOptions: Sendable {
   var isUniform: Bool { search.widths.isUniform }
 
   /// Whether something is to be measured over samples.
-  var readsData: Bool { metric.needsMoments || replacesExperts }
+  var readsData: Bool {
+    metric.needsMoments || replacesExperts
+      || search.structure != .experts && search.readsActivity(metric)
+  }
+
+  /// What is measured of experts only where it is asked for.
+  var askedOfExperts: Set<StatisticSource> {
+    var asked: Set<StatisticSource> = []
+    if replacesExperts { asked.insert(.expertOutputs) }
+    if readsExpertNeurons { asked.insert(.expertNeurons) }
+    return asked
+  }
 
   /// Whether mean outputs take the places of experts.
   var replacesExperts: Bool { search.experts?.replaces ?? false }
@@ -194,48 +212,12 @@ public struct SearchOptions: Sendable {
   }
 
   /// How much was asked for, for tables.
-  var amount: String { search.experts?.share.map { "experts \($0)" } ?? "\(search.ratio)" }
-
-  private mutating func chooseExperts(of shape: ModelShape) throws {
-    func refuse(_ option: String) -> UsageError {
-      UsageError(
-        "a model with experts loses experts, which \(option) does not choose: leave it out")
-    }
-    guard !hasMetric || metric.isOfExperts else {
-      throw UsageError(
-        "--metric \(metric.rawValue) scores channels, and a model with experts loses experts: choose "
-          + "REAP, frequency or random")
-    }
-    guard !hasStructure || search.structure == .experts else {
-      throw refuse("--structure \(search.structure.rawValue)")
-    }
-    guard method == .flap else { throw refuse("--method \(method.rawValue)") }
-    guard search.cut == .fitted else { throw refuse("--published-cut") }
-    if let (name, _) = sparingOptions.first { throw refuse(name) }
-    guard rounding == 1 && ranks == 1 else { throw refuse("--round-to or --tensor-parallel") }
-    metric = hasMetric ? metric : .expertActivation
-    search.structure = .experts
-    guard experts.seed == 0 || metric == .random else {
-      throw UsageError("--experts-seed goes with --metric random")
-    }
-    let choice = ExpertSearch(
-      metric: metric, seed: experts.seed, share: experts.share, replaces: experts.replaces)
-    search.experts = choice
-    if experts.share != nil {
-      // What a share of the experts comes to.
-      search.ratio = try choice.ratio(asked: 0, of: shape)
-      ratios = [search.ratio]
-    }
-    guard !experts.replaces || !isUniform else {
-      throw UsageError(
-        "--replace-experts leaves means of experts, for which no class of transformers has a place: "
-          + "leave out it or --uniform")
-    }
-    // Its own class loads what is left, but for means in the places of experts.
-    search.widths = WidthRules(isUniform: !experts.replaces)
+  var amount: String {
+    let share = search.experts?.share.map { "experts \($0)" }
+    return hasRatio ? "\(search.ratio)" : share ?? "\(search.ratio)"
   }
 
-  /// With the rules of the class that `--uniform` writes for; of a mixture experts go, and nothing else.
+  /// With the rules of the class that `--uniform` writes for, and for a mixture what is chosen of it.
   ///
   /// - Parameter modelType: nil where it is not known: then the strictest rules.
   /// - Throws: ``TransformersClassError`` when there is no such class, or it has no place for the
@@ -247,7 +229,7 @@ public struct SearchOptions: Sendable {
         "means have taken the places of experts of this model already: prune the dense one")
     }
     if shape.hasExperts {
-      try options.chooseExperts(of: shape)
+      try options.fitMixture(shape)
     } else if metric.isOfExperts || search.structure == .experts || experts.isAsked {
       throw UsageError(
         "the model has no experts: leave out --experts-ratio, --replace-experts, --structure experts "
@@ -263,25 +245,6 @@ public struct SearchOptions: Sendable {
     options.search.widths.keepsGroups = transformersClass?.wantsAllHeads(of: shape) ?? false
     return options
   }
-}
-
-/// What is to become of the experts of a mixture.
-public struct ExpertOptions: Sendable {
-  /// Part of each layer's to remove; nil: as the ratio has it.
-  let share: Double?
-  /// Of `--metric random`.
-  let seed: UInt64
-
-  /// Whether mean outputs take the places of those that go.
-  let replaces: Bool
-
-  public init(share: Double? = nil, seed: UInt64 = 0, replaces: Bool = false) {
-    self.share = share
-    self.seed = seed
-    self.replaces = replaces
-  }
-
-  fileprivate var isAsked: Bool { share != nil || replaces }
 }
 
 /// `0,1,30-31`: layers, counted from 0.

@@ -39,6 +39,14 @@ public struct WriteOptions: ParsableArguments, Sendable {
         + "leave out one of them")
   }
 
+  /// - Throws: ``UsageError`` for least squares where only experts go.
+  func check(compensatingExperts compensation: CompensationMethod) throws {
+    guard compensation == .leastSquares else { return }
+    throw UsageError(
+      "experts that go have no channels that least squares could make up for: leave out "
+        + "--compensation least-squares")
+  }
+
   /// ``maxShardSize``, which ``validate()`` has read.
   var maximumShardBytes: Int { ByteCount(maxShardSize)!.value }
 }

@@ -85,7 +85,7 @@ struct RunDocuments {
       ? nil
       : UnitScores(
         standardizing: try LayerScores.scores(
-          metric: metric, moments: statistics.moments, norms: statistics.norms),
+          metric: metric, statistics, of: inputs.shape),
         shape: inputs.shape)
     var report = PruningReport(
       model: PruningReport.Model(

@@ -96,6 +96,9 @@ struct SearchSummary: Encodable {
     if structure == Structure.experts.rawValue {
       return " (experts go whole, the same number in every layer that has some)"
     }
+    if keptExperts != nil {
+      return " (all experts keep as many neurons each, all layers with experts as many of these)"
+    }
     guard structure == Structure.uniform.rawValue, let groups = denseGroups.min() else {
       return nil
     }

@@ -14,7 +14,7 @@ public struct CalibrationRun: Sendable {
   let output: FilePath
   let method: PruningMethod
   let secondMoments: FilePath?
-  let measuresExpertOutputs: Bool
+  let askedOfExperts: Set<StatisticSource>
   let forward: ForwardOptions
   let cluster: ClusterOptions
 
@@ -23,13 +23,18 @@ public struct CalibrationRun: Sendable {
   ///   - secondMoments: the folder for the sums of least squares; nil: beside the statistics where the
   ///     method needs them, else they are not measured.
   ///   - measuresExpertOutputs: whether the means that can take the places of experts are measured, too.
+  ///   - measuresExpertNeurons: the same of the moments of experts' neurons; the method may need them.
   public init(
     model: FilePath, calibration: FilePath, output: FilePath, method: PruningMethod,
     secondMoments: FilePath?, measuresExpertOutputs: Bool = false,
+    measuresExpertNeurons: Bool = false,
     forward: ForwardOptions,
     cluster: ClusterOptions
   ) {
-    self.measuresExpertOutputs = measuresExpertOutputs
+    var asked: Set<StatisticSource> = []
+    if measuresExpertOutputs { asked.insert(.expertOutputs) }
+    if measuresExpertNeurons { asked.insert(.expertNeurons) }
+    askedOfExperts = asked
     self.model = model
     self.calibration = calibration
     self.output = output
@@ -58,7 +63,7 @@ public struct CalibrationRun: Sendable {
     let inputs = try RunInputs(model: model, console.log)
     let pass = try inputs.pass(
       over: calibration, forward, cluster, sumsProducts: secondMoments != nil,
-      measuresExpertOutputs: measuresExpertOutputs, console)
+      askedOfExperts: askedOfExperts, console)
     // What is done so far lies beside the file until the file is there.
     let place = RunWorkspace.Place.beside(output)
     let pairs = try secondMoments.map { _ in try SecondMomentsPass(inputs, pass, cluster) }
@@ -138,7 +143,7 @@ public struct CalibrationRun: Sendable {
     let inputs = try RunInputs(model: model, console.log)
     let pass = try inputs.pass(
       over: calibration, forward, cluster, sumsProducts: secondMoments != nil,
-      measuresExpertOutputs: measuresExpertOutputs, console)
+      askedOfExperts: askedOfExperts, console)
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }

@@ -15,8 +15,8 @@ internal import Wire
 struct CheckpointWriting {
   let inputs: RunInputs
   let plan: PruningPlan
-  /// For the compensation; nil leaves it out.
-  let moments: ModelMoments?
+  /// Of the channels at every tap, for the compensation; nil leaves it out.
+  let means: [PerTap<[Double]>]?
   /// What takes the places of experts; nil where nothing does.
   var expertMeans: [[[Double]]]?
   /// For least squares; nil leaves the weights as they are.
@@ -29,14 +29,14 @@ struct CheckpointWriting {
 
   private var shape: ModelShape { inputs.shape }
 
-  private var compensates: Bool { moments != nil }
+  private var compensates: Bool { means != nil }
 
   /// What the workers need to know.
   ///
   /// - Parameter gathering: whether the workers send the shards.
   func broadcast(into folder: FilePath, gathering: Bool) -> PlanBroadcast {
     PlanBroadcast(
-      plan, of: shape, moments: moments, expertMeans: expertMeans, secondMoments: secondMoments,
+      plan, of: shape, means: means, expertMeans: expertMeans, secondMoments: secondMoments,
       targetMoments: targetMoments, isUniform: isUniform,
       outputDirectory: gathering ? nil : folder.absolute.string,
       maximumShardBytes: options.maximumShardBytes)

@@ -159,7 +159,8 @@ public struct ComparisonRun: Sendable {
     let isSequential = method == .best && inputs.shape.arithmetic.normPlacement == .before
     let folder = output.appending("sequential-\(ratio)")
     let broadcast = PlanBroadcast(
-      plan, of: inputs.shape, moments: compensates ? statistics.moments : nil,
+      plan, of: inputs.shape,
+      means: compensates ? try statistics.inputMeans(of: inputs.shape) : nil,
       secondMoments: method.compensation == .leastSquares ? secondMomentsPath : nil,
       targetMoments: isSequential ? folder : nil, isUniform: false, outputDirectory: nil,
       maximumShardBytes: Int(Int32.max))

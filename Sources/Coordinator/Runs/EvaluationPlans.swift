@@ -64,7 +64,7 @@ public struct EvaluationPlans: Sendable {
       candidates.append(
         try candidate(
           path.string, plan.plan, ratioAsked: plan.ratioAsked, isUniform: plan.isUniform,
-          moments: plan.takesCompensation ? file?.statistics.moments : nil, file, inputs, log))
+          takesCompensation: plan.takesCompensation, file, inputs, log))
     }
     guard let search, let file else { return candidates }
     let fitting = try search.fitting(
@@ -74,7 +74,7 @@ public struct EvaluationPlans: Sendable {
       var candidate = try candidate(
         options.amount, result.plan, ratioAsked: options.search.ratio,
         isUniform: options.isUniform,
-        moments: options.takesCompensation ? file.statistics.moments : nil, file, inputs, log)
+        takesCompensation: options.takesCompensation, file, inputs, log)
       candidate.predictedLoss = result.predictedLoss
       candidates.append(candidate)
     }
@@ -108,17 +108,19 @@ public struct EvaluationPlans: Sendable {
 
   private func candidate(
     _ name: String, _ plan: PruningPlan, ratioAsked: Double, isUniform: Bool,
-    moments: ModelMoments?, _ file: StatisticsFile?, _ inputs: RunInputs, _ log: Logger
+    takesCompensation: Bool, _ file: StatisticsFile?, _ inputs: RunInputs, _ log: Logger
   ) throws -> Candidate {
     let compensation = try inputs.compensation(
-      moments == nil ? .none : compensation, isUniform: isUniform, log)
+      takesCompensation && file?.statistics.moments != nil ? compensation : .none,
+      isUniform: isUniform, log)
     let compensates = compensation != .none
     return Candidate(
       name: name, plan: plan,
       figures: PlanFigures(
         plan, of: inputs.shape, ratioAsked: ratioAsked, compensating: compensates),
       broadcast: PlanBroadcast(
-        plan, of: inputs.shape, moments: compensates ? moments : nil,
+        plan, of: inputs.shape,
+        means: compensates ? try file?.statistics.inputMeans(of: inputs.shape) : nil,
         expertMeans: try inputs.expertMeans(of: plan, file),
         secondMoments: compensation == .leastSquares ? secondMoments : nil, isUniform: isUniform,
         outputDirectory: nil, maximumShardBytes: Int(Int32.max)))

@@ -135,7 +135,7 @@ struct FinishedRun {
     for type in StatisticCatalog.standard.types {
       guard let layers = file.statistics[type.kind] else { continue }
       switch type.source {
-      case .taps, .experts, .expertOutputs:
+      case .taps, .experts, .expertOutputs, .expertNeurons:
         if let tree { try journal.keep(type.kind, layers, of: tree.root) }
       case .weights, .maps:
         for (layer, values) in layers.enumerated() {

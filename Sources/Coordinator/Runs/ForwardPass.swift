@@ -12,18 +12,18 @@ protocol ForwardPass {
   var leavesPerUnit: Int { get }
   /// Whether the products of channels are summed, too, for least squares.
   var sumsProducts: Bool { get }
-  /// Whether the means that can take the places of experts are measured, too.
-  var measuresExpertOutputs: Bool { get }
+  /// What is measured of experts only where it is asked for.
+  var askedOfExperts: Set<StatisticSource> { get }
   /// Of the largest report but one on statistics.
   var reportByteCount: Int { get }
 }
 
 extension ForwardPass {
   var sumsProducts: Bool { false }
-  var measuresExpertOutputs: Bool { false }
+  var askedOfExperts: Set<StatisticSource> { [] }
   /// What a calibration measures at the taps.
   var tapKinds: [StatisticKind] {
-    StatisticCatalog.standard.kinds(atTapsOf: shape, expertOutputs: measuresExpertOutputs)
+    StatisticCatalog.standard.kinds(atTapsOf: shape, asked: askedOfExperts)
   }
   var reportByteCount: Int { 0 }
 }

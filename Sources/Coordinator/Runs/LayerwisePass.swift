@@ -19,7 +19,7 @@ struct LayerwisePass {
     let count = Double(shape.layers.count)
     for layer in shape.layers.indices {
       let broadcast = PlanBroadcast(
-        plan, of: shape, moments: nil, isUniform: false, outputDirectory: nil,
+        plan, of: shape, means: nil, isUniform: false, outputDirectory: nil,
         maximumShardBytes: Int(Int32.max))
       let moments = try session.measureMoments(
         pass, by: broadcast, shape: plan.prunedShape(of: shape, compensating: false),

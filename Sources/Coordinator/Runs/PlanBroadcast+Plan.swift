@@ -13,19 +13,19 @@ extension PlanBroadcast {
   /// What workers need of a plan.
   ///
   /// - Parameters:
-  ///   - moments: for the compensation; nil leaves it out.
+  ///   - means: of the channels at every tap, for the compensation; nil leaves it out.
   ///   - expertMeans: what takes the places of experts; nil where nothing does.
   ///   - secondMoments: for least squares; nil: weights stay as they are.
   ///   - targetMoments: the folder of the pruned model's sums; nil: there is none.
   ///   - isUniform: whether a class of transformers itself loads what is left.
   init(
-    _ plan: PruningPlan, of shape: ModelShape, moments: ModelMoments?,
+    _ plan: PruningPlan, of shape: ModelShape, means: [PerTap<[Double]>]?,
     expertMeans: [[[Double]]]? = nil,
     secondMoments: FilePath? = nil, targetMoments: FilePath? = nil, isUniform: Bool,
     outputDirectory: String?,
     maximumShardBytes: Int
   ) {
-    var write = WritePlan(plan, of: shape, compensatedBy: moments)
+    var write = WritePlan(plan, of: shape, compensatedBy: means)
     write.expertMeans = expertMeans
     let payload = write.bytes(shape: shape)
     self.init(
@@ -38,12 +38,12 @@ extension PlanBroadcast {
 
 extension WritePlan {
   /// With the baselines: mean activations of the channels that go.
-  init(_ plan: PruningPlan, of shape: ModelShape, compensatedBy moments: ModelMoments?) {
-    let baselines = moments?.layers.enumerated().map { layer, moments in
+  init(_ plan: PruningPlan, of shape: ModelShape, compensatedBy means: [PerTap<[Double]>]?) {
+    let baselines = means?.enumerated().map { layer, means in
       PerTap { tap in
         Compensation(
-          mean: moments[tap].mean,
-          keptChannels: plan.keptChannels(layer: layer, tap: tap, shape: shape)
+          mean: means[tap],
+          keptChannels: plan.channelsWithoutBias(layer: layer, tap: tap, shape: shape)
         ).baselines
       }
     }
@@ -60,15 +60,7 @@ extension RunInputs {
     _ asked: CompensationMethod, isUniform: Bool, _ log: Logger
   ) throws -> CompensationMethod {
     guard asked != .none else { return .none }
-    guard isUniform else {
-      guard shape.hasExperts else { return asked }
-      guard asked != .leastSquares else {
-        throw UsageError(
-          "experts that go have no channels that least squares could make up for: leave out "
-            + "--compensation least-squares")
-      }
-      return .none
-    }
+    guard isUniform else { return asked }
     let transformersClass = try TransformersClass(modelType: checkpoint.configuration.modelType)
     guard !transformersClass.takesCompensation else { return asked }
     guard asked != .leastSquares else {

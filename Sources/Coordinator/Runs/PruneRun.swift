@@ -55,7 +55,8 @@ public struct PruneRun: Sendable {
     let cluster = try ClusterPlan(cluster)
     let (inputs, pass, search) = try open(cluster, console)
     let compensation = try inputs.compensation(
-      search.takesCompensation ? compensationAsked : .none, isUniform: search.isUniform,
+      try search.takesCompensation ? compensationAsked : noCompensation(),
+      isUniform: search.isUniform,
       console.log)
     let compensates = compensation != .none
     try write.checkFormat(
@@ -107,7 +108,8 @@ public struct PruneRun: Sendable {
         let result = try search.run(
           statistics, shape: inputs.shape, compensating: compensates)
         var writing = CheckpointWriting(
-          inputs: inputs, plan: result.plan, moments: compensates ? statistics.moments : nil,
+          inputs: inputs, plan: result.plan,
+          means: compensates ? try statistics.inputMeans(of: inputs.shape) : nil,
           expertMeans: try statistics.expertMeans(of: result.plan),
           secondMoments: compensation == .leastSquares ? PruneRun.secondMoments(output) : nil,
           options: write, isUniform: search.isUniform)
@@ -198,6 +200,12 @@ public struct PruneRun: Sendable {
       return false
     }
     return sequential ?? (search.method == .best)
+  }
+
+  /// - Throws: ``UsageError`` where one was asked for that is none of experts.
+  private func noCompensation() throws -> CompensationMethod {
+    try write.check(compensatingExperts: compensationAsked)
+    return .none
   }
 
   private var compensationAsked: CompensationMethod {
@@ -296,7 +304,7 @@ public struct PruneRun: Sendable {
     let pass = try inputs.pass(
       over: calibration, forward, cluster,
       sumsProducts: compensationAsked == .leastSquares || !search.mapKinds.isEmpty,
-      measuresExpertOutputs: search.replacesExperts, console)
+      askedOfExperts: search.askedOfExperts, console)
     return (inputs, pass, search)
   }
 

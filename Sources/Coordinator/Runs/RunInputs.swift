@@ -1,6 +1,7 @@
 internal import Checkpoint
 internal import FlapCore
 internal import Logging
+internal import Statistics
 internal import SystemPackage
 internal import TextData
 internal import Tokenizer
@@ -39,14 +40,16 @@ struct RunInputs {
   ///   - order: in which text is sampled where the options do not say.
   ///   - stride: of consecutive samples of text.
   ///   - sumsProducts: whether second moments are measured, too.
-  ///   - measuresExpertOutputs: whether the means that can take the places of experts are.
+  ///   - askedOfExperts: what is measured of experts only where it is asked for.
   func pass(
     over path: FilePath, _ options: ForwardOptions, _ cluster: ClusterPlan,
     order: SamplingOrder = .random, stride: Int? = nil, sumsProducts: Bool = false,
-    measuresExpertOutputs: Bool = false, _ console: Console
+    askedOfExperts: Set<StatisticSource> = [], _ console: Console
   ) throws -> SampledPass {
-    guard shape.hasExperts || !measuresExpertOutputs else {
-      throw UsageError("the model has no experts: leave out --replace-experts")
+    guard shape.hasExperts || askedOfExperts.isEmpty else {
+      let option =
+        askedOfExperts.contains(.expertOutputs) ? "--replace-experts" : "--expert-neurons"
+      throw UsageError("the model has no experts: leave out \(option)")
     }
     let source = SampleSource(
       path: path, sampleLimit: options.sampleLimit, text: options.text, usualOrder: order,
@@ -54,7 +57,7 @@ struct RunInputs {
     let tokens = try source.tokens(for: shape, model: directory, console.log)
     let pass = SampledPass(
       shape: shape, tokens: tokens, options: options, cluster, sumsProducts: sumsProducts,
-      measuresExpertOutputs: measuresExpertOutputs)
+      askedOfExperts: askedOfExperts)
     let unitTokens = pass.samplesPerLeaf * tokens.tokensPerSample * pass.leavesPerUnit
     guard unitTokens <= Limits.tokensPerUnit else {
       throw UsageError(

@@ -14,13 +14,13 @@ struct SampledPass: ForwardPass {
   let unitLevel: Int
   /// Whether the products of channels are summed, too, for least squares.
   let sumsProducts: Bool
-  let measuresExpertOutputs: Bool
+  let askedOfExperts: Set<StatisticSource>
 
   init(
     shape: ModelShape, tokens: TokenMatrix, options: ForwardOptions, _ cluster: ClusterPlan,
-    sumsProducts: Bool = false, measuresExpertOutputs: Bool = false
+    sumsProducts: Bool = false, askedOfExperts: Set<StatisticSource> = []
   ) {
-    self.measuresExpertOutputs = measuresExpertOutputs
+    self.askedOfExperts = askedOfExperts
     self.shape = shape
     self.sumsProducts = sumsProducts
     self.tokens = tokens

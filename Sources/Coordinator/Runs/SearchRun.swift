@@ -42,7 +42,8 @@ public struct SearchRun: Sendable {
         SweepSummary.Entry(
           output: path(options)?.string,
           figures: PlanFigures(
-            result.plan, of: file.shape, ratioAsked: options.search.ratio, compensating: true),
+            result.plan, of: file.shape, ratioAsked: options.search.ratio,
+            compensating: options.search.structure != .experts),
           predictedLoss: result.predictedLoss)
       })
     try console.show(sweep, isInFiles: output != nil, table: sweep.table(console.width))
@@ -91,7 +92,7 @@ extension SearchOptions {
       .run(curves: LossCurve.samples(of: shape), shape: shape)
       return
     }
-    if let experts = search.experts {
+    if search.structure == .experts, let experts = search.experts {
       _ = try ExpertSearch(
         metric: .random, share: experts.share, replaces: experts.replaces
       ).run(
@@ -101,7 +102,9 @@ extension SearchOptions {
     let scores = shape.layers.indices.map { layer in
       PerTap { tap in (0..<shape.channelCount(layer: layer, tap: tap)).map(Double.init) }
     }
-    _ = try search.run(scores: scores, shape: shape)
+    _ = try search.run(
+      scores: scores, activity: search.readsActivity(metric) ? [ExpertActivity].idle(shape) : nil,
+      shape: shape)
   }
 }
 
@@ -116,6 +119,19 @@ extension PlanFile {
       ratioReached: result.reached.decoderLayers, shape: shape, modelDigest: modelDigest,
       dataDigest: dataDigest, isUniform: search.isUniform, fullDigest: fullDigest,
       sparing: search.search.sparing)
+  }
+}
+
+extension [ExpertActivity] {
+  /// Of experts that nobody uses, for what no activity decides.
+  fileprivate static func idle(_ shape: ModelShape) -> [ExpertActivity] {
+    shape.layers.map { layer in
+      let count = layer.experts?.count ?? 0
+      let sums = [Double](repeating: 0, count: count)
+      return ExpertActivity(
+        counts: [Int](repeating: 0, count: count), gateSums: sums, normSums: sums,
+        gatedNormSums: sums)
+    }
   }
 }
 

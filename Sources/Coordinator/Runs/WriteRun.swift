@@ -41,7 +41,7 @@ public struct WriteRun: Sendable {
     let replaces = planFile.plan.replacesExperts
     try write.check(replacingExperts: replaces)
     try write.checkFormat(model: model)
-    let compensationAsked = compensationAsked(planFile)
+    let compensationAsked = try compensationAsked(planFile)
     let readsStatistics = compensationAsked != .none || replaces
     let statisticsFile = try inputs.openStatistics(
       readsStatistics ? statistics : nil, isNeeded: readsStatistics && !replaces)
@@ -79,7 +79,7 @@ public struct WriteRun: Sendable {
       let shards = try session.guarded { session in
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,
-          moments: compensates ? statisticsFile?.statistics.moments : nil,
+          means: compensates ? try statisticsFile?.statistics.inputMeans(of: inputs.shape) : nil,
           expertMeans: expertMeans,
           secondMoments: momentsPath, options: write, isUniform: planFile.isUniform)
         let shards = try writing.writeShards(
@@ -113,10 +113,12 @@ public struct WriteRun: Sendable {
     try console.show(summary, isInFiles: true, table: summary.table)
   }
 
-  private func compensationAsked(_ plan: PlanFile) -> CompensationMethod {
-    guard write.compensation == nil, plan.takesCompensation else {
-      return write.compensation ?? .none
+  private func compensationAsked(_ plan: PlanFile) throws -> CompensationMethod {
+    guard plan.takesCompensation else {
+      if let asked = write.compensation { try write.check(compensatingExperts: asked) }
+      return .none
     }
+    if let asked = write.compensation { return asked }
     return secondMoments == nil ? .bias : .leastSquares
   }
 

@@ -1,8 +1,9 @@
 # Copyright 2026 the flap authors. Licensed under the Apache License, Version 2.0.
-"""A Llama with means in the places of some of its experts (MoNE, arXiv 2507.00390).
+"""A Llama whose layers keep different numbers of heads and neurons (FLAP, arXiv 2312.11983), or with means
+in the places of some of its experts (MoNE, arXiv 2507.00390).
 
-All computation is that of transformers' Llama, the routing, too; these classes only build experts that
-have maps or a mean.
+All computation is that of transformers' Llama, the routing, too; these classes only build layers of unequal
+sizes, and experts that have maps or a mean.
 """
 
 import torch
@@ -26,13 +27,19 @@ BLOCK, *MAPS = {"mixtral": ("block_sparse_moe", "w1", "w3", "w2")}.get(
 )
 
 
+def with_bias(linear):
+    return nn.Linear(linear.in_features, linear.out_features, bias=True)
+
+
 class FlapExpert(nn.Module):
     def __init__(self, config):
         super().__init__()
         hidden = config.hidden_size
         width = getattr(config, "moe_intermediate_size", None) or config.intermediate_size
-        for name, sizes in zip(MAPS, ((hidden, width), (hidden, width), (width, hidden))):
-            self.add_module(name, nn.Linear(*sizes, bias=False))
+        # What was removed of an expert leaves a bias behind its last map.
+        sizes = ((hidden, width, False), (hidden, width, False), (width, hidden, config.flap_bias))
+        for name, (inputs, outputs, bias) in zip(MAPS, sizes):
+            self.add_module(name, nn.Linear(inputs, outputs, bias=bias))
         self.act_fn = ACT2FN[config.hidden_act]
 
     def forward(self, x):
@@ -76,6 +83,8 @@ class FlapLlamaDecoderLayer(LlamaDecoderLayer):
         super().__init__(config.layer(layer_idx), layer_idx)
         # The choice of attention kernel is read from the model's own configuration later.
         self.self_attn.config = config
+        if config.flap_bias:
+            self.self_attn.o_proj = with_bias(self.self_attn.o_proj)
         # transformers 5 may call a block by another name than checkpoints do.
         used = "mlp" if "mlp" in self._modules else "block_sparse_moe"
         if isinstance(self._modules[used], LlamaSparseMoeBlock):
@@ -85,6 +94,8 @@ class FlapLlamaDecoderLayer(LlamaDecoderLayer):
             if used != BLOCK:
                 # Not a module of that name, too.
                 self.__dict__[used] = block
+        elif config.flap_bias:
+            self.mlp.down_proj = with_bias(self.mlp.down_proj)
 
 
 class FlapLlamaModel(LlamaModel):
