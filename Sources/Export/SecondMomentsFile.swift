@@ -9,7 +9,8 @@ internal import SystemPackage
 ///
 /// `input_sums` I64 [F] and `second_moments` I32 [F · (F + 1) / 2] of the kept samples
 /// (``SecondMoments``), `held_out_input_sums` and `held_out_second_moments` of those held out, and
-/// `scale_exponents` I8 [F]. Metadata: format "flap-second-moments", version, layer, tap, token_count,
+/// `scale_exponents` I8 [F]. Of E experts' F channels there are second moments within each expert alone, I32
+/// [E · F/E · (F/E + 1) / 2], and `block_token_counts` and `held_out_block_token_counts` I64 [E]. Metadata: format "flap-second-moments", version, layer, tap, token_count,
 /// held_out_token_count, model_digest, data_digest, compute, shape.
 struct SecondMomentsFile: Sendable {
   let file: ResultFile
@@ -41,17 +42,24 @@ struct SecondMomentsFile: Sendable {
     kept: UnsafeRawBufferPointer, heldOut: UnsafeRawBufferPointer, to path: FilePath,
     attempt: String
   ) throws {
+    let blocks = contents.shape.channelBlocks(layer: place.layer, tap: place.tap)
     let channels = exponents.count
-    let byteCount = SecondMoments.byteCount(channelCount: channels)
+    let byteCount = SecondMoments.byteCount(blocks)
     precondition(kept.count == byteCount && heldOut.count == byteCount, "sums of one tap")
     let tensors = [false, true].flatMap { isHeldOut in
-      [
-        TensorDeclaration(
-          name: name("input_sums", isHeldOut), elementType: .int64, shape: [channels]),
-        TensorDeclaration(
-          name: name("second_moments", isHeldOut), elementType: .int32,
-          shape: [SecondMoments.productCount(channels)]),
-      ]
+      (blocks.blockCount == 1
+        ? []
+        : [
+          TensorDeclaration(
+            name: name("block_token_counts", isHeldOut), elementType: .int64,
+            shape: [blocks.blockCount])
+        ]) + [
+          TensorDeclaration(
+            name: name("input_sums", isHeldOut), elementType: .int64, shape: [channels]),
+          TensorDeclaration(
+            name: name("second_moments", isHeldOut), elementType: .int32,
+            shape: [SecondMoments.productCount(blocks)]),
+        ]
     }
     var writer = try SafetensorsWriter(
       destination: path, attempt: attempt,
@@ -89,8 +97,12 @@ struct SecondMomentsFile: Sendable {
     )
   }
 
-  func moments(_ part: SecondMomentsFolder.Part) throws -> SecondMomentsFolder.Moments {
-    let channels = shape.channelCount(layer: place.layer, tap: place.tap)
+  /// - Parameter block: of channels, which one map reads.
+  func moments(
+    _ part: SecondMomentsFolder.Part, block: Int
+  ) throws -> SecondMomentsFolder.Moments {
+    let blocks = shape.channelBlocks(layer: place.layer, tap: place.tap)
+    let channels = blocks.channels(ofBlock: block)
     let parts: [Bool] =
       switch part {
       case .kept: [false]
@@ -98,16 +110,39 @@ struct SecondMomentsFile: Sendable {
       case .all: [false, true]
       }
     return SecondMomentsFolder.Moments(
-      tokenCount: parts.reduce(0) { $0 + ($1 ? counts.heldOut : counts.kept) },
-      exponents: try file.values("scale_exponents", .int8, count: channels, as: Int8.self),
-      sums: try parts.map {
+      tokenCount: try parts.reduce(0) { try $0 + tokenCount(ofBlock: block, blocks, $1) },
+      exponents: Array(
         try file.values(
-          SecondMomentsFile.name("input_sums", $0), .int64, count: channels, as: Int64.self)
+          "scale_exponents", .int8, count: blocks.channelCount, as: Int8.self)[channels]),
+      sums: try parts.map {
+        Array(
+          try file.values(
+            SecondMomentsFile.name("input_sums", $0), .int64, count: blocks.channelCount,
+            as: Int64.self)[channels])
       },
       products: try parts.map {
         try file.tensor(
-          SecondMomentsFile.name("second_moments", $0), .int32, SecondMoments.productCount(channels)
-        )
-      })
+          SecondMomentsFile.name("second_moments", $0), .int32, SecondMoments.productCount(blocks))
+      }, firstProduct: block * SecondMoments.productCount(blocks.width))
+  }
+
+  func tokenCount(_ part: SecondMomentsFolder.Part) -> Int {
+    switch part {
+    case .kept: counts.kept
+    case .heldOut: counts.heldOut
+    case .all: counts.kept + counts.heldOut
+    }
+  }
+
+  private func tokenCount(
+    ofBlock block: Int, _ blocks: ChannelBlocks, _ isHeldOut: Bool
+  ) throws -> Int {
+    guard blocks.blockCount > 1 else { return isHeldOut ? counts.heldOut : counts.kept }
+    let name = SecondMomentsFile.name("block_token_counts", isHeldOut)
+    let all = try file.values(name, .int64, count: blocks.blockCount, as: Int64.self)
+    guard all[block] >= 0, all[block] <= counts.kept + counts.heldOut else {
+      throw file.error("\(name) has a count that cannot be")
+    }
+    return Int(all[block])
   }
 }

@@ -79,8 +79,8 @@ public struct SecondMomentsFolder: Sendable {
   /// Bytes of the files of all maps, besides their headers.
   public static func byteCount(_ shape: ModelShape) -> Int {
     TapPlace.all(in: shape.layers.indices).reduce(0) {
-      let channels = shape.channelCount(layer: $1.layer, tap: $1.tap)
-      return $0 + 2 * SecondMoments.byteCount(channelCount: channels) + channels
+      let blocks = shape.channelBlocks(layer: $1.layer, tap: $1.tap)
+      return $0 + 2 * SecondMoments.byteCount(blocks) + blocks.channelCount
     }
   }
 
@@ -91,21 +91,26 @@ public struct SecondMomentsFolder: Sendable {
     case kept, heldOut, all
   }
 
-  /// Mean and covariance at one tap, read from the mapped file as they are asked for.
+  /// Mean and covariance of one map's input, read from the mapped file as they are asked for.
   public struct Moments: Sendable {
+    /// 0 for an expert that none goes through; its means are zeros.
     public let tokenCount: Int
     /// [channels]
     public let mean: [Double]
     /// 2^−e of every channel.
     private let units: [Double]
     private let products: [TensorView]
+    /// Where in the products the map's begin.
+    private let firstProduct: Int
 
     init(
-      tokenCount: Int, exponents: [Int8], sums: [[Int64]], products: [TensorView]
+      tokenCount: Int, exponents: [Int8], sums: [[Int64]], products: [TensorView],
+      firstProduct: Int = 0
     ) {
       self.tokenCount = tokenCount
       self.products = products
-      let tokens = Double(tokenCount)
+      self.firstProduct = firstProduct
+      let tokens = Double(max(tokenCount, 1))
       let units = exponents.map { Double(sign: .plus, exponent: -Int($0), significand: 1) }
       self.units = units
       let sumUnit = 1 / Double(1 << SecondMoments.sumBits)
@@ -121,8 +126,8 @@ public struct SecondMomentsFolder: Sendable {
     public func readCovariance(
       _ row: Int, _ columns: Range<Int>, to values: UnsafeMutablePointer<Double>
     ) {
-      let scale = units[row] / Double(tokenCount)
-      let start = SecondMoments.productCount(row)
+      let scale = units[row] / Double(max(tokenCount, 1))
+      let start = firstProduct + SecondMoments.productCount(row)
       for (position, column) in columns.enumerated() {
         var sum: Int64 = 0
         for view in products {
@@ -134,9 +139,15 @@ public struct SecondMomentsFolder: Sendable {
     }
   }
 
+  /// - Parameter expert: whose map it is; nil: the layer's own.
   /// - Throws: ``ResultFileError`` where the file is not what it says.
-  public func moments(_ place: TapPlace, _ part: Part) throws -> Moments {
-    try file(place).moments(part)
+  public func moments(_ place: TapPlace, expert: Int? = nil, _ part: Part) throws -> Moments {
+    try file(place).moments(part, block: expert ?? 0)
+  }
+
+  /// Tokens that went through a layer, whichever of its experts they took.
+  public func tokenCount(_ place: TapPlace, _ part: Part) throws -> Int {
+    try file(place).tokenCount(part)
   }
 
   /// SHA-256 of what tells these sums from all others: sums and scales of every channel, of the kept

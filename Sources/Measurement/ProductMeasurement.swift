@@ -80,7 +80,9 @@ public final class ProductMeasurement {
       let scratch = try madeScratch ?? SecondMomentScratchSet(model)
       madeScratch = scratch
       let observer = SecondMomentsObserver(
-        scales.exponents[layer - layers.lowerBound], firstLeaf: firstLeaf, scratch: scratch)
+        scales.exponents[layer - layers.lowerBound],
+        PerTap { model.shape.channelBlocks(layer: layer, tap: $0) }, firstLeaf: firstLeaf,
+        scratch: scratch)
       stream = try model.streams(
         of: leaves, before: Tap.allCases.count * (layer + 1), from: stream, inFileOf: folder,
         observers: [observer, finiteness]
@@ -93,7 +95,7 @@ public final class ProductMeasurement {
         try onStep()
       }
       for tap in Tap.allCases {
-        for sum in observer.measured(at: TapPlace(layer: layer, tap)) { try emit(sum) }
+        try observer.forMeasured(at: TapPlace(layer: layer, tap), emit)
       }
     }
     if let stream { kept[node] = (tokens, stream) }

@@ -10,72 +10,120 @@ final class SecondMomentsObserver: TapObserver, @unchecked Sendable {
 
   /// Tokens that were summed at a tap.
   private struct Counts {
-    var kept = 0
-    var heldOut = 0
+    var all = 0
+    /// Of each expert; none where the tap is none of experts.
+    var ofExperts: [Int64] = []
   }
 
   private let firstLeaf: Int
   private let scratch: SecondMomentScratchSet
-  private let counts: Mutex<PerTap<Counts>> = Mutex(PerTap { _ in Counts() })
+  private let sums: PerTap<[SecondMomentScratchSet.Sums]>
+  private let counts: Mutex<PerTap<[SumKind: Counts]>>
 
   /// - Parameters:
   ///   - exponents: of the scales of the layer's channels.
+  ///   - blocks: of the same.
   ///   - firstLeaf: of the unit, in the run.
   ///   - scratch: nobody else's meanwhile.
-  init(_ exponents: PerTap<[Int8]>, firstLeaf: Int, scratch: SecondMomentScratchSet) {
+  init(
+    _ exponents: PerTap<[Int8]>, _ blocks: PerTap<ChannelBlocks>, firstLeaf: Int,
+    scratch: SecondMomentScratchSet
+  ) {
     self.firstLeaf = firstLeaf
     self.scratch = scratch
-    for tap in Tap.allCases {
-      scratch.sums[tap].kept.reset(exponents: exponents[tap])
-      scratch.sums[tap].heldOut.reset(exponents: exponents[tap])
+    let sums = PerTap { tap in
+      Array(scratch.sums(at: tap, of: blocks[tap]).prefix(blocks[tap].blockCount))
     }
+    self.sums = sums
+    for tap in Tap.allCases {
+      for (block, sums) in sums[tap].enumerated() {
+        let own = Array(exponents[tap][blocks[tap].channels(ofBlock: block)])
+        sums.kept.reset(exponents: own)
+        sums.heldOut.reset(exponents: own)
+      }
+    }
+    counts = Mutex(
+      PerTap { tap in
+        let none = Array(repeating: Int64(0), count: SecondMoments.countCount(blocks[tap]))
+        return [.kept: Counts(ofExperts: none), .heldOut: Counts(ofExperts: none)]
+      })
   }
 
   func observe(_: TapPiece) {}
 
   func finish(_ passage: TapPassage) {
-    let sums = scratch.sums[passage.tap]
     let isHeldOut = HeldOutLeaves.contains(firstLeaf + passage.leaf)
-    counts.withLock { counts in
-      counts[passage.tap].kept += isHeldOut ? 0 : passage.tokenCount
-      counts[passage.tap].heldOut += isHeldOut ? passage.tokenCount : 0
+    count(passage, isHeldOut ? .heldOut : .kept)
+    let lane = scratch.lanes[passage.lane]
+    func add(_ x: RowTiles, _ tokenCounts: [UInt8], to sums: SecondMomentScratchSet.Sums) {
+      (isHeldOut ? sums.heldOut : sums.kept).add(
+        x, rowCounts: tokenCounts, team: passage.team, scratch: lane)
     }
-    (isHeldOut ? sums.heldOut : sums.kept).add(
-      passage.operand, rowCounts: passage.panelTokenCounts, team: passage.team,
-      scratch: scratch.lanes[passage.lane])
+    guard let experts = passage.experts else {
+      return add(passage.operand, passage.panelTokenCounts, to: sums[passage.tap][0])
+    }
+    for expert in 0..<experts.expertCount where !experts.routing.visits[expert].isEmpty {
+      let operand = experts.operand(ofExpert: expert)
+      add(operand.rows, operand.tokenCounts, to: sums[passage.tap][expert])
+    }
+  }
+
+  private func count(_ passage: TapPassage, _ kind: SumKind) {
+    counts.withLock { counts in
+      counts[passage.tap][kind]!.all += passage.tokenCount
+      guard let visits = passage.experts?.routing.visits else { return }
+      for expert in counts[passage.tap][kind]!.ofExperts.indices {
+        counts[passage.tap][kind]!.ofExperts[expert] += Int64(visits[expert].count)
+      }
+    }
   }
 
   /// The sums at a tap that have tokens, when all leaves have gone through; valid until the next
   /// observer.
-  func measured(at place: TapPlace) -> [MeasuredSum] {
+  func forMeasured(at place: TapPlace, _ body: (MeasuredSum) throws -> Void) rethrows {
     let counts = counts.withLock { $0[place.tap] }
-    let sums = scratch.sums[place.tap]
-    return [(SumKind.kept, counts.kept, sums.kept), (.heldOut, counts.heldOut, sums.heldOut)]
-      .filter { $0.1 > 0 }
-      .map { kind, count, sums in
-        MeasuredSum(place, kind, count: count, [.init(sums.sums), .init(sums.products)])
+    for kind in [SumKind.kept, .heldOut] {
+      guard let count = counts[kind], count.all > 0 else { continue }
+      let sums = sums[place.tap].map { kind == .kept ? $0.kept : $0.heldOut }
+      try count.ofExperts.withUnsafeBytes { ofExperts in
+        let pieces =
+          (ofExperts.isEmpty ? [] : [ofExperts]) + sums.map { .init($0.sums) }
+          + sums.map { .init($0.products) }
+        try body(MeasuredSum(place, kind, count: count.all, pieces))
       }
+    }
   }
 }
 
 /// The sums of the layer at hand, and scratch for every lane of a forward pass.
 struct SecondMomentScratchSet {
-  let sums: PerTap<(kept: SecondMomentSums, heldOut: SecondMomentSums)>
+  /// Of one map's input.
+  typealias Sums = (kept: SecondMomentSums, heldOut: SecondMomentSums)
+
+  private let wholes: PerTap<Sums>
+  private let experts: [Sums]
   let lanes: [SecondMomentScratch]
 
   /// - Throws: `OutOfMemory`.
   init(_ model: Llama) throws {
     let sizes = Sizes(model.shape, model.limits)
-    sums = try PerTap { tap in
+    func sums(_ channels: Int) throws -> Sums {
       (
-        kept: try SecondMomentSums(largestChannelCount: sizes.channels[tap]),
-        heldOut: try SecondMomentSums(largestChannelCount: sizes.channels[tap])
+        kept: try SecondMomentSums(largestChannelCount: channels),
+        heldOut: try SecondMomentSums(largestChannelCount: channels)
       )
     }
+    wholes = try PerTap { tap in try sums(sizes.wholes[tap]) }
+    experts = try (0..<sizes.experts.blockCount).map { _ in try sums(sizes.experts.width) }
     lanes = try model.split.scratchThreadCounts.map {
       try SecondMomentScratch(
         model.compute, rows: sizes.rows, channels: sizes.largest, threadCount: $0)
     }
+  }
+
+  /// Sums for a tap, at least as many as it has blocks.
+  func sums(at tap: Tap, of blocks: ChannelBlocks) -> [Sums] {
+    blocks.blockCount > 1 ? experts : [wholes[tap]]
   }
 
   static func byteCount(
@@ -87,22 +135,32 @@ struct SecondMomentScratchSet {
         + SecondMomentScratch.byteCount(
           compute, rows: sizes.rows, channels: sizes.largest, threadCount: $1)
     }
-    return scratch
-      + Tap.allCases.reduce(0) { $0 + 2 * SecondMomentSums.byteCount(sizes.channels[$1]) }
+    let wholes = Tap.allCases.reduce(0) { $0 + SecondMomentSums.byteCount(sizes.wholes[$1]) }
+    let experts = sizes.experts.blockCount * SecondMomentSums.byteCount(sizes.experts.width)
+    return scratch + 2 * (wholes + experts)
   }
 
   /// The largest matrices.
   private struct Sizes {
     let rows: Int
-    let channels: PerTap<Int>
+    /// Channels of taps that one map reads.
+    let wholes: PerTap<Int>
+    let experts: ChannelBlocks
 
     init(_ shape: ModelShape, _ limits: MicroBatchLimits) {
       rows = limits.rowsPerLeaf
-      channels = PerTap { tap in
-        shape.layers.indices.map { shape.channelCount(layer: $0, tap: tap) }.max() ?? 0
+      let blocks = TapPlace.all(in: shape.layers.indices).map { place in
+        (tap: place.tap, blocks: shape.channelBlocks(layer: place.layer, tap: place.tap))
       }
+      wholes = PerTap { tap in
+        blocks.filter { $0.tap == tap && $0.blocks.blockCount == 1 }
+          .map(\.blocks.channelCount).max() ?? 0
+      }
+      let mixed = blocks.map(\.blocks).filter { $0.blockCount > 1 }
+      let (count, width) = (mixed.map(\.blockCount).max() ?? 1, mixed.map(\.width).max() ?? 0)
+      experts = ChannelBlocks(channelCount: count * width, blockCount: count)
     }
 
-    var largest: Int { max(channels.attentionOutput, channels.mlpDown) }
+    var largest: Int { max(wholes.attentionOutput, wholes.mlpDown, experts.width) }
   }
 }

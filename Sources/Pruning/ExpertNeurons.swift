@@ -5,9 +5,9 @@ public import Statistics
 public struct ExpertNeurons: Hashable, Sendable {
   public let count: Int
   /// nil where nothing of data is asked for.
-  private let measured: Measured?
+  fileprivate let measured: Measured?
 
-  private struct Measured: Hashable {
+  fileprivate struct Measured: Hashable {
     let activity: ExpertActivity
     let moments: ExpertMoments
   }
@@ -29,6 +29,12 @@ public struct ExpertNeurons: Hashable, Sendable {
   }
 }
 
+extension ExpertNeurons {
+  /// Of every neuron, expert by expert.
+  fileprivate var means: [Double] { measured.map { $0.moments.means($0.activity) } ?? [] }
+  fileprivate var squareSums: [Double] { measured?.moments.squareSums ?? [] }
+}
+
 extension ModelStatistics {
   /// One entry per layer; nil where it has no experts.
   ///
@@ -36,6 +42,7 @@ extension ModelStatistics {
   func expertNeurons(
     of shape: ModelShape, areMeasured: Bool
   ) throws(PruningError) -> [ExpertNeurons?] {
+    guard shape.hasExperts else { return shape.layers.map { _ in nil } }
     guard areMeasured else { return shape.layers.map { $0.experts.map { .init(count: $0.count) } } }
     guard let activity = self[ExpertActivity.self], let moments = self[ExpertMoments.self],
       activity.count == shape.layers.count, moments.count == shape.layers.count
@@ -53,13 +60,21 @@ extension ModelStatistics {
   public func inputMeans(of shape: ModelShape) throws(PruningError) -> [PerTap<[Double]>]? {
     guard let layers = moments?.layers else { return nil }
     var means = layers.map { $0.map(\.mean) }
-    guard shape.hasExperts else { return means }
-    guard let activity = self[ExpertActivity.self], let moments = self[ExpertMoments.self],
-      moments.count == layers.count, activity.count == layers.count
-    else { throw .expertMomentsMissing }
-    for layer in shape.layers.indices where shape.layers[layer].experts != nil {
-      means[layer].mlpDown = moments[layer].mlpDown.means(activity[layer].mlpDown)
+    for (layer, experts) in try expertNeurons(of: shape, areMeasured: true).enumerated() {
+      if let experts { means[layer].mlpDown = experts.means }
     }
     return means
+  }
+
+  /// Σ x² of every channel at the taps of a model; nil where no moments were measured.
+  ///
+  /// - Throws: ``PruningError/expertMomentsMissing``.
+  public func squareSums(of shape: ModelShape) throws(PruningError) -> [PerTap<[Double]>]? {
+    guard let layers = moments?.layers else { return nil }
+    var sums = layers.map { $0.map(\.squareSum) }
+    for (layer, experts) in try expertNeurons(of: shape, areMeasured: true).enumerated() {
+      if let experts { sums[layer].mlpDown = experts.squareSums }
+    }
+    return sums
   }
 }

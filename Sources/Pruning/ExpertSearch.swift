@@ -69,7 +69,7 @@ public struct ExpertSearch: Hashable, Sendable {
   }
 
   /// Experts that go in each layer that has some.
-  private func removedCount(ratio: Double, of shape: ModelShape) throws(PruningError) -> Int {
+  func removedCount(ratio: Double, of shape: ModelShape) throws(PruningError) -> Int {
     let layers = shape.layers.indices.filter { shape.layers[$0].experts != nil }
     guard let count = layers.compactMap({ shape.layers[$0].experts?.count }).min() else {
       throw .noExperts

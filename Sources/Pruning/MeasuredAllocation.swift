@@ -69,7 +69,7 @@ public struct MeasuredAllocation: Hashable, Sendable {
   // MARK: Counts
 
   /// Each layer its own counts.
-  private func differing(_ modules: [AllocationModule], total: Int, budget: Int)
+  func differing(_ modules: [AllocationModule], total: Int, budget: Int)
     throws(PruningError) -> [Int]
   {
     let least = modules.cost(keeping: modules.map(\.multiple))
@@ -82,7 +82,7 @@ public struct MeasuredAllocation: Hashable, Sendable {
   }
 
   /// The same, each kind of module with a budget of its own.
-  private func differing(
+  func differing(
     _ modules: [AllocationModule], ratios: PerTap<Double>, shape: ModelShape
   ) throws(PruningError) -> [Int] {
     var kept = modules.map(\.largest)
@@ -178,13 +178,13 @@ public struct MeasuredAllocation: Hashable, Sendable {
 
   /// `part` · total rounded down, except where it misses a whole number only by the rounding of the
   /// ratio: 1 − 0.9 is less than 0.1.
-  private static func budget(keeping part: Double, of total: Int) -> Int {
+  static func budget(keeping part: Double, of total: Int) -> Int {
     let exact = part * Double(total)
     let nearest = exact.rounded()
     return Int((nearest - exact).magnitude <= Double(total) * 0x1p-50 ? nearest : exact)
   }
 
-  private static func check(_ curves: [PerTap<LossCurve>], for shape: ModelShape)
+  static func check(_ curves: [PerTap<LossCurve>], for shape: ModelShape)
     throws(PruningError)
   {
     guard curves.count == shape.layers.count, !curves.isEmpty else {
@@ -192,7 +192,10 @@ public struct MeasuredAllocation: Hashable, Sendable {
     }
     for (layer, curves) in curves.enumerated() {
       for tap in Tap.allCases {
-        let expected = shape.unitCount(layer: layer, tap: tap)
+        // Experts are left with as many each.
+        let expected =
+          shape.unitCount(layer: layer, tap: tap)
+          / shape.channelBlocks(layer: layer, tap: tap).blockCount
         guard curves[tap].unitCount == expected else {
           throw .channelCount(
             layer: layer, tap: tap, expected: expected, found: curves[tap].unitCount)

@@ -24,12 +24,44 @@ extension StructureSearch {
       self, scores: scores, expertScores: expertScores, shape: shape)
     let counts = try search.run()
     let units = UnitScores(summing: scores, shape: shape)
-    let orders = shape.layers.indices.map { layer in
-      PerTap(
-        attentionOutput: ranks.map { $0[layer].attentionOutput.map(Double.init) }
-          ?? units.groups[layer],
-        mlpDown: ranks.map { $0[layer].mlpDown.map(Double.init) } ?? units.neurons[layer])
+    let orders =
+      ranks?.doubles
+      ?? shape.layers.indices.map { layer in
+        PerTap(attentionOutput: units.groups[layer], mlpDown: units.neurons[layer])
+      }
+    return mixtureResult(counts, orders, expertScores, activity, shape, compensating)
+  }
+
+  /// Counts by measured losses; of experts as many go as were given, by their activity.
+  ///
+  /// - Parameter curves: per layer; of experts for the neurons of each.
+  public func runMeasuredMixture(
+    curves: [PerTap<LossCurve>], ranks: [PerTap<[Int]>], activity: [ExpertActivity]?,
+    shape: ModelShape, compensating: Bool = true
+  ) throws(PruningError) -> SearchResult {
+    let experts = experts ?? ExpertSearch(metric: .expertActivation, share: 0)
+    var kept = shape.layers.map { $0.experts?.count ?? 0 }
+    if let share = experts.share, share > 0 {
+      let removed = try ExpertSearch(metric: experts.metric, share: share)
+        .removedCount(ratio: 0, of: shape)
+      kept = kept.map { max(0, $0 - removed) }
+      guard activity != nil else { throw .momentsMissing(experts.metric) }
     }
+    let (counts, loss) = try MeasuredAllocation(ratio: ratio, widths: widths, sparing: sparing)
+      .runMixture(
+        curves: curves, keptExperts: kept,
+        MixtureBudget(shape, replacesExperts: experts.replaces), shape: shape)
+    let expertScores = activity.map { $0.map { $0.scores(experts.metric) } }
+    var result = mixtureResult(
+      counts, ranks.doubles, expertScores, activity, shape, compensating)
+    result.predictedLoss = loss
+    return result
+  }
+
+  private func mixtureResult(
+    _ counts: MixtureCounts, _ orders: [PerTap<[Double]>], _ expertScores: [[Double]]?,
+    _ activity: [ExpertActivity]?, _ shape: ModelShape, _ compensating: Bool
+  ) -> SearchResult {
     let plan = PruningPlan(
       keeping: counts, orders, expertScores, replacesExperts: experts?.replaces ?? false, of: shape)
     var result = SearchResult(
@@ -50,6 +82,10 @@ extension StructureSearch {
     result.idleExpertCount = activity?.idleExpertCount ?? 0
     return result
   }
+}
+
+extension [PerTap<[Int]>] {
+  fileprivate var doubles: [PerTap<[Double]>] { map { $0.map { $0.map(Double.init) } } }
 }
 
 extension [ExpertActivity] {

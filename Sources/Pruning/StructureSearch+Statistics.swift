@@ -19,10 +19,14 @@ extension StructureSearch {
       return try runExperts(experts, activity, shape: shape)
     }
     let scores = try LayerScores.scores(metric: metric, statistics, of: shape)
-    var result = try run(
-      scores: scores, activity: readsActivity(metric) ? activity : nil, shape: shape,
-      compensating: compensating)
-    if metric == .conditionalVariance {
+    guard !shape.hasExperts else {
+      return try runMixture(
+        scores: scores, activity: readsActivity(metric) ? activity : nil,
+        ranks: metric.needsOrder ? try statistics.removalRanks(of: shape) : nil, shape: shape,
+        compensating: compensating)
+    }
+    var result = try run(scores: scores, shape: shape, compensating: compensating)
+    if metric.needsOrder {
       let counts = result.plan.layers.map {
         PerTap(attentionOutput: $0.keptGroupCount, mlpDown: $0.keptNeuronCount)
       }
@@ -37,6 +41,11 @@ extension StructureSearch {
     try StructureSearch.check(shape)
     let ranks = try statistics.removalRanks(of: shape)
     let curves = try statistics.lossCurves(of: shape)
+    guard !shape.hasExperts else {
+      return try runMeasuredMixture(
+        curves: curves, ranks: ranks, activity: statistics[ExpertActivity.self]?.map(\.mlpDown),
+        shape: shape, compensating: compensating)
+    }
     let allocated = try MeasuredAllocation(ratio: ratio, widths: widths, sparing: sparing)
       .run(curves: curves, shape: shape)
     let plan = PruningPlan(keeping: allocated.counts, ranks: ranks)
@@ -52,17 +61,18 @@ extension ModelStatistics {
   ///
   /// - Throws: ``PruningError/orderMissing`` where it was not measured, or is none of this shape.
   public func removalRanks(of shape: ModelShape) throws(PruningError) -> [PerTap<[Int]>] {
-    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width in
-      curve.unitRanks(width: width)
+    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width, blocks in
+      curve.unitRanks(width: width, blockCount: blocks.blockCount)
     }
   }
 
-  /// The error of each map's output without the first k units of its order, [layer][tap][units].
+  /// The error of each map's output without the first k units of its order, [layer][tap][units]; of
+  /// experts, of all of a layer without the first k of each.
   ///
   /// - Throws: as ``removalRanks(of:)``.
   public func removalErrors(of shape: ModelShape) throws(PruningError) -> [PerTap<[Double]>] {
-    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width in
-      curve.unitErrors(width: width)
+    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width, blocks in
+      curve.unitErrors(width: width, blockCount: blocks.blockCount)
     }
   }
 
@@ -71,7 +81,7 @@ extension ModelStatistics {
   /// - Throws: ``PruningError/lossesMissing`` where it was not measured, or is of another shape.
   public func lossCurves(of shape: ModelShape) throws(PruningError) -> [PerTap<LossCurve>] {
     let errors = try removalErrors(of: shape)
-    let losses = try map(ModuleLosses.self, missing: .lossesMissing, shape) { losses, _ in
+    let losses = try map(ModuleLosses.self, missing: .lossesMissing, shape) { losses, _, _ in
       losses.levels
     }
     return zip(errors, losses).map { errors, levels in
@@ -87,7 +97,7 @@ extension ModelStatistics {
 
   private func map<Value: Statistic, Result>(
     _ type: Value.Type, missing: PruningError, _ shape: ModelShape,
-    _ transform: (Value, _ unitWidth: Int) -> Result?
+    _ transform: (Value, _ unitWidth: Int, ChannelBlocks) -> Result?
   ) throws(PruningError) -> [PerTap<Result>] {
     guard let layers = self[type], layers.count == shape.layers.count else { throw missing }
     var results: [PerTap<Result>] = []
@@ -95,7 +105,8 @@ extension ModelStatistics {
       results.append(
         try PerTap { tap throws(PruningError) in
           let width = shape.unitWidth(layer: layer, tap: tap)
-          guard let result = transform(values[tap], width) else { throw missing }
+          let blocks = shape.channelBlocks(layer: layer, tap: tap)
+          guard let result = transform(values[tap], width, blocks) else { throw missing }
           return result
         })
     }

@@ -29,6 +29,12 @@ public struct RemovalCurve: Statistic {
     }
   }
 
+  /// Of the maps of several experts, whose channels lie beside one another.
+  public init(blocks: [RemovalCurve]) {
+    ranks = blocks.flatMap(\.ranks)
+    errors = blocks.flatMap(\.errors)
+  }
+
   /// - Precondition: one of each per channel.
   public init(ranks: [Double], errors: [Double]) {
     precondition(ranks.count == errors.count, "one of each per channel")
@@ -36,8 +42,22 @@ public struct RemovalCurve: Statistic {
     self.errors = errors
   }
 
-  /// Ranks of the units, [units]; nil where they are no order of units of this width.
-  public func unitRanks(width: Int) -> [Int]? {
+  /// Ranks of the units, [units], within each of several blocks of channels; nil where they are no order of
+  /// units of this width.
+  public func unitRanks(width: Int, blockCount: Int = 1) -> [Int]? {
+    guard blockCount > 1 else { return unitRanks(ranks[...], width) }
+    guard ranks.count % blockCount == 0 else { return nil }
+    let size = ranks.count / blockCount
+    var all: [Int] = []
+    for first in stride(from: 0, to: ranks.count, by: size) {
+      guard let block = unitRanks(ranks[first..<first + size], width) else { return nil }
+      all += block
+    }
+    return all
+  }
+
+  private func unitRanks(_ ranks: ArraySlice<Double>, _ width: Int) -> [Int]? {
+    let ranks = Array(ranks)
     guard width > 0, ranks.count % width == 0 else { return nil }
     let units = stride(from: 0, to: ranks.count, by: width).map { ranks[$0] }
     var isTaken = Array(repeating: false, count: units.count)
@@ -50,11 +70,12 @@ public struct RemovalCurve: Statistic {
     return units.map { Int($0) }
   }
 
-  /// Errors without the first k units, k from 0 to units − 1.
-  public func unitErrors(width: Int) -> [Double]? {
-    guard let ranks = unitRanks(width: width) else { return nil }
-    var sorted = Array(repeating: 0.0, count: ranks.count)
-    for (unit, rank) in ranks.enumerated() { sorted[rank] = errors[unit * width] }
+  /// Errors without the first k units, k from 0 to units − 1; of several blocks, their sums without the
+  /// first k of each.
+  public func unitErrors(width: Int, blockCount: Int = 1) -> [Double]? {
+    guard let ranks = unitRanks(width: width, blockCount: blockCount) else { return nil }
+    var sorted = Array(repeating: 0.0, count: ranks.count / blockCount)
+    for (unit, rank) in ranks.enumerated() { sorted[rank] += errors[unit * width] }
     return sorted
   }
 

@@ -6,30 +6,43 @@ public import FlapCore
 /// integers add up exactly: any split of the samples over workers, any order, the same bits.
 ///
 /// As bytes: the tokens (u64), then Σ x_i · 2^(e_i + 20) (i64 [channels]), then Σ x_i x_j · 2^(e_i + e_j)
-/// for j ≤ i, row by row (i32 [channels · (channels + 1) / 2]), each term rounded leaf by leaf.
+/// for j ≤ i, row by row (i32 [channels · (channels + 1) / 2]), each term rounded leaf by leaf. Of several
+/// blocks of channels, as experts have them, there are pairs within blocks alone, block after block, and
+/// before the sums every block's tokens (i64 [blocks]).
 public struct SecondMoments: Hashable, Sendable {
   public let bytes: [UInt8]
-  public let channelCount: Int
+  public let blocks: ChannelBlocks
 
   /// Bits that a sum is scaled by besides its channel's 2^e.
   public static let sumBits = 20
 
   /// - Precondition: as many bytes as the layout has.
-  public init(bytes: [UInt8], channelCount: Int) {
-    precondition(bytes.count == SecondMoments.byteCount(channelCount: channelCount))
+  public init(bytes: [UInt8], _ blocks: ChannelBlocks) {
+    precondition(bytes.count == SecondMoments.byteCount(blocks))
     self.bytes = bytes
-    self.channelCount = channelCount
+    self.blocks = blocks
   }
 
+  /// Pairs of one block of channels.
   public static func productCount(_ channels: Int) -> Int { channels * (channels + 1) / 2 }
 
-  public static func layout(channelCount: Int) -> IntegerLayout {
-    IntegerLayout([(8, 1 + channelCount), (4, productCount(channelCount))])
+  /// Pairs of all blocks.
+  public static func productCount(_ blocks: ChannelBlocks) -> Int {
+    blocks.blockCount * productCount(blocks.width)
   }
 
-  public static func byteCount(channelCount: Int) -> Int {
-    8 + 8 * channelCount + 4 * productCount(channelCount)
+  /// Counts of tokens that lie before the sums, besides that of all.
+  public static func countCount(_ blocks: ChannelBlocks) -> Int {
+    blocks.blockCount == 1 ? 0 : blocks.blockCount
   }
+
+  public static func layout(_ blocks: ChannelBlocks) -> IntegerLayout {
+    IntegerLayout([
+      (8, 1 + countCount(blocks) + blocks.channelCount), (4, productCount(blocks)),
+    ])
+  }
+
+  public static func byteCount(_ blocks: ChannelBlocks) -> Int { layout(blocks).byteCount }
 
   /// Tokens seen.
   public var count: Int { bytes.withUnsafeBytes { SecondMoments.count(in: $0) } }
@@ -44,9 +57,13 @@ public struct SecondMoments: Hashable, Sendable {
   ) rethrows -> Result {
     try bytes.withUnsafeBytes { bytes in
       try body(
-        UnsafeRawBufferPointer(rebasing: bytes[8..<8 + 8 * channelCount]).assumingMemoryBound(
-          to: Int64.self))
+        UnsafeRawBufferPointer(rebasing: bytes[sumRange]).assumingMemoryBound(to: Int64.self))
     }
+  }
+
+  private var sumRange: Range<Int> {
+    let first = 8 + 8 * SecondMoments.countCount(blocks)
+    return first..<first + 8 * blocks.channelCount
   }
 
   public func withProducts<Result>(
@@ -54,7 +71,7 @@ public struct SecondMoments: Hashable, Sendable {
   ) rethrows -> Result {
     try bytes.withUnsafeBytes { bytes in
       try body(
-        UnsafeRawBufferPointer(rebasing: bytes[(8 + 8 * channelCount)...]).assumingMemoryBound(
+        UnsafeRawBufferPointer(rebasing: bytes[sumRange.upperBound...]).assumingMemoryBound(
           to: Int32.self))
     }
   }
@@ -90,8 +107,13 @@ public struct ChannelScales: Hashable, Sendable {
 
   /// - Parameter moments: of all tokens that are going to be summed.
   public init(_ moments: ModelMoments) {
-    exponents = moments.layers.map { layer in
-      layer.map { moments in moments.squareSum.map { ChannelScales.exponent(squareSum: $0) } }
+    self.init(squareSums: moments.layers.map { $0.map(\.squareSum) })
+  }
+
+  /// - Parameter squareSums: Σ x² of every channel over all tokens that are going to be summed, per layer.
+  public init(squareSums: [PerTap<[Double]>]) {
+    exponents = squareSums.map { layer in
+      layer.map { sums in sums.map { ChannelScales.exponent(squareSum: $0) } }
     }
   }
 

@@ -1,3 +1,5 @@
+public import Kernels
+
 /// Some tokens and channels of what one expert computes.
 ///
 /// An expert's tokens come in their order, for each range of channels from one thread at a time.
@@ -32,14 +34,28 @@ public struct ExpertPiece {
 }
 
 /// A leaf that went through the experts of a layer.
-public struct ExpertPassage: Sendable {
+public struct ExpertPassage {
   public let routing: Routing
+  /// What the experts' `down_proj` multiply, [gathered rows, neurons].
+  let operand: RowTiles
   /// Channels of what an expert gives.
   public let outputs: Int
   /// Of each expert.
-  public let neurons: Int
+  public var neurons: Int { operand.channels }
 
   public var expertCount: Int { routing.visits.count }
+
+  /// What the `down_proj` of an expert multiplies, [its tokens, neurons], and how many of the 16 rows of
+  /// each panel are tokens: the first so many. Only while ``TapObserver/finish(_:)`` runs.
+  public func operand(ofExpert expert: Int) -> (rows: RowTiles, tokenCounts: [UInt8]) {
+    let count = routing.visits[expert].count
+    return (
+      RowTiles(
+        operand.compute, channels: operand.channels,
+        at: UnsafeMutableRawPointer(mutating: operand.tile(row: routing.firstRows[expert]))),
+      stride(from: 0, to: count, by: Tile.side).map { UInt8(min(Tile.side, count - $0)) }
+    )
+  }
 
   /// Pieces that an expert's outputs came in.
   public var stripCount: Int {

@@ -181,7 +181,6 @@ extension Llama {
     passage(
       pass, .mlpDown, RowTiles(compute, channels: 0, at: neurons.bytes),
       segmentCounts: [pass.layout.tokenCount],
-      experts: ExpertPassage(
-        routing: routing, outputs: shape.hiddenSize, neurons: pass.weights.shape.intermediateSize))
+      experts: ExpertPassage(routing: routing, operand: neurons, outputs: shape.hiddenSize))
   }
 }

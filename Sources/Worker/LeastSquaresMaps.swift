@@ -26,7 +26,7 @@ final class LeastSquaresMaps: FittedMaps {
   private let targets: Targets?
   private let progress: TaskProgress
   private let threads: Mutex<AlgebraTeam>
-  private let made: Mutex<[TapPlace: Made]> = Mutex([:])
+  private let made: Mutex<[FedMap: Made]> = Mutex([:])
   private let noted: Mutex<[TapPlace: MapRidge]> = Mutex([:])
   private let publishes = Atomic<Bool>(false)
 
@@ -62,8 +62,9 @@ final class LeastSquaresMaps: FittedMaps {
 
   func fit(layer: Int, _ tap: Tap, expert: Int?) throws -> FittedMap? {
     let place = TapPlace(layer: layer, tap)
-    let map = try fit(place)
-    if let map {
+    let map = try fit(FedMap(place, expert: expert))
+    // Those of experts would be a table of thousands.
+    if let map, expert == nil {
       let ridge = MapRidge(place: place, ridge: map.ridge, isRaised: map.isRidgeRaised)
       noted.withLock { $0[place] = ridge }
     }
@@ -75,15 +76,19 @@ final class LeastSquaresMaps: FittedMaps {
     noted.withLock { $0.values.sorted { $0.place.step < $1.place.step } }
   }
 
-  private func fit(_ place: TapPlace) throws -> FittedMap? {
+  /// nil where the weights stay, those of the channels that stay.
+  private func fit(_ map: FedMap) throws -> FittedMap? {
     let shape = checkpoint.configuration.shape
-    let kept = plan.keptChannels(layer: place.layer, tap: place.tap, shape: shape)
+    let place = map.place
+    let kept = Array(
+      plan.keptChannels(layer: place.layer, tap: place.tap, shape: shape)[
+        shape.channels(layer: place.layer, tap: place.tap, expert: map.expert)])
     let first = plan.firstPrunedStep
     let refitted = first.map { place.step >= $0 } ?? false ? targets : nil
     guard kept.contains(false) || refitted != nil else { return nil }
-    guard let targets = refitted else { return try denseMap(place, kept) }
+    guard let targets = refitted else { return try denseMap(map, kept) }
     var found =
-      if let known = made.withLock({ $0[place] }) {
+      if let known = made.withLock({ $0[map] }) {
         known
       } else if let known = try published(place, kept, targets) {
         Made(map: known, isPublished: true)
@@ -94,21 +99,22 @@ final class LeastSquaresMaps: FittedMaps {
       if try published(place, kept, targets) == nil { try publish(found.map, place, targets) }
       found.isPublished = true
     }
-    made.withLock { $0[place] = found }
+    made.withLock { $0[map] = found }
     return found.map
   }
 
-  private func denseMap(_ place: TapPlace, _ kept: [Bool]) throws -> FittedMap {
-    if let known = made.withLock({ $0[place] }) { return known.map }
-    let map = try threads.withLock { team in
-      try rounded(denseFit(place, kept, on: team), place, inFileOf: nil)
+  private func denseMap(_ map: FedMap, _ kept: [Bool]) throws -> FittedMap? {
+    if let known = made.withLock({ $0[map] }) { return known.map }
+    guard try map.expert == nil || moments.hasEnoughTokens(map) else { return nil }
+    let fitted = try threads.withLock { team in
+      try rounded(denseFit(map, kept, on: team), map, inFileOf: nil)
     }
     // A writer asks for a map's weight and bias one after the other.
     made.withLock { made in
-      made = made.filter { $0.key.tap != place.tap }
-      made[place] = Made(map: map)
+      made = made.filter { $0.key.place.tap != map.place.tap }
+      made[map] = Made(map: fitted)
     }
-    return map
+    return fitted
   }
 
   private func refittedMap(
@@ -116,29 +122,29 @@ final class LeastSquaresMaps: FittedMaps {
   ) throws -> FittedMap {
     try threads.withLock { team in
       let fit = try refit(place, kept, to: targets, on: team)
-      return try rounded(fit, place, inFileOf: Host.temporaryFolder.string)
+      return try rounded(fit, FedMap(place), inFileOf: Host.temporaryFolder.string)
     }
   }
 
   /// On the dense model's inputs.
   private func denseFit(
-    _ place: TapPlace, _ kept: [Bool], on team: AlgebraTeam
+    _ map: FedMap, _ kept: [Bool], on team: AlgebraTeam
   ) throws -> Fit {
-    let weight = try checkpoint.weightRows(at: place)
-    let (ridge, isRaised) = try ridge(place, kept, weight, on: team)
+    let weight = try checkpoint.weightRows(of: map)
+    let (ridge, isRaised) = try ridge(map, kept, weight, on: team)
     let fit = try LeastSquaresFit(
-      of: weight, keeping: kept, from: Covariance(moments.moments(place, .all)), ridge: ridge,
-      existing: try checkpoint.bias(at: place)?.float64Values(), on: team)
+      of: weight, keeping: kept, from: Covariance(moments.moments(of: map, .all)), ridge: ridge,
+      existing: try checkpoint.bias(of: map)?.float64Values(), on: team)
     return (fit, isRaised || fit.ridge != ridge)
   }
 
   private func ridge(
-    _ place: TapPlace, _ kept: [Bool], _ weight: WeightRows, on team: AlgebraTeam
+    _ map: FedMap, _ kept: [Bool], _ weight: WeightRows, on team: AlgebraTeam
   ) throws -> (ridge: Double, isRaised: Bool) {
     guard kept.contains(false) else { return (LeastSquaresMaps.ridgeOfWhole, false) }
     let choice = try RidgeChoice(
-      of: weight, keeping: kept, from: Covariance(moments.moments(place, .kept)),
-      heldOut: Covariance(moments.moments(place, .heldOut)), on: team)
+      of: weight, keeping: kept, from: Covariance(moments.moments(of: map, .kept)),
+      heldOut: Covariance(moments.moments(of: map, .heldOut)), on: team)
     return (choice.ridge, choice.isRaised)
   }
 
@@ -146,8 +152,8 @@ final class LeastSquaresMaps: FittedMaps {
   private func refit(
     _ place: TapPlace, _ kept: [Bool], to targets: Targets, on team: AlgebraTeam
   ) throws -> Fit {
-    let whole = try checkpoint.weightRows(at: place)
-    let (ridge, isRaised) = try ridge(place, kept, whole, on: team)
+    let whole = try checkpoint.weightRows(of: FedMap(place))
+    let (ridge, isRaised) = try ridge(FedMap(place), kept, whole, on: team)
     let file: TargetMomentsFile
     do {
       file = try TargetMomentsFile(
@@ -169,10 +175,10 @@ final class LeastSquaresMaps: FittedMaps {
 /// What is kept of a fit.
 extension LeastSquaresMaps {
   private func rounded(
-    _ made: Fit, _ place: TapPlace, inFileOf folder: String?
+    _ made: Fit, _ map: FedMap, inFileOf folder: String?
   ) throws -> FittedMap {
     let fit = made.fit
-    let type = try checkpoint.weightView(at: place).elementType
+    let type = try checkpoint.weightView(of: map).elementType
     return FittedMap(
       weight: try FittedWeight(rounding: fit.weight, to: type, inFileOf: folder), bias: fit.bias,
       ridge: fit.ridge, isRidgeRaised: made.isRaised)
@@ -182,7 +188,7 @@ extension LeastSquaresMaps {
   private func published(
     _ place: TapPlace, _ kept: [Bool], _ targets: Targets
   ) throws -> FittedMap? {
-    let weight = try checkpoint.weightView(at: place)
+    let weight = try checkpoint.weightView(of: FedMap(place))
     return try? FittedMapFile.read(
       FittedMapFile.path(of: place, in: targets.folder), plan: targets.plan,
       type: weight.elementType, rows: weight.shape[0], columns: kept.count { $0 })
@@ -215,6 +221,15 @@ extension FittedWeight {
 }
 
 extension Covariance {
+  /// As if no channel said anything of another: what is fitted to it is what FLAP's scores and biases are.
+  init(diagonalOf moments: SecondMomentsFolder.Moments) {
+    self.init(tokenCount: max(moments.tokenCount, 1), mean: moments.mean) { row, columns, values in
+      values.update(repeating: 0, count: columns.count)
+      guard columns.contains(row) else { return }
+      moments.readCovariance(row, row..<row + 1, to: values + row - columns.lowerBound)
+    }
+  }
+
   init(_ moments: SecondMomentsFolder.Moments) {
     self.init(tokenCount: moments.tokenCount, mean: moments.mean) { row, columns, values in
       moments.readCovariance(row, columns, to: values)

@@ -13,7 +13,8 @@ internal import Transformer
 /// Measures single maps: the order in which their units go, and what the model loses without them.
 ///
 /// All of it from the samples that were not held out, so that those that were tell the loss. What is
-/// left of the map is measured on the way of the removal, whose weights are fitted at every level.
+/// left of the map is measured on the way of the removal, whose weights are fitted at every level. The
+/// experts of a layer are one module, and are left with as many neurons each.
 final class MapMeasurement {
   let path: String
   private let checkpoint: Checkpoint
@@ -52,30 +53,42 @@ final class MapMeasurement {
         steps: divergences.denseStepCount
           + work.levels.count * divergences.stepCount(from: place.step))
     }
-    let weight = try checkpoint.weightRows(at: place)
-    let covariance = try Covariance(moments.moments(place, .kept))
     let width = shape.unitWidth(layer: place.layer, tap: place.tap)
-    guard work.levels.allSatisfy({ $0 < weight.channelCount / width }) else {
+    let blocks = shape.channelBlocks(layer: place.layer, tap: place.tap)
+    guard work.levels.allSatisfy({ $0 < blocks.width / width }) else {
       throw PlanError.otherShape
     }
+    let levels = divergences == nil ? [] : work.levels
+    let maps = checkpoint.maps(at: place)
     var losses: [Int: Double] = [:]
-    let order = try RemovalOrder(
-      of: weight, unitWidth: width, batch: RemovalOrder.batch(ofUnits: weight.channelCount / width),
-      from: covariance, ridge: MapMeasurement.ridge, on: algebra,
-      visiting: divergences == nil ? [] : work.levels
-    ) { stage in
-      guard let divergences else { return }
-      losses[stage.keptUnits.count] = try divergences.divergence(
-        of: pruning(place, stage), from: place.step
-      ) {
-        try progress.step()
+    let curve: RemovalCurve
+    if maps.count == 1 {
+      curve = try order(of: maps[0], width, visiting: levels) { stage in
+        losses[stage.keptUnits.count] = try divergences?.divergence(
+          of: pruning([Left(stage, of: maps[0], checkpoint)]), from: place.step
+        ) { try progress.step() }
+      }
+    } else {
+      // Every expert is left with as many neurons, so all have to be there before any loss is measured.
+      var left: [Int: [Left]] = [:]
+      curve = RemovalCurve(
+        blocks: try maps.map { map in
+          var ofLevel: [Int: Left] = [:]
+          let curve = try order(of: map, width, visiting: levels) { stage in
+            ofLevel[stage.keptUnits.count] = try Left(stage, of: map, checkpoint)
+          }
+          for (level, map) in ofLevel { left[level, default: []].append(map) }
+          return curve
+        })
+      for level in levels {
+        losses[level] = try divergences?.divergence(
+          of: pruning(left.removeValue(forKey: level)!), from: place.step
+        ) { try progress.step() }
       }
     }
     for kind in work.kinds {
       switch kind {
-      case RemovalCurve.kind:
-        let curve = RemovalCurve(order: order.order, errors: order.errors, unitWidth: width)
-        try emit(StatisticPart(curve, at: place, node: nil))
+      case RemovalCurve.kind: try emit(StatisticPart(curve, at: place, node: nil))
       case ModuleLosses.kind:
         guard divergences != nil else { throw PlanError.otherShape }
         let levels = work.levels.map { ModuleLosses.Level(kept: $0, divergence: losses[$0]!) }
@@ -85,33 +98,77 @@ final class MapMeasurement {
     }
   }
 
-  /// The dense model with one map that is left with some of its units.
-  private func pruning(_ place: TapPlace, _ stage: RemovalStage) throws -> ModelPruning {
+  /// - Parameter levels: counts of units with which `visit` sees the map.
+  private func order(
+    of map: FedMap, _ width: Int, visiting levels: [Int], _ visit: (RemovalStage) throws -> Void
+  ) throws -> RemovalCurve {
+    let weight = try checkpoint.weightRows(of: map)
+    let moments = try self.moments.moments(of: map, .kept)
+    let covariance =
+      try map.expert == nil || self.moments.hasEnoughTokens(map)
+      ? Covariance(moments) : Covariance(diagonalOf: moments)
+    let order = try RemovalOrder(
+      of: weight, unitWidth: width, batch: RemovalOrder.batch(ofUnits: weight.channelCount / width),
+      from: covariance, ridge: MapMeasurement.ridge, on: algebra, visiting: levels, visit)
+    // Errors are per token: of an expert, per token of the layer.
+    let share =
+      map.expert == nil
+      ? 1
+      : Double(moments.tokenCount) / Double(try self.moments.tokenCount(map.place, .kept))
+    return RemovalCurve(
+      order: order.order, errors: order.errors.map { $0 * share }, unitWidth: width)
+  }
+
+  /// What is left of a map on the way of its removal.
+  private struct Left {
+    let map: FedMap
+    let units: [Int]
+    let pruned: PrunedMap
+
+    /// - Throws: `CheckpointError`, `OutOfMemory`.
+    init(_ stage: RemovalStage, of map: FedMap, _ checkpoint: Checkpoint) throws {
+      self.map = map
+      units = stage.keptUnits
+      let existing = try checkpoint.bias(of: map)
+      let type = try checkpoint.weightView(of: map).elementType
+      let biasType = existing?.elementType ?? type
+      let biases =
+        existing.map { zip($0.float64Values(), stage.addedBias).map(+) } ?? stage.addedBias
+      var row = Array(repeating: 0.0, count: stage.keptChannels.count)
+      pruned = PrunedMap(
+        bias: biases.map { biasType.rounded($0) },
+        weight: try FittedWeight(
+          elementType: type, rows: stage.addedBias.count, columns: row.count,
+          inFileOf: Host.temporaryFolder.string
+        ) { output, values in
+          row.withUnsafeMutableBufferPointer { row in
+            stage.readRow(output, to: row.baseAddress!)
+            for column in row.indices { values[column] = type.rounded(row[column]) }
+          }
+        })
+    }
+  }
+
+  /// The dense model with the maps of one tap that are left with some of their units.
+  private func pruning(_ left: [Left]) -> ModelPruning {
     let shape = checkpoint.configuration.shape
     var plan = PruningPlan(keepingAllOf: shape)
-    let unitCount = shape.unitCount(layer: place.layer, tap: place.tap)
-    var kept = Array(repeating: false, count: unitCount)
-    for unit in stage.keptUnits { kept[unit] = true }
-    plan.layers[place.layer][place.tap] = kept
-    let existing = try checkpoint.bias(at: place)
-    let type = try checkpoint.weightView(at: place).elementType
-    let biasType = existing?.elementType ?? type
-    let biases =
-      existing.map { zip($0.float64Values(), stage.addedBias).map(+) } ?? stage.addedBias
-    var row = Array(repeating: 0.0, count: stage.keptChannels.count)
     var maps = shape.layers.map { _ in PerTap<PrunedMap?>(attentionOutput: nil, mlpDown: nil) }
-    maps[place.layer][place.tap] = PrunedMap(
-      bias: biases.map { biasType.rounded($0) },
-      weight: try FittedWeight(
-        elementType: type, rows: stage.addedBias.count, columns: row.count,
-        inFileOf: Host.temporaryFolder.string
-      ) { output, values in
-        row.withUnsafeMutableBufferPointer { row in
-          stage.readRow(output, to: row.baseAddress!)
-          for column in row.indices { values[column] = type.rounded(row[column]) }
-        }
-      })
-    return ModelPruning(plan: plan, maps: maps)
+    var expertMaps = shape.layers.map { _ in [Int: PrunedMap]() }
+    for left in left {
+      let place = left.map.place
+      let blocks = shape.channelBlocks(layer: place.layer, tap: place.tap)
+      let unitCount = shape.unitCount(layer: place.layer, tap: place.tap) / blocks.blockCount
+      let first = (left.map.expert ?? 0) * unitCount
+      for unit in first..<first + unitCount { plan.layers[place.layer][place.tap][unit] = false }
+      for unit in left.units { plan.layers[place.layer][place.tap][first + unit] = true }
+      if let expert = left.map.expert {
+        expertMaps[place.layer][expert] = left.pruned
+      } else {
+        maps[place.layer][place.tap] = left.pruned
+      }
+    }
+    return ModelPruning(plan: plan, maps: maps, expertMaps: expertMaps)
   }
 
   private func divergences(_ samples: WorkUnit) throws -> DivergenceMeasurement {
@@ -125,6 +182,18 @@ final class MapMeasurement {
 }
 
 extension SecondMomentsFolder {
+  func moments(of map: FedMap, _ part: Part) throws -> Moments {
+    try moments(map.place, expert: map.expert, part)
+  }
+
+  /// Whether least squares has what to fit a map of an expert to: of tokens that went through it twice as
+  /// many as it has neurons, some of them held out.
+  func hasEnoughTokens(_ map: FedMap) throws -> Bool {
+    let (kept, heldOut) = (try moments(of: map, .kept), try moments(of: map, .heldOut))
+    return heldOut.tokenCount > 0
+      && kept.tokenCount + heldOut.tokenCount >= 2 * kept.mean.count
+  }
+
   /// - Throws: ``PlanError`` where the file cannot be read, or is of another model.
   init(ofWorker path: String, _ checkpoint: Checkpoint) throws {
     do {

@@ -26,11 +26,13 @@ struct SumMerging {
   private static let patience = Duration.seconds(8)
 
   /// - Parameters:
+  ///   - blocks: of the tap's channels.
   ///   - peers: nil: others cannot be asked.
   ///   - folder: for the sums.
   ///   - outputCount: of the map.
   init(
-    _ merge: SumMerge, held: SumStore, peers: PeerClient?, folder: String, outputCount: Int,
+    _ merge: SumMerge, _ blocks: ChannelBlocks, held: SumStore, peers: PeerClient?, folder: String,
+    outputCount: Int,
     progress: TaskProgress
   ) {
     self.merge = merge
@@ -41,7 +43,7 @@ struct SumMerging {
     let channels = merge.exponents.count
     layout =
       switch merge.origin {
-      case .dense: SecondMoments.layout(channelCount: channels)
+      case .dense: SecondMoments.layout(blocks)
       case .pruned: TargetMoments.layout(channelCount: channels, outputCount: outputCount)
       }
   }

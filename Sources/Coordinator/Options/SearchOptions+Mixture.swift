@@ -70,14 +70,15 @@ extension SearchOptions {
   }
 
   private mutating func shareRatio(_ shape: ModelShape) throws {
-    guard search.structure == .adaptive || search.structure == .uniform else {
+    guard [.adaptive, .uniform, .measured].contains(search.structure) else {
       throw UsageError(
-        "--structure \(search.structure.rawValue) is not for models with experts: choose experts, AL-AM "
-          + "or UL-UM")
+        "--structure \(search.structure.rawValue) is not for models with experts: choose experts, "
+          + "AL-AM, UL-UM or measured")
     }
-    guard metric != .conditionalVariance, method == .flap else {
+    guard search.structure != .measured || !isUniform else {
       throw UsageError(
-        "--metric OBS and --method best are not for models with experts: leave them out")
+        "--structure measured weighs what least squares leaves, and the class of --uniform has no biases "
+          + "for it: leave out --uniform, or choose --structure AL-AM")
     }
     guard search.cut == .fitted else {
       throw UsageError("--published-cut is not for models with experts: leave it out")

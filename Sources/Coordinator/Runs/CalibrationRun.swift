@@ -61,9 +61,7 @@ public struct CalibrationRun: Sendable {
     let cluster = try ClusterPlan(cluster)
     try checkSharing(cluster)
     let inputs = try RunInputs(model: model, console.log)
-    let pass = try inputs.pass(
-      over: calibration, forward, cluster, sumsProducts: secondMoments != nil,
-      askedOfExperts: askedOfExperts, console)
+    let pass = try pass(inputs, cluster, console)
     // What is done so far lies beside the file until the file is there.
     let place = RunWorkspace.Place.beside(output)
     let pairs = try secondMoments.map { _ in try SecondMomentsPass(inputs, pass, cluster) }
@@ -107,6 +105,17 @@ public struct CalibrationRun: Sendable {
       output: output.string, file: file, peakWorkerBytes: peakWorkerBytes)
   }
 
+  private func pass(
+    _ inputs: RunInputs, _ cluster: ClusterPlan, _ console: Console
+  ) throws -> SampledPass {
+    // Second moments are scaled by the first ones.
+    let scales: Set<StatisticSource> =
+      inputs.shape.hasExperts && secondMoments != nil ? [.expertNeurons] : []
+    return try inputs.pass(
+      over: calibration, forward, cluster, sumsProducts: secondMoments != nil,
+      askedOfExperts: askedOfExperts.union(scales), console)
+  }
+
   /// Whether the file is there already, so that `--resume` has nothing to do.
   ///
   /// It says of itself of which model, data and format of products it is; by which version and
@@ -141,9 +150,7 @@ public struct CalibrationRun: Sendable {
     let cluster = try ClusterPlan(cluster)
     try checkSharing(cluster)
     let inputs = try RunInputs(model: model, console.log)
-    let pass = try inputs.pass(
-      over: calibration, forward, cluster, sumsProducts: secondMoments != nil,
-      askedOfExperts: askedOfExperts, console)
+    let pass = try pass(inputs, cluster, console)
     let summary = try DryRunSummary(inputs, pass, cluster)
     try console.show(summary, table: summary.table)
   }

@@ -41,12 +41,17 @@ struct MapsPass {
           kinds: kinds, place: place, secondMoments: secondMoments.absolute.string,
           levels: samples == nil
             ? []
-            : LossLevels.counts(
-              of: pass.shape.unitCount(layer: place.layer, tap: place.tap)),
+            : LossLevels.counts(of: unitCount(at: place)),
           samples: samples))
     }
     try session.measureMaps(work, &ledger, console)
     for kind in kinds { try statistics.take(kind, from: ledger) }
+  }
+
+  /// Of one map: experts are left with as many each.
+  private func unitCount(at place: TapPlace) -> Int {
+    pass.shape.unitCount(layer: place.layer, tap: place.tap)
+      / pass.shape.channelBlocks(layer: place.layer, tap: place.tap).blockCount
   }
 
   /// Leaves that are held out, spread over all of them.

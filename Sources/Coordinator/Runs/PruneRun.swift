@@ -191,6 +191,14 @@ public struct PruneRun: Sendable {
       }
       return false
     }
+    guard !shape.hasExperts else {
+      guard sequential != true else {
+        throw UsageError(
+          "--sequential fits maps to the pruned model's own inputs, whose tokens go to other experts: "
+            + "leave it out")
+      }
+      return false
+    }
     guard shape.arithmetic.normPlacement == .before else {
       guard sequential != true else {
         throw UsageError(

@@ -86,6 +86,12 @@ extension SearchOptions {
   /// decides that.
   func check(_ shape: ModelShape) throws {
     guard search.structure != .measured else {
+      guard !shape.hasExperts else {
+        _ = try search.runMeasuredMixture(
+          curves: LossCurve.samples(of: shape), ranks: [PerTap<[Int]>].samples(of: shape),
+          activity: [ExpertActivity].idle(shape), shape: shape)
+        return
+      }
       _ = try MeasuredAllocation(
         ratio: search.ratio, widths: search.widths, sparing: search.sparing
       )
@@ -119,6 +125,15 @@ extension PlanFile {
       ratioReached: result.reached.decoderLayers, shape: shape, modelDigest: modelDigest,
       dataDigest: dataDigest, isUniform: search.isUniform, fullDigest: fullDigest,
       sparing: search.search.sparing)
+  }
+}
+
+extension [PerTap<[Int]>] {
+  /// Some orders of a shape's units, for what none decides.
+  fileprivate static func samples(of shape: ModelShape) -> [PerTap<[Int]>] {
+    shape.layers.indices.map { layer in
+      PerTap { [Int](0..<shape.unitCount(layer: layer, tap: $0)) }
+    }
   }
 }
 

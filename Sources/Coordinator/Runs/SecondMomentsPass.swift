@@ -3,6 +3,7 @@ internal import Coordination
 internal import Export
 internal import FlapCore
 internal import Logging
+internal import Pruning
 internal import Statistics
 internal import Storage
 internal import SystemPackage
@@ -20,11 +21,6 @@ struct SecondMomentsPass {
     self.inputs = inputs
     self.pass = pass
     let leaves = pass.layout.leafCount
-    guard !inputs.shape.hasExperts else {
-      throw UsageError(
-        "second moments are of maps that all tokens go through, and this model has experts: leave out "
-          + "--second-moments, --method best and --compensation least-squares")
-    }
     guard leaves >= HeldOutLeaves.period else {
       throw UsageError(
         "least squares tries its ridge on every \(HeldOutLeaves.period)th leaf of "
@@ -43,14 +39,14 @@ struct SecondMomentsPass {
     _ session: inout ClusterSession,
     _ ledger: inout RunLedger, _ console: Console
   ) throws {
-    guard let moments = statistics.moments else {
+    guard let squareSums = try statistics.squareSums(of: pass.shape) else {
       preconditionFailure("a run with samples has moments")
     }
     console.log.info(
       "second moments take \(Format.bytes(SecondMomentsFolder.byteCount(pass.shape))) in \(folder)")
     try Folder.make(folder)
     let workerCount = session.workerCount(expected: cluster.workerCount)
-    let rounds = rounds(ChannelScales(moments), folder, workerCount)
+    let rounds = rounds(ChannelScales(squareSums: squareSums), folder, workerCount)
     let meter = console.meter("second moments", unit: "tokens", total: Double(pass.tokenCount))
     var sums = SumRounds(pass, cluster, workerCount: workerCount, refuge: refuge)
     try sums.run(rounds, meter: meter, &session, &ledger, console)

@@ -20,12 +20,17 @@ struct WorkerDisk {
     let tokens = leaves * pass.samplesPerLeaf * pass.tokens.tokensPerSample
     streamBytes = (2 * unitsPerWorker + 1) * tokens * pass.shape.hiddenSize * 4
     let places = TapPlace.all(in: pass.shape.layers.indices)
-    func largest(_ byteCount: (_ channels: Int) -> Int) -> Int {
-      places.map { byteCount(pass.shape.channelCount(layer: $0.layer, tap: $0.tap)) }.max() ?? 0
+    func largest(_ byteCount: (ChannelBlocks) -> Int) -> Int {
+      places.map { byteCount(pass.shape.channelBlocks(layer: $0.layer, tap: $0.tap)) }.max() ?? 0
     }
-    let dense = largest { SecondMoments.byteCount(channelCount: $0) }
-    let targets = largest {
-      TargetMoments.layout(channelCount: $0, outputCount: pass.shape.hiddenSize).byteCount
+    let dense = largest { SecondMoments.byteCount($0) }
+    // Experts are not fitted to the pruned model's inputs.
+    let targets = largest { blocks in
+      blocks.blockCount > 1
+        ? 0
+        : TargetMoments.layout(
+          channelCount: blocks.channelCount, outputCount: pass.shape.hiddenSize
+        ).byteCount
     }
     let layers = SumRounds.layersPerRound(pass, cluster, workerCount: cluster.workerCount)
     // Kept and held out, of both taps.

@@ -57,7 +57,7 @@ struct WorkerMemory: Comparable {
     let orders = TapPlace.all(in: shape.layers.indices).map { place in
       return RemovalOrder.byteCount(
         outputs: shape.hiddenSize,
-        channels: shape.channelCount(layer: place.layer, tap: place.tap),
+        channels: shape.channelBlocks(layer: place.layer, tap: place.tap).width,
         unitWidth: shape.unitWidth(layer: place.layer, tap: place.tap),
         batch: RemovalOrder.largestBatch)
     }
@@ -70,8 +70,10 @@ struct WorkerMemory: Comparable {
     _ pass: any ForwardPass, _ limits: MicroBatchLimits, _ split: LaneSplit
   ) -> Int {
     let shape = pass.shape
+    // Mixtures have no such pass.
+    guard !shape.hasExperts else { return 0 }
     let channels = TapPlace.all(in: shape.layers.indices).reduce(0) {
-      max($0, shape.channelCount(layer: $1.layer, tap: $1.tap))
+      max($0, shape.channelBlocks(layer: $1.layer, tap: $1.tap).width)
     }
     let sums = TargetMeasurement.byteCount(pass.compute, shape: shape, limits, split)
     let fit =

@@ -33,7 +33,7 @@ package struct WorkCost {
     case .score(let score): products(score.tokenCount, steps: 0..<stepCount)
     case .sum(let sum): seconds(sum)
     case .merge(let merge):
-      Double(merge.sources.count) * sumBytes(merge.exponents.count, merge.origin)
+      Double(merge.sources.count) * sumBytes(merge)
         / WorkCost.byteRate
     case .writeShard: 1
     }
@@ -55,10 +55,12 @@ package struct WorkCost {
   }
 
   private func seconds(_ map: MapWork) -> Double {
-    let channels = Double(shape.channelCount(layer: map.place.layer, tap: map.place.tap))
+    let blocks = shape.channelBlocks(layer: map.place.layer, tap: map.place.tap)
+    let channels = Double(blocks.width)
     let hidden = Double(shape.hiddenSize)
     let order =
-      (channels * channels * channels + 2 * hidden * channels * channels)
+      Double(blocks.blockCount)
+      * (channels * channels * channels + 2 * hidden * channels * channels)
       / WorkCost.algebraRate
     guard let samples = map.samples else { return order }
     let tokens = samples.tokens.count
@@ -70,8 +72,10 @@ package struct WorkCost {
   private func seconds(_ sum: SumWork) -> Double {
     let tokens = Double(sum.unit.tokens.count)
     func squares(_ place: TapPlace) -> Double {
-      let channels = Double(shape.channelCount(layer: place.layer, tap: place.tap))
-      return channels * channels * tokens / WorkCost.productRate
+      let channels = Double(shape.channelBlocks(layer: place.layer, tap: place.tap).width)
+      // A token goes through few of the experts.
+      let maps = Double(place.tap == .mlpDown ? shape.mapsPerToken(layer: place.layer) : 1)
+      return maps * channels * channels * tokens / WorkCost.productRate
     }
     switch sum.inputs {
     case .dense(let layers):
@@ -85,12 +89,22 @@ package struct WorkCost {
     }
   }
 
-  private func sumBytes(_ channels: Int, _ origin: SumMerge.Origin) -> Double {
-    switch origin {
-    case .dense: Double(SecondMoments.byteCount(channelCount: channels))
+  private func sumBytes(_ merge: SumMerge) -> Double {
+    switch merge.origin {
+    case .dense:
+      Double(
+        SecondMoments.byteCount(
+          shape.channelBlocks(layer: merge.place.layer, tap: merge.place.tap)))
     case .pruned:
       Double(
-        TargetMoments.layout(channelCount: channels, outputCount: shape.hiddenSize).byteCount)
+        TargetMoments.layout(
+          channelCount: merge.exponents.count, outputCount: shape.hiddenSize
+        ).byteCount)
     }
   }
+}
+
+extension ModelShape {
+  /// MLPs of a layer that a token goes through.
+  fileprivate func mapsPerToken(layer: Int) -> Int { layers[layer].experts?.countPerToken ?? 1 }
 }
