@@ -6,7 +6,7 @@ extension [PerTap<LossCurve>] {
   ///
   /// - Precondition: the curves are of the plan's layers, and every module keeps a unit.
   public func loss(of plan: PruningPlan) -> Double {
-    loss(keeping: plan.layers.map { layer in PerTap { layer[$0].count { $0 } } })
+    loss(keeping: plan.layers.map { layer in PerTap { layer.keptUnitCount($0) } })
   }
 
   /// The same with every module keeping the same share of its units, rounded, at least one.

@@ -49,7 +49,7 @@ struct MixtureSearch {
       throw .expertsExceedRatio(asked: search.ratio, reached: 1 - Double(left) / Double(total))
     }
     guard search.ratio > 0 else { return counts }
-    let ratio = max(0, 1 - target / Double(left))
+    let ratio = max(0, 1 - (target - fixedCost) / (Double(left) - fixedCost))
     try shareAttention(ratio, target: target)
     if search.structure == .uniform {
       keepShares(target: target, ratio)
@@ -160,6 +160,14 @@ struct MixtureSearch {
     keep(removed, of: index)
   }
 
+  /// Of what no group or neuron takes along: rows of the router, and means.
+  private var fixedCost: Double {
+    var none = counts
+    none.groups = none.groups.map { _ in 0 }
+    none.neurons = none.neurons.map { _ in 0 }
+    return Double(budget.cost(none))
+  }
+
   /// Groups, where their share is given, or the same number stays in every layer.
   ///
   /// - Parameter ratio: of what is left after a given share of experts.
@@ -204,7 +212,7 @@ struct MixtureSearch {
     let areGroupsKept = search.widths.isUniform || search.sparing.moduleRatio != nil
     var share = ratio
     if areGroupsKept {
-      let attention = Double(budget.attentionCost(counts))
+      let attention = Double(budget.attentionCost(counts)) + fixedCost
       let mlp = Double(budget.cost(counts)) - attention
       share = max(0, 1 - (target - attention) / mlp)
     }
@@ -232,44 +240,51 @@ struct MixtureSearch {
     let score: Double
   }
 
-  /// Removes in rising order of score, of equals the later first, until a cost is met. Where the step at
-  /// the end goes too far, the next ones are tried instead, as long as their scores are below that of the
-  /// one behind it.
+  /// Removes in rising order of score, of equals the later first, until a cost is met. Where a step goes
+  /// too far, the next ones are tried instead, up to the score of the second next slice of experts'
+  /// neurons; what came nearest is kept.
   ///
   /// - Parameter cost: that is to come nearest to the target.
   private mutating func walk(
     _ indices: [Int], to target: Double, cost: (MixtureBudget, MixtureCounts) -> Int
   ) {
-    let fixed = experts.share != nil
-    let steps = indices.filter { !fixed || widths[$0].kind != .experts }.flatMap { index in
+    var blocked: Set<Int> = []
+    var limit = Double.infinity
+    var beyond: (excess: Double, counts: MixtureCounts, positions: [Int])?
+    for step in steps(of: indices) {
+      guard step.score <= limit else { break }
+      guard !blocked.contains(step.width) else { continue }
+      let (before, position) = (counts, positions[step.width])
+      keep(step.position, of: step.width)
+      let excess = target - Double(cost(budget, counts))
+      guard excess > 0 else { continue }
+      if excess < beyond?.excess ?? .infinity { beyond = (excess, counts, positions) }
+      (counts, positions[step.width]) = (before, position)
+      if blocked.isEmpty { limit = secondNextScore(among: indices) }
+      blocked.insert(step.width)
+    }
+    guard let beyond, beyond.excess < Double(cost(budget, counts)) - target else { return }
+    (counts, positions) = (beyond.counts, beyond.positions)
+  }
+
+  /// From where the counts are, as they are to be taken.
+  private func steps(of indices: [Int]) -> [Step] {
+    indices.filter { experts.share == nil || widths[$0].kind != .experts }.flatMap { index in
       widths[index].scores.indices.dropFirst(positions[index]).map {
         Step(width: index, position: $0 + 1, score: widths[index].scores[$0])
       }
     }.sorted {
       ($0.score, -$0.width, $0.position) < ($1.score, -$1.width, $1.position)
     }
-    var blocked: Set<Int> = []
-    var beyond: (distance: Double, step: Step)?
-    for step in steps {
-      if blocked.contains(step.width) {
-        if step.width == beyond?.step.width { break }
-        continue
-      }
-      let (before, position) = (counts, positions[step.width])
-      let distance = Double(cost(budget, counts)) - target
-      keep(step.position, of: step.width)
-      let after = Double(cost(budget, counts)) - target
-      if after >= 0 { continue }
-      (counts, positions[step.width]) = (before, position)
-      blocked.insert(step.width)
-      if beyond == nil, -after < distance { beyond = (-after, step) }
+  }
+
+  /// Of slices of experts' neurons; infinite where there are none.
+  private func secondNextScore(among indices: [Int]) -> Double {
+    guard let index = indices.first(where: { widths[$0].kind == .expertNeurons }) else {
+      return .infinity
     }
-    if let beyond, beyond.distance < Double(cost(budget, counts)) - target,
-      beyond.step.position == positions[beyond.step.width] + 1
-    {
-      // Nothing that was tried instead came nearer than going too far.
-      keep(beyond.step.position, of: beyond.step.width)
-    }
+    let scores = widths[index].scores.dropFirst(positions[index] + 1)
+    return scores.first ?? .infinity
   }
 }
 

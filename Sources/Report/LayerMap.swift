@@ -12,7 +12,7 @@ struct LayerMap {
         "tr", [:],
         column("Layer", "num") + column(title(report.groupName, report.plan.groupTotals), "wide")
           + column(
-            report.plan.hasExperts
+            report.losesExpertsAlone
               ? title("experts", report.plan.expertTotals)
               : title("neurons", report.plan.neuronTotals), "wide")
           + column("Parameters left", "num")))
@@ -43,7 +43,7 @@ struct LayerMap {
       Markup.element("th", ["scope": "row", "class": "num"], "\(index)")
         + cell(
           groups(layer, index), kept: layer.keptGroupCount, of: layer.keptGroups.count)
-        + (layer.keptExperts.isEmpty
+        + (layer.keptExperts.isEmpty || !report.losesExpertsAlone
           ? cell(neurons(layer, index), kept: layer.keptNeuronCount, of: layer.keptNeurons.count)
           : cell(experts(layer, index), kept: layer.keptExpertCount, of: layer.keptExperts.count))
         + Markup.element("td", ["class": "num"], NumberText.percent(left, digits: 0)))
@@ -124,6 +124,9 @@ extension PruningPlan {
 }
 
 extension PruningReport {
+  /// Whether nothing but whole experts could go.
+  var losesExpertsAlone: Bool { search.structure == Structure.experts.rawValue }
+
   /// Plain heads, or groups of heads that share a key and value head.
   var groupName: String {
     model.shape.layers.allSatisfy { $0.headsPerGroup == 1 } ? "heads" : "head groups"

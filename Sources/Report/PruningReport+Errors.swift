@@ -9,7 +9,7 @@ extension PruningReport {
       PerTap { tap in
         ErrorFigure(
           title: moduleTitle(layer, tap) + ": error", identifier: "e\(tap.letter)\(layer)",
-          errors: errors[layer][tap], kept: plan.layers[layer][tap].count { $0 })
+          errors: errors[layer][tap], kept: plan.layers[layer].keptUnitCount(tap))
       }
     }
     let table = ModuleTable(

@@ -11,7 +11,7 @@ extension PruningReport {
       PerTap { tap in
         LossFigure(
           title: moduleTitle(layer, tap) + ": loss", identifier: "l\(tap.letter)\(layer)",
-          curve: losses[layer][tap], kept: plan.layers[layer][tap].count { $0 })
+          curve: losses[layer][tap], kept: plan.layers[layer].keptUnitCount(tap))
       }
     }
     return Markup.element("p", [:], lossesText) + Markup.element("p", [:], choiceText(losses))

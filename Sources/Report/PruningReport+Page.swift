@@ -46,7 +46,7 @@ extension PruningReport {
     let groups = plan.groupTotals
     let neurons = plan.neuronTotals
     let experts = plan.expertTotals
-    if search.structure == Structure.experts.rawValue {
+    if losesExpertsAlone {
       return "Pruned with flap: \(NumberText.exact(experts.all - experts.kept)) of "
         + "\(NumberText.exact(experts.all)) experts are gone, by metric "
         + "\(Markup.escape(search.metric)), the same number in every layer that has some"

@@ -154,10 +154,117 @@ struct MixtureRunTests {
     #expect(lacking.exitCode != 0 && lacking.standardError.contains("needs --statistics"))
   }
 
+  private static let sharing = [
+    "--structure", "AL-AM", "--ratio", "0.35", "--experts-ratio", "0.125", "--attention-ratio",
+    "0.4",
+  ]
+  private static let best = ["--method", "best", "--ratio", "0.35"]
+
+  private func command(_ model: String, _ output: String, _ arguments: [String]) -> [String] {
+    [
+      "--model", model, "--calibration", data, "--output", folder.path(output),
+      "--tokens-per-leaf", "96", "--quiet", "--json",
+    ] + arguments
+  }
+
+  private func digests(
+    _ model: String, _ output: String, _ arguments: [String],
+    whileRunning: (Process) throws -> Void = { _ in }
+  ) throws -> [String: Digest] {
+    let outcome = try Programs.coordinator(
+      command(model, output, arguments), whileRunning: whileRunning)
+    try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    return try Programs.digests(below: folder.path(output))
+  }
+
+  @Test(
+    "heads, neurons and experts: the same bits from any workers, killed or not",
+    arguments: ["qwen3-moe-bf16", "qwen3-moe-dense-f32", "mixtral-f32"],
+    [MixtureRunTests.sharing, MixtureRunTests.best])
+  func heads(name: String, arguments: [String]) throws {
+    let model = MixtureRunTests.model(name)
+    let expected = try digests(
+      model, "one", arguments + ["--local-workers", "1", "--threads", "2"])
+    #expect(FileManager.default.fileExists(atPath: folder.path("one/modeling_flap.py")))
+    let small = arguments + ["--threads", "1", "--leaves-per-unit", "1"]
+    #expect(try digests(model, "two", small + ["--local-workers", "2"]) == expected)
+    #expect(try digests(model, "five", small + ["--local-workers", "5"]) == expected)
+    let killed = try digests(model, "killed", small + ["--local-workers", "3"]) { process in
+      for _ in 0..<5 {
+        usleep(60_000)
+        if let worker = Programs.children(of: process.processIdentifier).first {
+          kill(worker, SIGKILL)
+        }
+      }
+    }
+    #expect(killed == expected)
+  }
+
+  @Test(
+    "the same step by step, and evaluated from the statistics",
+    arguments: ["qwen3-moe-bf16", "qwen3-moe-dense-f32"],
+    [MixtureRunTests.sharing, MixtureRunTests.best])
+  func headsStepByStep(name: String, arguments: [String]) throws {
+    let model = MixtureRunTests.model(name)
+    let expected = try digests(model, "whole", arguments)
+    let isBest = arguments == MixtureRunTests.best
+    let (statistics, plan) = (folder.path("s.safetensors"), folder.path("plan.safetensors"))
+    let sums = isBest ? ["--second-moments", folder.path("s-second-moments")] : []
+    for command in [
+      ["calibrate", "--model", model, "--calibration", data, "--tokens-per-leaf", "96"]
+        + ["--output", statistics, isBest ? "--method=best" : "--expert-neurons"],
+      ["search", "--statistics", statistics, "--output", plan] + arguments,
+      ["write", "--model", model, "--plan", plan, "--statistics", statistics]
+        + ["--output", folder.path("written")] + sums,
+    ] {
+      let outcome = try Programs.coordinator(command + ["--quiet"])
+      try #require(outcome.exitCode == 0, "\(outcome.standardError)")
+    }
+    let isResult = { (file: String) in file.hasPrefix("model") || file == "config.json" }
+    #expect(
+      try Programs.digests(below: folder.path("written")).filter { isResult($0.key) }
+        == expected.filter { isResult($0.key) })
+    let plans = try Programs.coordinator(
+      ["eval", "--model", model, "--data", data, "--statistics", statistics, "--quiet", "--json"]
+        + arguments + sums)
+    try #require(plans.exitCode == 0, "\(plans.standardError)")
+    let alone = try Programs.coordinator([
+      "eval", "--model", folder.path("written"), "--data", data, "--quiet", "--json",
+    ])
+    let candidates = try #require(plans.json["plans"] as? [[String: Any]])
+    #expect(
+      candidates[0]["perplexity"] as? Double
+        == (try #require(alone.json["perplexity"] as? Double)))
+  }
+
+  @Test("statistics without what experts are pruned by say how to measure it")
+  func lacking() throws {
+    let (statistics, model) = (folder.path("s.safetensors"), MixtureRunTests.model("mixtral-f32"))
+    let calibrated = try Programs.coordinator([
+      "calibrate", "--model", model, "--calibration", data, "--output", statistics, "--quiet",
+    ])
+    try #require(calibrated.exitCode == 0, "\(calibrated.standardError)")
+    for (arguments, advice) in [
+      (["--structure", "AL-AM"], "--expert-neurons"), (["--method", "best"], "--method best"),
+    ] {
+      let outcome = try Programs.coordinator(
+        ["search", "--statistics", statistics, "--ratio", "0.3"] + arguments)
+      #expect(outcome.exitCode != 0 && outcome.standardError.contains(advice))
+    }
+    let dense = try Programs.coordinator([
+      "calibrate", "--model", Programs.model, "--calibration", Programs.calibration,
+      "--expert-neurons", "--output", folder.path("none"),
+    ])
+    #expect(
+      dense.exitCode != 0 && dense.standardError.contains("leave out --expert-neurons"))
+  }
+
   @Test("what experts cannot do is one line")
   func refused() throws {
     for (arguments, message) in [
-      (["--ratio", "0.2"], "leave out it or --ratio"), (["--method", "best"], "is not for models"),
+      (["--ratio", "0.2"], "leave out it or --ratio"), (["--method", "best"], "give both"),
+      (["--method", "best", "--ratio", "0.4", "--uniform"], "leave out --uniform"),
+      (["--method", "best", "--ratio", "0.4", "--sequential"], "leave it out"),
       (["--structure", "experts", "--metric", "WIFV"], "--metric WIFV does not choose"),
       (["--structure", "UL-UM"], "give both"), (["--metric", "WIFV"], "give both"),
       (["--structure", "UL-UM", "--metric", "REAP"], "goes with --structure experts"),

@@ -96,6 +96,85 @@ struct MixtureTests {
         .float32Values() == values["model.layers.1.mlp.gate_proj.weight"])
   }
 
+  /// Half of the neurons of the experts that stay, others of each, and a group of heads.
+  private var narrowed: PruningPlan {
+    var plan = plan
+    for layer in [0, 2] {
+      for expert in 0..<6 where plan.layers[layer].keptExperts[expert] {
+        for neuron in 0..<12 where (neuron + expert) % 2 == 0 {
+          plan.layers[layer].keptNeurons[expert * 12 + neuron] = false
+        }
+      }
+    }
+    plan.layers[1].keptGroups[0] = false
+    return plan
+  }
+
+  @Test(
+    "what goes of an expert leaves its mean in a bias, and the written model is the evaluated one")
+  func narrow() throws {
+    let plan = narrowed
+    let layout = try PrunedLayout(
+      dense: dense.checkpoint, plan: plan, isCompensated: true, maximumShardBytes: 1 << 20)
+    let mean = { (channel: Int) in Double(channel % 7) / 4 - 0.5 }
+    let compensations = plan.layers.indices.map { layer in
+      PerTap { tap in
+        Compensation(
+          mean: (0..<dense.shape.channelCount(layer: layer, tap: tap)).map(mean),
+          keptChannels: plan.channelsWithoutBias(layer: layer, tap: tap, shape: dense.shape))
+      }
+    }
+    // Nothing of the two experts that go.
+    #expect(compensations[0].mlpDown.prunedChannels.count == 4 * 6)
+    let pruned = PrunedCheckpoint(layout, compensations: compensations)
+    let output = try TemporaryFolder()
+    let path = FilePath(output.path)
+    try pruned.writeShard(0, into: path, attempt: "1") {}.0.putInPlace()
+    _ = try output.write(
+      PrunedConfiguration.json(
+        dense: dense.checkpoint.configuration, plan: plan, compensating: true), to: "config.json")
+    let checkpoint = try Checkpoint(directory: path)
+    try checkpoint.validate()
+    #expect(checkpoint.configuration.shape == plan.prunedShape(of: dense.shape))
+    #expect(checkpoint.tensorNames == checkpoint.configuration.shape.tensors.map(\.name).sorted())
+
+    // The third expert of the first layer was the fifth.
+    let weight = try #require(values["model.layers.0.mlp.experts.4.down_proj.weight"])
+    let kept = (0..<12).filter { $0 % 2 == 1 }
+    #expect(
+      try checkpoint.tensor("model.layers.0.mlp.experts.2.down_proj.weight", shape: [32, 6])
+        .float32Values() == (0..<32).flatMap { row in kept.map { weight[row * 12 + $0] } })
+    let bias = try checkpoint.tensor("model.layers.0.mlp.experts.2.down_proj.bias", shape: [32])
+      .float32Values()
+    for row in 0..<32 {
+      let expected = stride(from: 0, to: 12, by: 2).reduce(0) {
+        $0 + Double(weight[row * 12 + $1]) * mean(4 * 12 + $1)
+      }
+      #expect(abs(Double(bias[row]) - expected) < 1e-6)
+    }
+
+    let expected = try llama(checkpoint).logits(of: leaf)
+    let model = try llama(dense.checkpoint)
+    model.pruning = ModelPruning(
+      plan: plan,
+      maps: try plan.layers.indices.map { layer in
+        try PerTap { tap in
+          guard tap == .attentionOutput || layer == 1 else { return nil }
+          return PrunedMap(bias: try pruned.biasValues(layer: layer, tap))
+        }
+      },
+      expertMaps: try plan.layers.indices.map { layer in
+        let kept = plan.layers[layer].keptExperts
+        return Dictionary(
+          uniqueKeysWithValues: try kept.indices.filter { kept[$0] }.map {
+            ($0, PrunedMap(bias: try pruned.biasValues(layer: layer, .mlpDown, expert: $0)))
+          })
+      })
+    #expect(try model.logits(of: leaf) == expected)
+    let isFinite = expected.allSatisfy(\.isFinite)
+    #expect(isFinite)
+  }
+
   @Test("what transformers 5 takes only with a point has one")
   func fractions() throws {
     var configuration = dense.checkpoint.configuration

@@ -12,6 +12,14 @@ struct SmallModel {
      "hidden_act": "silu", "rms_norm_eps": 1e-05}
     """
 
+  /// The first of two layers has experts.
+  static let mixture = """
+    {"model_type": "qwen3_moe", "hidden_size": 32, "intermediate_size": 40, "head_dim": 8,
+     "num_attention_heads": 4, "num_hidden_layers": 2, "num_key_value_heads": 2, "vocab_size": 50,
+     "hidden_act": "silu", "rms_norm_eps": 1e-05, "mlp_only_layers": [1], "num_experts": 5,
+     "num_experts_per_tok": 2, "moe_intermediate_size": 12, "norm_topk_prob": true}
+    """
+
   let folder: TemporaryFolder
   let checkpoint: Checkpoint
 
@@ -19,12 +27,12 @@ struct SmallModel {
   ///   - hasBiases: whether all of its maps have one.
   ///   - change: of the values, by the tensor's name.
   init(
-    hasBiases: Bool = false,
+    _ configuration: String = SmallModel.configuration, hasBiases: Bool = false,
     _ change: (_ tensor: String, _ values: inout [Float]) -> Void = { _, _ in }
   ) throws {
     folder = try TemporaryFolder()
     let biases = "{\"attention_bias\": \(hasBiases), \"mlp_bias\": \(hasBiases),"
-    let configuration = Array((biases + SmallModel.configuration.dropFirst()).utf8)
+    let configuration = Array((biases + configuration.dropFirst()).utf8)
     try folder.write(configuration, to: "config.json")
     let shape = try ModelConfiguration(json: configuration, path: "").shape
     var generator = SeededGenerator(seed: 7)

@@ -104,4 +104,25 @@ struct GoldenTests {
     }
     #expect(mixtureCount == (name == "qwen3-moe-dense-f32" ? 1 : 2))
   }
+
+  @Test("moments of experts' neurons, over the tokens of each", arguments: GoldenModel.mixtureNames)
+  func expertMoments(name: String) throws {
+    let golden = try GoldenModel(name)
+    let model = try golden.model(.float32, threads: 2)
+    let (moments, activity) = (
+      try ExpertMomentsGatherer(model.observerLimits),
+      try ExpertActivityGatherer(model.observerLimits)
+    )
+    try model.forward([golden.leaf], observers: [moments, activity]) { passage in
+      let (found, tokens) = (moments.take(passage), activity.take(passage))
+      guard passage.experts != nil else { return #expect(found.sums.isEmpty) }
+      let prefix = "model.layers.\(passage.layer).mlp.experts"
+      let experts = (0..<8).map { found.moments(ofExpert: $0, tokens) }
+      #expect(experts.map(\.count) == tokens.counts)
+      #expect(
+        largestError(experts.flatMap(\.mean), golden.values("\(prefix).input_mean")) < 1e-5)
+      #expect(largestError(experts.flatMap(\.m2), golden.values("\(prefix).input_m2")) < 1e-5)
+      #expect(found.means(tokens) == experts.flatMap(\.mean))
+    }
+  }
 }

@@ -67,11 +67,15 @@ def weights(block):
     return tuple(torch.stack([getattr(expert, name).weight for expert in experts]) for name in names)
 
 
-def routes(model, block, x):
-    """Per token the chosen experts in falling order and their gates: [tokens, top k] each."""
+def routes(model, block, x, gone=()):
+    """Per token the chosen experts in falling order and their gates: [tokens, top k] each.
+
+    Of experts that are gone the router has no rows."""
     config = model.config
     scores = torch.nn.functional.linear(x, block.gate.weight)
-    values, chosen = torch.topk(torch.softmax(scores.float(), dim=-1), config.num_experts_per_tok)
+    scores[:, list(gone)] = -torch.inf
+    left = scores.shape[1] - len(gone)
+    values, chosen = torch.topk(torch.softmax(scores.float(), dim=-1), min(config.num_experts_per_tok, left))
     # Mixtral always normalises; its configuration says nothing of it.
     if getattr(config, "norm_topk_prob", True):
         values = values / values.sum(dim=-1, keepdim=True)
@@ -116,6 +120,41 @@ def statistics(model, tokens):
     """Of every mixture of a model: index → statistics over all tokens [samples, tokens]."""
     blocks = mixtures(model)
     return {index: statistics_of(model, blocks[index], x) for index, x in inputs_of(model, tokens).items()}
+
+
+@torch.no_grad()
+def tap_statistics(model, tokens, batch=16):
+    """Of what flows into the maps that all tokens go through: (layer, name of the map) → (count, mean, m2)."""
+    maps = {(index, "o_proj"): layer.self_attn.o_proj for index, layer in enumerate(model.model.layers)}
+    for index, layer in enumerate(model.model.layers):
+        if index not in mixtures(model):
+            maps[index, "down_proj"] = layer.mlp.down_proj
+    seen = {key: [] for key in maps}
+    hooks = [
+        linear.register_forward_pre_hook(lambda _, inputs, key=key: seen[key].append(inputs[0].flatten(0, 1).double()))
+        for key, linear in maps.items()
+    ]
+    for rows in torch.from_numpy(np.asarray(tokens).astype(np.int64)).split(batch):
+        model.model(rows, use_cache=False)
+    for hook in hooks:
+        hook.remove()
+    joined = {key: torch.cat(parts).numpy() for key, parts in seen.items()}
+    return {key: (len(x), x.mean(0), ((x - x.mean(0)) ** 2).sum(0)) for key, x in joined.items()}
+
+
+def channel_scores(metric, moments, weight, samples):
+    """FLAP's scores (arXiv 2312.11983) of the inputs of a map; moments are (count, mean, m2)."""
+    count, mean, m2 = moments
+    weight = weight.detach().double().numpy()
+    if metric == "magnitude":
+        return np.sqrt((weight**2).sum(0))
+    if count < 2:
+        return np.zeros(len(mean))
+    return {
+        "WIFV": m2 / (count - 1) * (weight**2).sum(0),
+        "IFV": m2 / (count - 1),
+        "WIFN": np.abs(weight).mean(0) * np.sqrt((m2 + count * mean**2) / samples),
+    }[metric]
 
 
 def scores(layer, by, seed=0):
@@ -195,6 +234,28 @@ def replace(model, sums, kept, weighted=False):
         for expert, value in enumerate(constants(sums[index], weighted)):
             if expert not in kept[index]:
                 block.experts[expert] = Novice(value)
+    return model
+
+
+def with_outputs(model, output, gone=None):
+    """The model, in whichever version, with blocks that call `output(layer, expert, h)` for what an expert gives:
+    [tokens, hidden], of its down_proj's inputs; gone: layer → experts without a row of the router."""
+    for index, block in mixtures(model).items():
+
+        def forward(x, index=index, block=block):
+            flat = x.reshape(-1, x.shape[-1])
+            chosen, gates = routes(model, block, flat, (gone or {}).get(index, ()))
+            result = torch.zeros_like(flat)
+            for expert, (gate, up, _) in enumerate(zip(*weights(block))):
+                token, place = torch.where(chosen == expert)
+                rows = flat[token]
+                h = torch.nn.functional.silu(rows @ gate.T) * (rows @ up.T)
+                result.index_add_(0, token, gates[token, place, None] * output(index, expert, h))
+            result = result.reshape(x.shape)
+            # transformers 4 gives the router's logits, too.
+            return (result, None) if isinstance(block.experts, torch.nn.ModuleList) else result
+
+        block.forward = forward
     return model
 
 
