@@ -8,6 +8,9 @@ public final class ScratchBuffer {
   private let isMapped: Bool
 
   private static let hugePageBytes = 2 << 20
+  /// The allocator keeps what it once had of buffers below huge pages, hundreds of them where each expert
+  /// has one: these come from the system and go back to it.
+  private static let mappedBytes = 128 << 10
 
   /// A multiple of a page, so that sizes add up to what the process is seen to hold.
   public static func roundedByteCount(_ byteCount: Int) -> Int {
@@ -15,10 +18,20 @@ public final class ScratchBuffer {
     return (byteCount + page - 1) / page * page
   }
 
-  /// - Throws: ``OutOfMemory`` (posix_memalign).
+  /// - Throws: ``OutOfMemory`` (posix_memalign; mmap).
   public init(byteCount: Int) throws(OutOfMemory) {
     self.byteCount = ScratchBuffer.roundedByteCount(byteCount)
     let isLarge = self.byteCount >= ScratchBuffer.hugePageBytes
+    guard isLarge || self.byteCount < ScratchBuffer.mappedBytes else {
+      guard
+        let memory = mmap(
+          nil, self.byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+        memory != MAP_FAILED
+      else { throw OutOfMemory(byteCount: self.byteCount) }
+      bytes = memory
+      isMapped = true
+      return
+    }
     var memory: UnsafeMutableRawPointer?
     let code = posix_memalign(
       &memory, isLarge ? ScratchBuffer.hugePageBytes : 4096, max(self.byteCount, 4096))

@@ -72,12 +72,16 @@ final class MapMeasurement {
       // Every expert is left with as many neurons, so all have to be there before any loss is measured.
       var left: [Int: [Left]] = [:]
       curve = RemovalCurve(
-        blocks: try maps.map { map in
+        blocks: try maps.enumerated().map { index, map in
           var ofLevel: [Int: Left] = [:]
+          let start = progress.steps.completed
           let curve = try order(of: map, width, visiting: levels) { stage in
             ofLevel[stage.keptUnits.count] = try Left(stage, of: map, checkpoint)
           }
           for (level, map) in ofLevel { left[level, default: []].append(map) }
+          if index == 0 {
+            progress.expectExtra(steps: (maps.count - 1) * (progress.steps.completed - start))
+          }
           return curve
         })
       for level in levels {

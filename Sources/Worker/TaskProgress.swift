@@ -10,10 +10,13 @@ final class TaskProgress: Sendable {
   private let abandoned = Atomic<UInt64>(0)
   private let completed = Atomic<Int>(0)
   private let total = Atomic<Int>(0)
+  /// Of those to come, such that ``extraStep()`` counts.
+  private let foreseen = Atomic<Int>(0)
 
   func begin(_ attempt: TaskAttempt) {
     completed.store(0, ordering: .relaxed)
     total.store(0, ordering: .relaxed)
+    foreseen.store(0, ordering: .relaxed)
     current.store(TaskProgress.key(attempt), ordering: .relaxed)
   }
 
@@ -23,6 +26,12 @@ final class TaskProgress: Sendable {
 
   /// Besides those that were not foreseen.
   func expect(steps: Int) { total.add(steps, ordering: .relaxed) }
+
+  /// As many as the like of it has taken.
+  func expectExtra(steps: Int) {
+    expect(steps: steps)
+    foreseen.add(steps, ordering: .relaxed)
+  }
 
   var isAbandoned: Bool {
     abandoned.load(ordering: .relaxed) == current.load(ordering: .relaxed)
@@ -35,9 +44,13 @@ final class TaskProgress: Sendable {
     if isAbandoned { throw Abandoned() }
   }
 
-  /// Counts a step that was not foreseen: the work is alive.
+  /// Counts a step of work whose steps nobody knows beforehand: it is alive.
   func extraStep() {
-    total.add(1, ordering: .relaxed)
+    if foreseen.load(ordering: .relaxed) > 0 {
+      foreseen.subtract(1, ordering: .relaxed)
+    } else {
+      total.add(1, ordering: .relaxed)
+    }
     completed.add(1, ordering: .relaxed)
   }
 

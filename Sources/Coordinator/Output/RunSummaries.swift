@@ -258,7 +258,10 @@ struct DryRunSummary: Encodable {
       $0.sumsProducts ? SecondMomentsFolder.byteCount(inputs.shape) : nil
     }
     temporaryBytes = pass.flatMap {
-      $0.sumsProducts ? WorkerDisk($0, cluster).totalBytes : nil
+      $0.sumsProducts
+        ? WorkerDisk(
+          $0, cluster, bytesPerWeight: inputs.checkpoint.byteCount / inputs.shape.parameterCount
+        ).totalBytes : nil
     }
     memoryThreads = memory?.threadCount ?? 0
     workerBytes = memory?.totalBytes

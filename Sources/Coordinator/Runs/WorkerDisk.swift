@@ -1,19 +1,24 @@
 internal import Checkpoint
 internal import Coordination
 internal import FlapCore
+internal import Pruning
 internal import Statistics
 
 /// What a worker keeps in files meanwhile, at the most, computed before the run: residual streams of
-/// its samples, and sums until they are added up.
+/// its samples, sums until they are added up, and what is left of a layer's experts while its losses are
+/// measured.
 struct WorkerDisk {
   /// f32, of the dense model and the pruned one, and of the next step while it is made.
   let streamBytes: Int
   /// Its units' sums of two rounds, and those that it adds up itself.
   let sumBytes: Int
+  /// Weights of all experts of a layer at all levels.
+  let levelBytes: Int
 
-  var totalBytes: Int { streamBytes + sumBytes }
+  var totalBytes: Int { streamBytes + max(sumBytes, levelBytes) }
 
-  init(_ pass: SampledPass, _ cluster: ClusterPlan) {
+  /// - Parameter bytesPerWeight: of the checkpoint.
+  init(_ pass: SampledPass, _ cluster: ClusterPlan, bytesPerWeight: Int) {
     let units = pass.sumUnits(cluster.workerCount).map(\.node)
     let unitsPerWorker = (units.count + cluster.workerCount - 1) / cluster.workerCount
     let leaves = units.map { pass.layout.tree.leaves(of: $0).count }.max() ?? 0
@@ -32,6 +37,11 @@ struct WorkerDisk {
           channelCount: blocks.channelCount, outputCount: pass.shape.hiddenSize
         ).byteCount
     }
+    let experts = places.map { pass.shape.channelBlocks(layer: $0.layer, tap: $0.tap) }
+    levelBytes =
+      experts.filter { $0.blockCount > 1 }.map { blocks in
+        blocks.blockCount * LossLevels.counts(of: blocks.width).reduce(0, +)
+      }.max().map { $0 * pass.shape.hiddenSize * bytesPerWeight } ?? 0
     let layers = SumRounds.layersPerRound(pass, cluster, workerCount: cluster.workerCount)
     // Kept and held out, of both taps.
     let layerBytes = 4 * dense
