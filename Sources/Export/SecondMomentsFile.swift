@@ -10,7 +10,7 @@ internal import SystemPackage
 /// `input_sums` I64 [F] and `second_moments` I32 [F · (F + 1) / 2] of the kept samples
 /// (``SecondMoments``), `held_out_input_sums` and `held_out_second_moments` of those held out, and
 /// `scale_exponents` I8 [F]. Of E experts' F channels there are second moments within each expert alone, I32
-/// [E · F/E · (F/E + 1) / 2], and `block_token_counts` and `held_out_block_token_counts` I64 [E]. Metadata: format "flap-second-moments", version, layer, tap, token_count,
+/// [E · F/E · (F/E + 1) / 2], and `expert_token_counts` and `held_out_expert_token_counts` I64 [E]. Metadata: format "flap-second-moments", version, layer, tap, token_count,
 /// held_out_token_count, model_digest, data_digest, compute, shape.
 struct SecondMomentsFile: Sendable {
   let file: ResultFile
@@ -42,23 +42,23 @@ struct SecondMomentsFile: Sendable {
     kept: UnsafeRawBufferPointer, heldOut: UnsafeRawBufferPointer, to path: FilePath,
     attempt: String
   ) throws {
-    let blocks = contents.shape.channelBlocks(layer: place.layer, tap: place.tap)
+    let inputs = contents.shape.mapChannels(layer: place.layer, tap: place.tap)
     let channels = exponents.count
-    let byteCount = SecondMoments.byteCount(blocks)
+    let byteCount = SecondMoments.byteCount(inputs)
     precondition(kept.count == byteCount && heldOut.count == byteCount, "sums of one tap")
     let tensors = [false, true].flatMap { isHeldOut in
-      (blocks.blockCount == 1
+      (inputs.mapCount == 1
         ? []
         : [
           TensorDeclaration(
-            name: name("block_token_counts", isHeldOut), elementType: .int64,
-            shape: [blocks.blockCount])
+            name: name("expert_token_counts", isHeldOut), elementType: .int64,
+            shape: [inputs.mapCount])
         ]) + [
           TensorDeclaration(
             name: name("input_sums", isHeldOut), elementType: .int64, shape: [channels]),
           TensorDeclaration(
             name: name("second_moments", isHeldOut), elementType: .int32,
-            shape: [SecondMoments.productCount(blocks)]),
+            shape: [SecondMoments.productCount(inputs)]),
         ]
     }
     var writer = try SafetensorsWriter(
@@ -97,12 +97,12 @@ struct SecondMomentsFile: Sendable {
     )
   }
 
-  /// - Parameter block: of channels, which one map reads.
+  /// - Parameter map: of those that the tap feeds.
   func moments(
-    _ part: SecondMomentsFolder.Part, block: Int
+    _ part: SecondMomentsFolder.Part, map: Int
   ) throws -> SecondMomentsFolder.Moments {
-    let blocks = shape.channelBlocks(layer: place.layer, tap: place.tap)
-    let channels = blocks.channels(ofBlock: block)
+    let inputs = shape.mapChannels(layer: place.layer, tap: place.tap)
+    let channels = inputs.channels(ofMap: map)
     let parts: [Bool] =
       switch part {
       case .kept: [false]
@@ -110,20 +110,20 @@ struct SecondMomentsFile: Sendable {
       case .all: [false, true]
       }
     return SecondMomentsFolder.Moments(
-      tokenCount: try parts.reduce(0) { try $0 + tokenCount(ofBlock: block, blocks, $1) },
+      tokenCount: try parts.reduce(0) { try $0 + tokenCount(ofMap: map, inputs, $1) },
       exponents: Array(
         try file.values(
-          "scale_exponents", .int8, count: blocks.channelCount, as: Int8.self)[channels]),
+          "scale_exponents", .int8, count: inputs.channelCount, as: Int8.self)[channels]),
       sums: try parts.map {
         Array(
           try file.values(
-            SecondMomentsFile.name("input_sums", $0), .int64, count: blocks.channelCount,
+            SecondMomentsFile.name("input_sums", $0), .int64, count: inputs.channelCount,
             as: Int64.self)[channels])
       },
       products: try parts.map {
         try file.tensor(
-          SecondMomentsFile.name("second_moments", $0), .int32, SecondMoments.productCount(blocks))
-      }, firstProduct: block * SecondMoments.productCount(blocks.width))
+          SecondMomentsFile.name("second_moments", $0), .int32, SecondMoments.productCount(inputs))
+      }, firstProduct: map * SecondMoments.productCount(inputs.width))
   }
 
   func tokenCount(_ part: SecondMomentsFolder.Part) -> Int {
@@ -135,14 +135,14 @@ struct SecondMomentsFile: Sendable {
   }
 
   private func tokenCount(
-    ofBlock block: Int, _ blocks: ChannelBlocks, _ isHeldOut: Bool
+    ofMap map: Int, _ inputs: MapChannels, _ isHeldOut: Bool
   ) throws -> Int {
-    guard blocks.blockCount > 1 else { return isHeldOut ? counts.heldOut : counts.kept }
-    let name = SecondMomentsFile.name("block_token_counts", isHeldOut)
-    let all = try file.values(name, .int64, count: blocks.blockCount, as: Int64.self)
-    guard all[block] >= 0, all[block] <= counts.kept + counts.heldOut else {
+    guard inputs.mapCount > 1 else { return isHeldOut ? counts.heldOut : counts.kept }
+    let name = SecondMomentsFile.name("expert_token_counts", isHeldOut)
+    let all = try file.values(name, .int64, count: inputs.mapCount, as: Int64.self)
+    guard all[map] >= 0, all[map] <= counts.kept + counts.heldOut else {
       throw file.error("\(name) has a count that cannot be")
     }
-    return Int(all[block])
+    return Int(all[map])
   }
 }

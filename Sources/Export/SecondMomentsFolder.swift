@@ -79,8 +79,8 @@ public struct SecondMomentsFolder: Sendable {
   /// Bytes of the files of all maps, besides their headers.
   public static func byteCount(_ shape: ModelShape) -> Int {
     TapPlace.all(in: shape.layers.indices).reduce(0) {
-      let blocks = shape.channelBlocks(layer: $1.layer, tap: $1.tap)
-      return $0 + 2 * SecondMoments.byteCount(blocks) + blocks.channelCount
+      let inputs = shape.mapChannels(layer: $1.layer, tap: $1.tap)
+      return $0 + 2 * SecondMoments.byteCount(inputs) + inputs.channelCount
     }
   }
 
@@ -142,7 +142,7 @@ public struct SecondMomentsFolder: Sendable {
   /// - Parameter expert: whose map it is; nil: the layer's own.
   /// - Throws: ``ResultFileError`` where the file is not what it says.
   public func moments(_ place: TapPlace, expert: Int? = nil, _ part: Part) throws -> Moments {
-    try file(place).moments(part, block: expert ?? 0)
+    try file(place).moments(part, map: expert ?? 0)
   }
 
   /// Tokens that went through a layer, whichever of its experts they took.

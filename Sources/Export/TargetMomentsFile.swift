@@ -103,7 +103,7 @@ public struct TargetMomentsFile: Sendable {
         "token_count": "\(SecondMoments.count(in: sums))", "hidden_size": "\(outputCount)",
         "channel_count": "\(channels)", "plan_digest": plan.hexadecimal,
       ])
-    let inputBytes = SecondMoments.byteCount(ChannelBlocks(channelCount: channels))
+    let inputBytes = SecondMoments.byteCount(MapChannels(channelCount: channels))
     try writer.append(UnsafeRawBufferPointer(rebasing: sums[inputBytes...]))
     try writer.append(UnsafeRawBufferPointer(rebasing: sums[8..<inputBytes]))
     try exponents.withUnsafeBytes { try writer.append($0) }

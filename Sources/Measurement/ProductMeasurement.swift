@@ -81,7 +81,7 @@ public final class ProductMeasurement {
       madeScratch = scratch
       let observer = SecondMomentsObserver(
         scales.exponents[layer - layers.lowerBound],
-        PerTap { model.shape.channelBlocks(layer: layer, tap: $0) }, firstLeaf: firstLeaf,
+        PerTap { model.shape.mapChannels(layer: layer, tap: $0) }, firstLeaf: firstLeaf,
         scratch: scratch)
       stream = try model.streams(
         of: leaves, before: Tap.allCases.count * (layer + 1), from: stream, inFileOf: folder,

@@ -22,29 +22,29 @@ final class SecondMomentsObserver: TapObserver, @unchecked Sendable {
 
   /// - Parameters:
   ///   - exponents: of the scales of the layer's channels.
-  ///   - blocks: of the same.
+  ///   - inputs: whose they are.
   ///   - firstLeaf: of the unit, in the run.
   ///   - scratch: nobody else's meanwhile.
   init(
-    _ exponents: PerTap<[Int8]>, _ blocks: PerTap<ChannelBlocks>, firstLeaf: Int,
+    _ exponents: PerTap<[Int8]>, _ inputs: PerTap<MapChannels>, firstLeaf: Int,
     scratch: SecondMomentScratchSet
   ) {
     self.firstLeaf = firstLeaf
     self.scratch = scratch
     let sums = PerTap { tap in
-      Array(scratch.sums(at: tap, of: blocks[tap]).prefix(blocks[tap].blockCount))
+      Array(scratch.sums(at: tap, of: inputs[tap]).prefix(inputs[tap].mapCount))
     }
     self.sums = sums
     for tap in Tap.allCases {
-      for (block, sums) in sums[tap].enumerated() {
-        let own = Array(exponents[tap][blocks[tap].channels(ofBlock: block)])
+      for (map, sums) in sums[tap].enumerated() {
+        let own = Array(exponents[tap][inputs[tap].channels(ofMap: map)])
         sums.kept.reset(exponents: own)
         sums.heldOut.reset(exponents: own)
       }
     }
     counts = Mutex(
       PerTap { tap in
-        let none = Array(repeating: Int64(0), count: SecondMoments.countCount(blocks[tap]))
+        let none = Array(repeating: Int64(0), count: SecondMoments.countCount(inputs[tap]))
         return [.kept: Counts(ofExperts: none), .heldOut: Counts(ofExperts: none)]
       })
   }
@@ -114,16 +114,16 @@ struct SecondMomentScratchSet {
       )
     }
     wholes = try PerTap { tap in try sums(sizes.wholes[tap]) }
-    experts = try (0..<sizes.experts.blockCount).map { _ in try sums(sizes.experts.width) }
+    experts = try (0..<sizes.experts.mapCount).map { _ in try sums(sizes.experts.width) }
     lanes = try model.split.scratchThreadCounts.map {
       try SecondMomentScratch(
         model.compute, rows: sizes.rows, channels: sizes.largest, threadCount: $0)
     }
   }
 
-  /// Sums for a tap, at least as many as it has blocks.
-  func sums(at tap: Tap, of blocks: ChannelBlocks) -> [Sums] {
-    blocks.blockCount > 1 ? experts : [wholes[tap]]
+  /// Sums for a tap, at least as many as it feeds maps.
+  func sums(at tap: Tap, of inputs: MapChannels) -> [Sums] {
+    inputs.mapCount > 1 ? experts : [wholes[tap]]
   }
 
   static func byteCount(
@@ -136,7 +136,7 @@ struct SecondMomentScratchSet {
           compute, rows: sizes.rows, channels: sizes.largest, threadCount: $1)
     }
     let wholes = Tap.allCases.reduce(0) { $0 + SecondMomentSums.byteCount(sizes.wholes[$1]) }
-    let experts = sizes.experts.blockCount * SecondMomentSums.byteCount(sizes.experts.width)
+    let experts = sizes.experts.mapCount * SecondMomentSums.byteCount(sizes.experts.width)
     return scratch + 2 * (wholes + experts)
   }
 
@@ -145,20 +145,20 @@ struct SecondMomentScratchSet {
     let rows: Int
     /// Channels of taps that one map reads.
     let wholes: PerTap<Int>
-    let experts: ChannelBlocks
+    let experts: MapChannels
 
     init(_ shape: ModelShape, _ limits: MicroBatchLimits) {
       rows = limits.rowsPerLeaf
-      let blocks = TapPlace.all(in: shape.layers.indices).map { place in
-        (tap: place.tap, blocks: shape.channelBlocks(layer: place.layer, tap: place.tap))
+      let inputs = TapPlace.all(in: shape.layers.indices).map { place in
+        (tap: place.tap, inputs: shape.mapChannels(layer: place.layer, tap: place.tap))
       }
       wholes = PerTap { tap in
-        blocks.filter { $0.tap == tap && $0.blocks.blockCount == 1 }
-          .map(\.blocks.channelCount).max() ?? 0
+        inputs.filter { $0.tap == tap && $0.inputs.mapCount == 1 }
+          .map(\.inputs.channelCount).max() ?? 0
       }
-      let mixed = blocks.map(\.blocks).filter { $0.blockCount > 1 }
-      let (count, width) = (mixed.map(\.blockCount).max() ?? 1, mixed.map(\.width).max() ?? 0)
-      experts = ChannelBlocks(channelCount: count * width, blockCount: count)
+      let mixed = inputs.map(\.inputs).filter { $0.mapCount > 1 }
+      let (count, width) = (mixed.map(\.mapCount).max() ?? 1, mixed.map(\.width).max() ?? 0)
+      experts = MapChannels(channelCount: count * width, mapCount: count)
     }
 
     var largest: Int { max(wholes.attentionOutput, wholes.mlpDown, experts.width) }

@@ -195,7 +195,7 @@ public struct MeasuredAllocation: Hashable, Sendable {
         // Experts are left with as many each.
         let expected =
           shape.unitCount(layer: layer, tap: tap)
-          / shape.channelBlocks(layer: layer, tap: tap).blockCount
+          / shape.mapChannels(layer: layer, tap: tap).mapCount
         guard curves[tap].unitCount == expected else {
           throw .channelCount(
             layer: layer, tap: tap, expected: expected, found: curves[tap].unitCount)

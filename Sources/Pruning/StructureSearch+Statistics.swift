@@ -7,7 +7,7 @@ extension StructureSearch {
   ///   - metric: which units of a layer go; OBS: those that go first in the order of removal.
   ///   - statistics: with what metric and structure need.
   ///   - compensating: whether the pruned model gets biases, which its size counts.
-  /// - Throws: as ``run(scores:shape:compensating:)``, and if something was not measured.
+  /// - Throws: as ``run(scores:activity:shape:compensating:)``, and if something was not measured.
   public func run(
     _ statistics: ModelStatistics, metric: Metric, shape: ModelShape, compensating: Bool = true
   ) throws(PruningError) -> SearchResult {
@@ -61,8 +61,8 @@ extension ModelStatistics {
   ///
   /// - Throws: ``PruningError/orderMissing`` where it was not measured, or is none of this shape.
   public func removalRanks(of shape: ModelShape) throws(PruningError) -> [PerTap<[Int]>] {
-    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width, blocks in
-      curve.unitRanks(width: width, blockCount: blocks.blockCount)
+    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width, inputs in
+      curve.unitRanks(width: width, mapCount: inputs.mapCount)
     }
   }
 
@@ -71,8 +71,8 @@ extension ModelStatistics {
   ///
   /// - Throws: as ``removalRanks(of:)``.
   public func removalErrors(of shape: ModelShape) throws(PruningError) -> [PerTap<[Double]>] {
-    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width, blocks in
-      curve.unitErrors(width: width, blockCount: blocks.blockCount)
+    try map(RemovalCurve.self, missing: .orderMissing, shape) { curve, width, inputs in
+      curve.unitErrors(width: width, mapCount: inputs.mapCount)
     }
   }
 
@@ -97,7 +97,7 @@ extension ModelStatistics {
 
   private func map<Value: Statistic, Result>(
     _ type: Value.Type, missing: PruningError, _ shape: ModelShape,
-    _ transform: (Value, _ unitWidth: Int, ChannelBlocks) -> Result?
+    _ transform: (Value, _ unitWidth: Int, MapChannels) -> Result?
   ) throws(PruningError) -> [PerTap<Result>] {
     guard let layers = self[type], layers.count == shape.layers.count else { throw missing }
     var results: [PerTap<Result>] = []
@@ -105,8 +105,8 @@ extension ModelStatistics {
       results.append(
         try PerTap { tap throws(PruningError) in
           let width = shape.unitWidth(layer: layer, tap: tap)
-          let blocks = shape.channelBlocks(layer: layer, tap: tap)
-          guard let result = transform(values[tap], width, blocks) else { throw missing }
+          let inputs = shape.mapChannels(layer: layer, tap: tap)
+          guard let result = transform(values[tap], width, inputs) else { throw missing }
           return result
         })
     }

@@ -30,9 +30,9 @@ public struct RemovalCurve: Statistic {
   }
 
   /// Of the maps of several experts, whose channels lie beside one another.
-  public init(blocks: [RemovalCurve]) {
-    ranks = blocks.flatMap(\.ranks)
-    errors = blocks.flatMap(\.errors)
+  public init(maps: [RemovalCurve]) {
+    ranks = maps.flatMap(\.ranks)
+    errors = maps.flatMap(\.errors)
   }
 
   /// - Precondition: one of each per channel.
@@ -42,16 +42,16 @@ public struct RemovalCurve: Statistic {
     self.errors = errors
   }
 
-  /// Ranks of the units, [units], within each of several blocks of channels; nil where they are no order of
+  /// Ranks of the units, [units], within each of several maps; nil where they are no order of
   /// units of this width.
-  public func unitRanks(width: Int, blockCount: Int = 1) -> [Int]? {
-    guard blockCount > 1 else { return unitRanks(ranks[...], width) }
-    guard ranks.count % blockCount == 0 else { return nil }
-    let size = ranks.count / blockCount
+  public func unitRanks(width: Int, mapCount: Int = 1) -> [Int]? {
+    guard mapCount > 1 else { return unitRanks(ranks[...], width) }
+    guard ranks.count % mapCount == 0 else { return nil }
+    let size = ranks.count / mapCount
     var all: [Int] = []
     for first in stride(from: 0, to: ranks.count, by: size) {
-      guard let block = unitRanks(ranks[first..<first + size], width) else { return nil }
-      all += block
+      guard let own = unitRanks(ranks[first..<first + size], width) else { return nil }
+      all += own
     }
     return all
   }
@@ -70,11 +70,11 @@ public struct RemovalCurve: Statistic {
     return units.map { Int($0) }
   }
 
-  /// Errors without the first k units, k from 0 to units − 1; of several blocks, their sums without the
+  /// Errors without the first k units, k from 0 to units − 1; of several maps, their sums without the
   /// first k of each.
-  public func unitErrors(width: Int, blockCount: Int = 1) -> [Double]? {
-    guard let ranks = unitRanks(width: width, blockCount: blockCount) else { return nil }
-    var sorted = Array(repeating: 0.0, count: ranks.count / blockCount)
+  public func unitErrors(width: Int, mapCount: Int = 1) -> [Double]? {
+    guard let ranks = unitRanks(width: width, mapCount: mapCount) else { return nil }
+    var sorted = Array(repeating: 0.0, count: ranks.count / mapCount)
     for (unit, rank) in ranks.enumerated() { sorted[rank] += errors[unit * width] }
     return sorted
   }

@@ -6,43 +6,43 @@ public import FlapCore
 /// integers add up exactly: any split of the samples over workers, any order, the same bits.
 ///
 /// As bytes: the tokens (u64), then Σ x_i · 2^(e_i + 20) (i64 [channels]), then Σ x_i x_j · 2^(e_i + e_j)
-/// for j ≤ i, row by row (i32 [channels · (channels + 1) / 2]), each term rounded leaf by leaf. Of several
-/// blocks of channels, as experts have them, there are pairs within blocks alone, block after block, and
-/// before the sums every block's tokens (i64 [blocks]).
+/// for j ≤ i, row by row (i32 [channels · (channels + 1) / 2]), each term rounded leaf by leaf. Where
+/// several maps read the channels, as those of experts, there are pairs within a map's alone, map after map,
+/// and before the sums every map's tokens (i64 [maps]).
 public struct SecondMoments: Hashable, Sendable {
   public let bytes: [UInt8]
-  public let blocks: ChannelBlocks
+  public let channels: MapChannels
 
   /// Bits that a sum is scaled by besides its channel's 2^e.
   public static let sumBits = 20
 
   /// - Precondition: as many bytes as the layout has.
-  public init(bytes: [UInt8], _ blocks: ChannelBlocks) {
-    precondition(bytes.count == SecondMoments.byteCount(blocks))
+  public init(bytes: [UInt8], _ channels: MapChannels) {
+    precondition(bytes.count == SecondMoments.byteCount(channels))
     self.bytes = bytes
-    self.blocks = blocks
+    self.channels = channels
   }
 
-  /// Pairs of one block of channels.
+  /// Pairs of one map's channels.
   public static func productCount(_ channels: Int) -> Int { channels * (channels + 1) / 2 }
 
-  /// Pairs of all blocks.
-  public static func productCount(_ blocks: ChannelBlocks) -> Int {
-    blocks.blockCount * productCount(blocks.width)
+  /// Pairs of all maps' channels.
+  public static func productCount(_ channels: MapChannels) -> Int {
+    channels.mapCount * productCount(channels.width)
   }
 
   /// Counts of tokens that lie before the sums, besides that of all.
-  public static func countCount(_ blocks: ChannelBlocks) -> Int {
-    blocks.blockCount == 1 ? 0 : blocks.blockCount
+  public static func countCount(_ channels: MapChannels) -> Int {
+    channels.mapCount == 1 ? 0 : channels.mapCount
   }
 
-  public static func layout(_ blocks: ChannelBlocks) -> IntegerLayout {
+  public static func layout(_ channels: MapChannels) -> IntegerLayout {
     IntegerLayout([
-      (8, 1 + countCount(blocks) + blocks.channelCount), (4, productCount(blocks)),
+      (8, 1 + countCount(channels) + channels.channelCount), (4, productCount(channels)),
     ])
   }
 
-  public static func byteCount(_ blocks: ChannelBlocks) -> Int { layout(blocks).byteCount }
+  public static func byteCount(_ channels: MapChannels) -> Int { layout(channels).byteCount }
 
   /// Tokens seen.
   public var count: Int { bytes.withUnsafeBytes { SecondMoments.count(in: $0) } }
@@ -62,8 +62,8 @@ public struct SecondMoments: Hashable, Sendable {
   }
 
   private var sumRange: Range<Int> {
-    let first = 8 + 8 * SecondMoments.countCount(blocks)
-    return first..<first + 8 * blocks.channelCount
+    let first = 8 + 8 * SecondMoments.countCount(channels)
+    return first..<first + 8 * channels.channelCount
   }
 
   public func withProducts<Result>(

@@ -32,14 +32,14 @@ public struct TargetMoments: Hashable, Sendable {
 
   /// Of x.
   public var inputs: SecondMoments {
-    SecondMoments(bytes: Array(bytes[..<SecondMoments.byteCount(blocks)]), blocks)
+    SecondMoments(bytes: Array(bytes[..<SecondMoments.byteCount(inputChannels)]), inputChannels)
   }
 
-  private var blocks: ChannelBlocks { ChannelBlocks(channelCount: channelCount) }
+  private var inputChannels: MapChannels { MapChannels(channelCount: channelCount) }
 
   /// Σ y_i and Σ y_i x_j, in fixed point.
   public var targets: (sums: [Int64], products: [Int64]) {
-    let first = SecondMoments.byteCount(blocks)
+    let first = SecondMoments.byteCount(inputChannels)
     let numbers = bytes.withUnsafeBytes { bytes in
       stride(from: first, to: bytes.count, by: 8).map {
         bytes.loadUnaligned(fromByteOffset: $0, as: Int64.self)

@@ -54,8 +54,8 @@ final class MapMeasurement {
           + work.levels.count * divergences.stepCount(from: place.step))
     }
     let width = shape.unitWidth(layer: place.layer, tap: place.tap)
-    let blocks = shape.channelBlocks(layer: place.layer, tap: place.tap)
-    guard work.levels.allSatisfy({ $0 < blocks.width / width }) else {
+    let inputs = shape.mapChannels(layer: place.layer, tap: place.tap)
+    guard work.levels.allSatisfy({ $0 < inputs.width / width }) else {
       throw PlanError.otherShape
     }
     let levels = divergences == nil ? [] : work.levels
@@ -72,7 +72,7 @@ final class MapMeasurement {
       // Every expert is left with as many neurons, so all have to be there before any loss is measured.
       var left: [Int: [Left]] = [:]
       curve = RemovalCurve(
-        blocks: try maps.enumerated().map { index, map in
+        maps: try maps.enumerated().map { index, map in
           var ofLevel: [Int: Left] = [:]
           let start = progress.steps.completed
           let curve = try order(of: map, width, visiting: levels) { stage in
@@ -161,8 +161,8 @@ final class MapMeasurement {
     var expertMaps = shape.layers.map { _ in [Int: PrunedMap]() }
     for left in left {
       let place = left.map.place
-      let blocks = shape.channelBlocks(layer: place.layer, tap: place.tap)
-      let unitCount = shape.unitCount(layer: place.layer, tap: place.tap) / blocks.blockCount
+      let inputs = shape.mapChannels(layer: place.layer, tap: place.tap)
+      let unitCount = shape.unitCount(layer: place.layer, tap: place.tap) / inputs.mapCount
       let first = (left.map.expert ?? 0) * unitCount
       for unit in first..<first + unitCount { plan.layers[place.layer][place.tap][unit] = false }
       for unit in left.units { plan.layers[place.layer][place.tap][first + unit] = true }

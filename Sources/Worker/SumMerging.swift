@@ -26,12 +26,12 @@ struct SumMerging {
   private static let patience = Duration.seconds(8)
 
   /// - Parameters:
-  ///   - blocks: of the tap's channels.
+  ///   - inputs: of the tap's channels.
   ///   - peers: nil: others cannot be asked.
   ///   - folder: for the sums.
   ///   - outputCount: of the map.
   init(
-    _ merge: SumMerge, _ blocks: ChannelBlocks, held: SumStore, peers: PeerClient?, folder: String,
+    _ merge: SumMerge, _ inputs: MapChannels, held: SumStore, peers: PeerClient?, folder: String,
     outputCount: Int,
     progress: TaskProgress
   ) {
@@ -43,7 +43,7 @@ struct SumMerging {
     let channels = merge.exponents.count
     layout =
       switch merge.origin {
-      case .dense: SecondMoments.layout(blocks)
+      case .dense: SecondMoments.layout(inputs)
       case .pruned: TargetMoments.layout(channelCount: channels, outputCount: outputCount)
       }
   }

@@ -125,12 +125,12 @@ extension TaskRunner {
     let asksPeers = merge.sources.contains {
       if case .worker = $0.location { sums.find($0.digest) == nil } else { false }
     }
-    let blocks = shape.channelBlocks(layer: merge.place.layer, tap: merge.place.tap)
-    if case .dense = merge.origin, blocks.channelCount != merge.exponents.count {
+    let inputs = shape.mapChannels(layer: merge.place.layer, tap: merge.place.tap)
+    if case .dense = merge.origin, inputs.channelCount != merge.exponents.count {
       throw PlanError.otherShape
     }
     let merging = SumMerging(
-      merge, blocks, held: sums, peers: asksPeers ? peers?.client : nil,
+      merge, inputs, held: sums, peers: asksPeers ? peers?.client : nil,
       folder: Host.temporaryFolder.string,
       outputCount: shape.hiddenSize, progress: progress)
     let outcome = try merging.run { kept, heldOut in

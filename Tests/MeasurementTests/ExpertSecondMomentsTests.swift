@@ -64,15 +64,15 @@ struct ExpertSecondMomentsTests {
     let recorder = ExpertRecorder()
     try model(leaves: leaves.count).forward(leaves, observers: [recorder])
     let rows = recorder.rows
-    let blocks = small.shape.channelBlocks(layer: 0, tap: .mlpDown)
-    #expect(blocks == ChannelBlocks(channelCount: 60, blockCount: 5))
+    let inputs = small.shape.mapChannels(layer: 0, tap: .mlpDown)
+    #expect(inputs == MapChannels(channelCount: 60, mapCount: 5))
     let found = try sums(ProductMeasurement(try model(), folder: "/tmp"), tree.root)
     #expect(
       Set(rows.values.map(\.count)).count > 1 && rows.values.reduce(0) { $0 + $1.count } == 9 * 126)
     // Leaf 7 is held out; what it adds is measured elsewhere.
     var all = [[Double]](repeating: [], count: 5)
     for kind in [SumKind.kept, .heldOut] {
-      let moments = SecondMoments(bytes: try #require(found[kind]), blocks)
+      let moments = SecondMoments(bytes: try #require(found[kind]), inputs)
       #expect(moments.count == (kind == .kept ? 8 : 1) * 63)
       let products = moments.withProducts { Array($0) }
       let sums = moments.withSums { Array($0) }
@@ -112,7 +112,7 @@ struct ExpertSecondMomentsTests {
       for node in tree.nodes(atLevel: threads) {
         for (kind, bytes) in try sums(measurement, node) { parts[kind, default: []].append(bytes) }
       }
-      let layout = SecondMoments.layout(small.shape.channelBlocks(layer: 0, tap: .mlpDown))
+      let layout = SecondMoments.layout(small.shape.mapChannels(layer: 0, tap: .mlpDown))
       for kind in [SumKind.kept, .heldOut] {
         #expect(layout.sum(try #require(parts[kind])) == whole[kind])
       }

@@ -99,7 +99,7 @@ struct SecondMomentsTests {
     for place in TapPlace.all(in: small.shape.layers.indices) {
       for kind in [SumKind.kept, .heldOut] {
         let expected = try whole.value(place, kind, small.shape)
-        let layout = SecondMoments.layout(expected.blocks)
+        let layout = SecondMoments.layout(expected.channels)
         #expect(layout.sum(try #require(parts[place]?[kind])) == expected.bytes)
       }
     }
@@ -195,6 +195,6 @@ private struct Sums {
   func value(_ place: TapPlace, _ kind: SumKind, _ shape: ModelShape) throws -> SecondMoments {
     let found = try #require(all.first { $0.place == place && $0.kind == kind })
     return SecondMoments(
-      bytes: found.bytes, shape.channelBlocks(layer: place.layer, tap: place.tap))
+      bytes: found.bytes, shape.mapChannels(layer: place.layer, tap: place.tap))
   }
 }

@@ -75,12 +75,12 @@ struct ExpertMomentsTests {
 
   @Test("curves of experts lie beside one another, and their errors add up")
   func curves() {
-    let curve = RemovalCurve(blocks: [
+    let curve = RemovalCurve(maps: [
       RemovalCurve(order: [1, 0], errors: [0, 2], unitWidth: 1),
       RemovalCurve(order: [0, 1], errors: [0, 0.5], unitWidth: 1),
     ])
-    #expect(curve.unitRanks(width: 1, blockCount: 2) == [1, 0, 0, 1])
-    #expect(curve.unitErrors(width: 1, blockCount: 2) == [0, 2.5])
+    #expect(curve.unitRanks(width: 1, mapCount: 2) == [1, 0, 0, 1])
+    #expect(curve.unitErrors(width: 1, mapCount: 2) == [0, 2.5])
     // No order of four units.
     #expect(curve.unitRanks(width: 1) == nil)
   }

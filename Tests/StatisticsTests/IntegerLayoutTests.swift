@@ -9,7 +9,7 @@ struct IntegerLayoutTests {
   func layoutsAreAsDocumented(channels: Int, outputs: Int) {
     let triangle = 4 * channels * (channels + 1) / 2
     #expect(
-      SecondMoments.layout(ChannelBlocks(channelCount: channels)).byteCount == 8 + 8 * channels
+      SecondMoments.layout(MapChannels(channelCount: channels)).byteCount == 8 + 8 * channels
         + triangle)
     #expect(
       TargetMoments.layout(channelCount: channels, outputCount: outputs).byteCount
@@ -17,15 +17,15 @@ struct IntegerLayoutTests {
   }
 
   @Test("experts have their tokens before the sums, and pairs among themselves alone")
-  func blocks() {
-    let blocks = ChannelBlocks(channelCount: 12, blockCount: 4)
+  func experts() {
+    let channels = MapChannels(channelCount: 12, mapCount: 4)
     // All tokens, four experts', twelve sums; of three channels six pairs each.
-    #expect(SecondMoments.byteCount(blocks) == 8 * (1 + 4 + 12) + 4 * 4 * 6)
+    #expect(SecondMoments.byteCount(channels) == 8 * (1 + 4 + 12) + 4 * 4 * 6)
     let sums = (1...12).map { Int64($0) }
     let bytes =
       ([9, 1, 2, 3, 4] + sums).flatMap { withUnsafeBytes(of: $0.littleEndian) { Array($0) } }
       + (0..<24).flatMap { withUnsafeBytes(of: Int32($0).littleEndian) { Array($0) } }
-    let moments = SecondMoments(bytes: bytes, blocks)
+    let moments = SecondMoments(bytes: bytes, channels)
     #expect(moments.count == 9)
     #expect(moments.withSums { Array($0) } == sums)
     #expect(moments.withProducts { Array($0) } == (0..<24).map { Int32($0) })

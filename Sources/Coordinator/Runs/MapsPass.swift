@@ -51,7 +51,7 @@ struct MapsPass {
   /// Of one map: experts are left with as many each.
   private func unitCount(at place: TapPlace) -> Int {
     pass.shape.unitCount(layer: place.layer, tap: place.tap)
-      / pass.shape.channelBlocks(layer: place.layer, tap: place.tap).blockCount
+      / pass.shape.mapChannels(layer: place.layer, tap: place.tap).mapCount
   }
 
   /// Leaves that are held out, spread over all of them.

@@ -25,22 +25,22 @@ struct WorkerDisk {
     let tokens = leaves * pass.samplesPerLeaf * pass.tokens.tokensPerSample
     streamBytes = (2 * unitsPerWorker + 1) * tokens * pass.shape.hiddenSize * 4
     let places = TapPlace.all(in: pass.shape.layers.indices)
-    func largest(_ byteCount: (ChannelBlocks) -> Int) -> Int {
-      places.map { byteCount(pass.shape.channelBlocks(layer: $0.layer, tap: $0.tap)) }.max() ?? 0
+    func largest(_ byteCount: (MapChannels) -> Int) -> Int {
+      places.map { byteCount(pass.shape.mapChannels(layer: $0.layer, tap: $0.tap)) }.max() ?? 0
     }
     let dense = largest { SecondMoments.byteCount($0) }
     // Experts are not fitted to the pruned model's inputs.
-    let targets = largest { blocks in
-      blocks.blockCount > 1
+    let targets = largest { inputs in
+      inputs.mapCount > 1
         ? 0
         : TargetMoments.layout(
-          channelCount: blocks.channelCount, outputCount: pass.shape.hiddenSize
+          channelCount: inputs.channelCount, outputCount: pass.shape.hiddenSize
         ).byteCount
     }
-    let experts = places.map { pass.shape.channelBlocks(layer: $0.layer, tap: $0.tap) }
+    let experts = places.map { pass.shape.mapChannels(layer: $0.layer, tap: $0.tap) }
     levelBytes =
-      experts.filter { $0.blockCount > 1 }.map { blocks in
-        blocks.blockCount * LossLevels.counts(of: blocks.width).reduce(0, +)
+      experts.filter { $0.mapCount > 1 }.map { inputs in
+        inputs.mapCount * LossLevels.counts(of: inputs.width).reduce(0, +)
       }.max().map { $0 * pass.shape.hiddenSize * bytesPerWeight } ?? 0
     let layers = SumRounds.layersPerRound(pass, cluster, workerCount: cluster.workerCount)
     // Kept and held out, of both taps.

@@ -57,7 +57,7 @@ struct WorkerMemory: Comparable {
     let orders = TapPlace.all(in: shape.layers.indices).map { place in
       return RemovalOrder.byteCount(
         outputs: shape.hiddenSize,
-        channels: shape.channelBlocks(layer: place.layer, tap: place.tap).width,
+        channels: shape.mapChannels(layer: place.layer, tap: place.tap).width,
         unitWidth: shape.unitWidth(layer: place.layer, tap: place.tap),
         batch: RemovalOrder.largestBatch)
     }
@@ -73,7 +73,7 @@ struct WorkerMemory: Comparable {
     // Mixtures have no such pass.
     guard !shape.hasExperts else { return 0 }
     let channels = TapPlace.all(in: shape.layers.indices).reduce(0) {
-      max($0, shape.channelBlocks(layer: $1.layer, tap: $1.tap).width)
+      max($0, shape.mapChannels(layer: $1.layer, tap: $1.tap).width)
     }
     let sums = TargetMeasurement.byteCount(pass.compute, shape: shape, limits, split)
     let fit =

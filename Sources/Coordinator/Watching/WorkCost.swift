@@ -55,11 +55,11 @@ package struct WorkCost {
   }
 
   private func seconds(_ map: MapWork) -> Double {
-    let blocks = shape.channelBlocks(layer: map.place.layer, tap: map.place.tap)
-    let channels = Double(blocks.width)
+    let inputs = shape.mapChannels(layer: map.place.layer, tap: map.place.tap)
+    let channels = Double(inputs.width)
     let hidden = Double(shape.hiddenSize)
     let order =
-      Double(blocks.blockCount)
+      Double(inputs.mapCount)
       * (channels * channels * channels + 2 * hidden * channels * channels)
       / WorkCost.algebraRate
     guard let samples = map.samples else { return order }
@@ -72,7 +72,7 @@ package struct WorkCost {
   private func seconds(_ sum: SumWork) -> Double {
     let tokens = Double(sum.unit.tokens.count)
     func squares(_ place: TapPlace) -> Double {
-      let channels = Double(shape.channelBlocks(layer: place.layer, tap: place.tap).width)
+      let channels = Double(shape.mapChannels(layer: place.layer, tap: place.tap).width)
       // A token goes through few of the experts.
       let maps = Double(place.tap == .mlpDown ? shape.mapsPerToken(layer: place.layer) : 1)
       return maps * channels * channels * tokens / WorkCost.productRate
@@ -94,7 +94,7 @@ package struct WorkCost {
     case .dense:
       Double(
         SecondMoments.byteCount(
-          shape.channelBlocks(layer: merge.place.layer, tap: merge.place.tap)))
+          shape.mapChannels(layer: merge.place.layer, tap: merge.place.tap)))
     case .pruned:
       Double(
         TargetMoments.layout(
