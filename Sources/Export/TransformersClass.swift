@@ -83,6 +83,17 @@ extension TransformersClass {
       queryKeyValue: attention, attentionOutput: attention, gateUp: mlp, mlpDown: mlp)
   }
 
+  /// Whether it has a place for all that a model has.
+  public func takes(_ shape: ModelShape) -> Bool {
+    do throws(TransformersClassError) {
+      try check(shape)
+      _ = try biases(holding: shape.biases)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /// Whether it wants as many heads as the dense model has: Phi-3's checks the divisors of longrope
   /// against hidden size ÷ heads, whatever `head_dim` says.
   public func wantsAllHeads(of shape: ModelShape) -> Bool {

@@ -59,6 +59,7 @@ struct MixtureSearch {
           || (!search.widths.isUniform && search.sparing.moduleRatio == nil)
       }
       walk(rest, to: target) { $0.cost($1) }
+      try checkDistance(to: target, of: total)
     }
     return counts
   }
@@ -98,7 +99,7 @@ struct MixtureSearch {
     all.append(
       SharedWidth(
         .expertNeurons, layers: mixed, units: scored.isEmpty ? maps : scored,
-        multiple: search.widths.neuronMultiple))
+        multiple: search.widths.expertNeuronMultiple(of: maps.map(\.count).min() ?? 1)))
     if let expertScores {
       all.append(
         SharedWidth(
@@ -142,6 +143,21 @@ struct MixtureSearch {
     let reach = 1 - Double(budget.cost(least)) / Double(total)
     guard search.ratio <= reach else {
       throw .ratioUnreachable(asked: search.ratio, largestReachable: reach)
+    }
+  }
+
+  /// Where nothing that may go is left, the ratio is missed by more than any step.
+  private func checkDistance(to target: Double, of total: Int) throws(PruningError) {
+    let all = MixtureCounts(keepingAllOf: shape)
+    let mayGo = widths.filter { $0.kind != .experts || experts.share == nil }
+    let step = mayGo.filter { $0.counts.count > 1 }.reduce(0) { step, width in
+      var next = all
+      next.keep(width.counts[1], of: width)
+      return max(step, budget.cost(all) - budget.cost(next))
+    }
+    let kept = budget.cost(counts)
+    guard Double(kept) - target <= Double(step) else {
+      throw .ratioMissed(asked: search.ratio, nearest: 1 - Double(kept) / Double(total))
     }
   }
 
@@ -241,8 +257,8 @@ struct MixtureSearch {
   }
 
   /// Removes in rising order of score, of equals the later first, until a cost is met. Where a step goes
-  /// too far, the next ones are tried instead, up to the score of the second next slice of experts'
-  /// neurons; what came nearest is kept.
+  /// too far, the next ones are tried instead: up to the score of the second next slice of experts' neurons,
+  /// and more of these slices, which are the finest that a mixture has. What came nearest is kept.
   ///
   /// - Parameter cost: that is to come nearest to the target.
   private mutating func walk(
@@ -252,8 +268,9 @@ struct MixtureSearch {
     var limit = Double.infinity
     var beyond: (excess: Double, counts: MixtureCounts, positions: [Int])?
     for step in steps(of: indices) {
-      guard step.score <= limit else { break }
-      guard !blocked.contains(step.width) else { continue }
+      guard step.score <= limit || widths[step.width].kind == .expertNeurons,
+        !blocked.contains(step.width)
+      else { continue }
       let (before, position) = (counts, positions[step.width])
       keep(step.position, of: step.width)
       let excess = target - Double(cost(budget, counts))

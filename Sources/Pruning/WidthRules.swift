@@ -40,6 +40,15 @@ public struct WidthRules: Hashable, Sendable {
       headsDivideHiddenSize: headsDivideHiddenSize)
   }
 
+  /// Kept neurons of every expert are a multiple of it, but for all of them: transformers 5 multiplies
+  /// those of its own classes at once, which wants rows of whole 16 bytes (`torch._grouped_mm`).
+  ///
+  /// - Parameter width: neurons of an expert.
+  func expertNeuronMultiple(of width: Int) -> Int {
+    let aligned = neuronMultiple / greatestCommonDivisor(neuronMultiple, 8) * 8
+    return isUniform && aligned <= width ? aligned : neuronMultiple
+  }
+
   /// Whether any counts will do.
   var areNone: Bool { self == WidthRules() }
 }

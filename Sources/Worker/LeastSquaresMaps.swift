@@ -29,6 +29,7 @@ final class LeastSquaresMaps: FittedMaps {
   private let made: Mutex<[FedMap: Made]> = Mutex([:])
   private let noted: Mutex<[TapPlace: MapRidge]> = Mutex([:])
   private let publishes = Atomic<Bool>(false)
+  private let goesToFiles = Atomic<Bool>(false)
 
   /// A fit, and whether its ridge is larger than the one that was chosen.
   private typealias Fit = (fit: LeastSquaresFit, isRaised: Bool)
@@ -59,6 +60,10 @@ final class LeastSquaresMaps: FittedMaps {
   /// Whether maps that are asked for from now on are to stand beside the sums that they were fitted to:
   /// one worker that puts them there is enough.
   func publish(_ publishes: Bool) { self.publishes.store(publishes, ordering: .relaxed) }
+
+  /// From now on somebody keeps all maps that are asked for, which may be as large as half of the model:
+  /// their weights lie in files without a name.
+  func keepInFiles() { goesToFiles.store(true, ordering: .relaxed) }
 
   func fit(layer: Int, _ tap: Tap, expert: Int?) throws -> FittedMap? {
     let place = TapPlace(layer: layer, tap)
@@ -107,7 +112,9 @@ final class LeastSquaresMaps: FittedMaps {
     if let known = made.withLock({ $0[map] }) { return known.map }
     guard try map.expert == nil || moments.hasEnoughTokens(map) else { return nil }
     let fitted = try threads.withLock { team in
-      try rounded(denseFit(map, kept, on: team), map, inFileOf: nil)
+      try rounded(
+        denseFit(map, kept, on: team), map,
+        inFileOf: goesToFiles.load(ordering: .relaxed) ? Host.temporaryFolder.string : nil)
     }
     // A writer asks for a map's weight and bias one after the other.
     made.withLock { made in

@@ -170,8 +170,9 @@ final class TaskRunner {
   /// What the plan of this digest leaves out of the model; nil without a plan.
   func pruning(_ digest: Digest?) throws -> ModelPruning? {
     guard let digest else { return nil }
-    let pruned = try pruned(by: digest).checkpoint
+    let (pruned, fits) = try pruned(by: digest)
     if let madePruning { return madePruning }
+    fits?.keepInFiles()
     let made = try pruned.pruning
     madePruning = made
     return made

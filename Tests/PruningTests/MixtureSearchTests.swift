@@ -124,6 +124,10 @@ struct MixtureSearchTests {
     #expect(neurons(plan) == flags("00111100") && groups(plan) == [flags("11"), flags("11")])
     plan = try run(28, experts: 0, attention: 0.25)
     #expect(neurons(plan) == flags("01111110") && groups(plan) == [flags("11"), flags("10")])
+    // Without attention at most 3 of 4 neurons go, 36 of 116.
+    #expect(throws: PruningError.ratioMissed(asked: 60.0 / 116, nearest: 1 - 80.0 / 116)) {
+      try run(60, experts: 0, attention: 0)
+    }
     plan = try run(56, .uniform, attention: 0.5)
     #expect(neurons(plan) == flags("00111100") && groups(plan) == [flags("10"), flags("10")])
   }

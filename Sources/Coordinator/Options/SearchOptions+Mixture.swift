@@ -24,7 +24,9 @@ public struct ExpertOptions: Sendable {
 extension SearchOptions {
   /// Experts alone go as a rule; with a metric of channels or a structure that shares the ratio heads and
   /// neurons do, too.
-  mutating func fitMixture(_ shape: ModelShape) throws {
+  ///
+  /// - Parameter isStock: whether the class of the family itself has a place for all that the model has.
+  mutating func fitMixture(_ shape: ModelShape, isStock: Bool) throws {
     guard experts.seed == 0 || metric == .random else {
       throw UsageError("--experts-seed goes with --metric random")
     }
@@ -35,13 +37,13 @@ extension SearchOptions {
     }
     let isOfExperts = hasMetric ? metric.isOfExperts : method == .flap
     if hasStructure ? search.structure == .experts : isOfExperts {
-      try loseExperts(shape)
+      try loseExperts(shape, isStock: isStock)
     } else {
       try shareRatio(shape)
     }
   }
 
-  private mutating func loseExperts(_ shape: ModelShape) throws {
+  private mutating func loseExperts(_ shape: ModelShape, isStock: Bool) throws {
     func refuse(_ option: String) -> UsageError {
       UsageError(
         "--structure experts removes experts, which \(option) does not choose: leave it out, or choose "
@@ -65,8 +67,9 @@ extension SearchOptions {
       search.ratio = try choice.ratio(asked: 0, of: shape)
       ratios = [search.ratio]
     }
-    // Its own class loads what is left, but for means in the places of experts.
-    search.widths = WidthRules(isUniform: !experts.replaces)
+    // Its own class loads what is left, but for means in the places of experts, and for what was pruned
+    // before.
+    search.widths = WidthRules(isUniform: isUniform || isStock && !experts.replaces)
   }
 
   private mutating func shareRatio(_ shape: ModelShape) throws {

@@ -306,7 +306,9 @@ public struct PruneRun: Sendable {
     }
     guard let calibration else {
       let option =
-        search.metric.needsMoments ? "--metric \(search.metric.rawValue)" : "--replace-experts"
+        search.metric.needsMoments
+        ? "--metric \(search.metric.rawValue)"
+        : search.replacesExperts ? "--replace-experts" : "--experts-ratio"
       throw UsageError("\(option) needs --calibration")
     }
     let pass = try inputs.pass(
