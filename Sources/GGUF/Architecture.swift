@@ -40,6 +40,8 @@ extension Architecture {
     case .llama, .mistral, .qwen2: self.init(shape)
     case .mixtral:
       self.init("llama")
+      // Its experts have none.
+      takesBiases = false
     case .qwen3, .qwen3Moe: try self.init(qwen3: shape)
     case .phi3:
       guard shape.rotaryEmbedding.rotatedDimension == nil else {

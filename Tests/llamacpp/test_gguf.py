@@ -101,6 +101,80 @@ def test_mixtures(family, tmp_path):
             assert loaded.greedy(PROMPT, 64) == expected
 
 
+# What goes of a mixture of its own class, and what is left: experts, their neurons (a multiple of 8), heads.
+NARROWED = {
+    "neurons": (
+        ["--structure", "UL-UM", "--attention-ratio", 0, "--ratio", 0.4, "--round-to", 4], dict(neurons=16)),
+    "neurons-and-experts": (
+        ["--structure", "AL-AM", "--experts-ratio", 0.25, "--ratio", 0.4], dict(experts=6, neurons=24)),
+    "heads-too": (
+        ["--structure", "AL-AM", "--attention-ratio", 0.5, "--experts-ratio", 0.25, "--ratio", 0.5],
+        dict(experts=6, neurons=24, heads=2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NARROWED)
+@pytest.mark.parametrize("family", sorted(MIXTURES))
+def test_mixtures_of_narrower_experts(family, kind, tmp_path):
+    """The model's own class with other sizes: no biases, the tokens, the sizes, every expert's weights."""
+    folder, path = make_dense(tmp_path / family, family), tmp_path / "pruned/model.gguf"
+    options, left = NARROWED[kind]
+    left = dict(experts=8, neurons=32, heads=4) | left
+    result = run("--model", folder, "--calibration", folder / "tokens.npy", "--uniform", *options, "--compute", "f32",
+                 "--output", tmp_path / "pruned", "--format", "gguf")  # fmt: skip
+    architecture = {"mixtral": "llama", "qwen3_moe": "qwen3moe"}[family]
+    assert result["gguf"]["architecture"] == architecture
+    # llama.cpp reads such rows, and does not quantize them.
+    assert any("multiple of 32" in note for note in result["gguf"]["notes"])
+    config = json.loads((tmp_path / "pruned/config.json").read_text())
+    size, count = {"mixtral": ("intermediate_size", "num_local_experts"),
+                   "qwen3_moe": ("moe_intermediate_size", "num_experts")}[family]  # fmt: skip
+    assert config["architectures"] == [{"mixtral": "Mixtral", "qwen3_moe": "Qwen3Moe"}[family] + "ForCausalLM"]
+    sizes = dict(experts=config[count], neurons=config[size], heads=config["num_attention_heads"])
+    assert sizes == left and "auto_map" not in config
+
+    fields, tensors = read(path)
+    assert not any(name.endswith(".bias") for name in tensors)
+    key = {"mixtral": "feed_forward_length", "qwen3_moe": "expert_feed_forward_length"}[family]
+    assert fields[f"{architecture}.{key}"] == left["neurons"]
+    assert fields[f"{architecture}.expert_count"] == left["experts"]
+    assert fields[f"{architecture}.expert_used_count"] == 2
+    assert fields[f"{architecture}.attention.head_count"] == left["heads"]
+    assert fields[f"{architecture}.attention.head_count_kv"] == left["heads"] // 2
+    weights = {}
+    for file in (tmp_path / "pruned").glob("*.safetensors"):
+        weights |= load_file(file)
+    module, maps = {
+        "mixtral": ("block_sparse_moe", dict(gate="w1", down="w2", up="w3")),
+        "qwen3_moe": ("mlp", dict(gate="gate_proj", down="down_proj", up="up_proj")),
+    }[family]
+    for layer in range(3):
+        for ours, theirs in maps.items():
+            names = [f"model.layers.{layer}.{module}.experts.{n}.{theirs}.weight" for n in range(left["experts"])]
+            expected = torch.stack([weights[name] for name in names]).float().numpy()
+            assert np.array_equal(values(tensors[f"blk.{layer}.ffn_{ours}_exps.weight"]), expected), (layer, ours)
+
+    expected = greedy(load(tmp_path / "pruned"), PROMPT, 64)
+    assert len(set(expected)) > 5, "a model that repeats itself shows little"
+    assert expected != greedy(load(folder), PROMPT, 64), "what went is nothing that tells"
+    with llama_cpp(path) as loaded:
+        assert loaded.greedy(PROMPT, 64) == expected
+
+
+@pytest.mark.parametrize("family", sorted(MIXTURES))
+def test_experts_of_an_odd_number_of_neurons(family, tmp_path):
+    """Layers of one size without biases, though pruned without --uniform."""
+    folder, path = make_dense(tmp_path / family, family), tmp_path / "model.gguf"
+    prune(folder, tmp_path / "pruned", 0.28, "--structure", "UL-UM", "--attention-ratio", 0, "--compensation", "none")
+    run("export", "--model", tmp_path / "pruned", "--output", path)
+    _, tensors = read(path)
+    assert values(tensors["blk.1.ffn_gate_exps.weight"]).shape == (8, 21, 64)
+    expected = greedy(load(tmp_path / "pruned"), PROMPT, 64)
+    assert len(set(expected)) > 5, "a model that repeats itself shows little"
+    with llama_cpp(path) as loaded:
+        assert loaded.greedy(PROMPT, 64) == expected
+
+
 def test_gates_that_llama_cpp_would_divide_are_refused(tmp_path):
     folder = make_dense(tmp_path / "model", "qwen3_moe")
     edit_json(folder / "config.json", norm_topk_prob=False)
@@ -387,6 +461,12 @@ def model(tmp_path):
         ("gemma3", {"layer_types": ["full_attention"] * 2 + ["sliding_attention"] * 3}, [], ["layer_types"]),
         ("phi3", {"rope_scaling": None, "partial_rotary_factor": 0.5}, [], ["partial_rotary_factor"]),
         ("olmo2", {}, ["--uniform"], ["OLMo 2", "--attention-ratio 0"]),
+        ("qwen3_moe", {}, ["--structure", "AL-AM"], ["layers of one size", "qwen3moe", "prune with --uniform"]),
+        ("qwen3_moe", {}, ["--structure", "UL-UM", "--attention-ratio", 0], ["qwen3moe", "prune with --uniform"]),
+        ("qwen3_moe", {}, ["--method", "best"], ["layers of one size", "qwen3moe", "prune with --uniform"]),
+        ("mixtral", {}, ["--structure", "AL-AM"], ["layers of one size", "llama", "prune with --uniform"]),
+        ("mixtral", {}, ["--structure", "UL-UM", "--attention-ratio", 0], ["llama", "prune with --uniform"]),
+        ("mixtral", {}, ["--method", "best", "--experts-ratio", 0], ["layers of one size", "prune with --uniform"]),
     ],
 )  # fmt: skip
 def test_what_an_architecture_has_no_room_for_is_refused_before_work(family, changes, options, saying, tmp_path):
@@ -398,6 +478,17 @@ def test_what_an_architecture_has_no_room_for_is_refused_before_work(family, cha
     assert result.returncode != 0 and not (tmp_path / "out").exists()
     for part in ["cannot become GGUF", *saying]:
         assert part in line
+
+
+@pytest.mark.parametrize("options", [["--attention-ratio", 0], ["--experts-ratio", 0.25, "--attention-ratio", 0.5]],
+                         ids=["neurons", "heads-and-experts"])  # fmt: skip
+@pytest.mark.parametrize("family", sorted(MIXTURES))
+def test_biases_behind_experts_are_refused(family, options, tmp_path):
+    """A mixture that was pruned without --uniform, exported later."""
+    folder = make_dense(tmp_path / "dense", family)
+    prune(folder, tmp_path / "pruned", 0.4, "--structure", "UL-UM", *options)
+    assert json.loads((tmp_path / "pruned/config.json").read_text())["flap_bias"] is True
+    refused(tmp_path, tmp_path / "pruned", saying=["cannot become GGUF", "no place for biases", "--compensation none"])
 
 
 def test_quantized_input_is_refused(model, tmp_path):

@@ -3,15 +3,16 @@
 import gguf
 import numpy as np
 import pytest
-from conftest import ROOT, make_dense, prune, run
+from conftest import MIXTURES, ROOT, make_dense, prune, run
 from llama_library import greedy, perplexity, quantize
 
 K_QUANTS = {"Q4_K", "Q6_K"}
 
 
 def types(path):
-    """Names of the matrices' types, by their tensors."""
-    return {t.name: t.tensor_type.name for t in gguf.GGUFReader(path).tensors if len(t.shape) == 2}
+    """Names of the matrices' types, by their tensors; llama-quantize leaves routers as they are."""
+    tensors = gguf.GGUFReader(path).tensors
+    return {t.name: t.tensor_type.name for t in tensors if len(t.shape) >= 2 and "ffn_gate_inp" not in t.name}
 
 
 def exported(folder, path, kind="f16"):
@@ -58,6 +59,33 @@ def test_other_sizes_stay_f16(kind, tmp_path):
     assert note.startswith(f"{len(odd)} of 3 layers") and odd
     assert set(kinds.values()) - {"F16"} <= {"Q8_0", "Q5_0", "Q5_1", "Q6_K", "Q4_K"}
     assert len(greedy(tmp_path / "small.gguf", [1, 317, 733], 8, 64)) == 8
+
+
+@pytest.mark.parametrize("family", sorted(MIXTURES))
+@pytest.mark.parametrize("multiple", [256, 4])
+def test_narrower_experts(family, multiple, tmp_path):
+    """Experts of rows of a multiple of 256 are quantized whole; of others ffn_down stays as it was, which is said."""
+    size = {"mixtral": "intermediate_size", "qwen3_moe": "moe_intermediate_size"}[family]
+    sizes = {"hidden_size": 256, "num_attention_heads": 4, "head_dim": 64, size: 512}
+    dense = make_dense(tmp_path / "dense", family, **sizes)
+    prune(dense, tmp_path / "pruned", 0.4, "--structure", "UL-UM", "--attention-ratio", 0, "--uniform",
+          "--round-to", multiple)  # fmt: skip
+    result = exported(tmp_path / "pruned", tmp_path / "f16.gguf")
+    notes = [note for note in result["notes"] if "multiple of 32" in note]
+    whole = multiple == 256
+    assert [note.startswith("3 of 3 layers") for note in notes] == ([] if whole else [True])
+    tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(tmp_path / "f16.gguf").tensors}
+    neurons, channels, experts = map(int, tensors["blk.1.ffn_down_exps.weight"].shape)
+    assert (channels, experts) == (256, 8) and 0 < neurons < 512 and neurons % multiple == 0
+    assert whole or neurons % 32
+    for kind in ("Q8_0", "Q4_K_M"):
+        quantize(tmp_path / "f16.gguf", tmp_path / "small.gguf", kind)
+        kinds = types(tmp_path / "small.gguf")
+        left = {name for name, type in kinds.items() if type == "F16"}
+        assert left == (set() if whole else {f"blk.{layer}.ffn_down_exps.weight" for layer in range(3)})
+        # llama-quantize gives some maps of mixtures more bits.
+        assert set(kinds.values()) - {"F16"} <= ({"Q8_0"} if kind == "Q8_0" else K_QUANTS | {"Q5_K", "Q8_0"}), kinds
+        assert len(greedy(tmp_path / "small.gguf", [1, 317, 733], 8, 64)) == 8
 
 
 @pytest.fixture(params=["bundled", "larger"])

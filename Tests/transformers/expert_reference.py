@@ -21,7 +21,7 @@ import shutil
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 EXPERT = re.compile(r"^(model\.layers\.(\d+)\..+\.experts\.)(\d+)(\..+)$")
@@ -126,9 +126,8 @@ def statistics(model, tokens):
 def tap_statistics(model, tokens, batch=16):
     """Of what flows into the maps that all tokens go through: (layer, name of the map) → (count, mean, m2)."""
     maps = {(index, "o_proj"): layer.self_attn.o_proj for index, layer in enumerate(model.model.layers)}
-    for index, layer in enumerate(model.model.layers):
-        if index not in mixtures(model):
-            maps[index, "down_proj"] = layer.mlp.down_proj
+    maps |= {(index, "down_proj"): layer.mlp.down_proj for index, layer in enumerate(model.model.layers)
+             if index not in mixtures(model)}  # fmt: skip
     seen = {key: [] for key in maps}
     hooks = [
         linear.register_forward_pre_hook(lambda _, inputs, key=key: seen[key].append(inputs[0].flatten(0, 1).double()))
@@ -257,6 +256,95 @@ def with_outputs(model, output, gone=None):
 
         block.forward = forward
     return model
+
+
+@dataclasses.dataclass
+class Plan:
+    """What stays of a model, by the maps of `maps_of`."""
+
+    kept: dict  # (layer, map) → flags of its inputs
+    gone: dict  # layer → experts that go
+
+    def size(self, config):
+        """Weights, divided by the hidden size: of q, k, v and o; of gate, up and down; of routers."""
+        channel = 2 * (1 + config.num_key_value_heads / config.num_attention_heads)
+        attention = sum(channel * kept.sum() for (_, name), kept in self.kept.items() if name == "o_proj")
+        neurons = sum(kept.sum() for (_, name), kept in self.kept.items() if name != "o_proj")
+        experts = sum(isinstance(name, int) and name not in self.gone[layer] for layer, name in self.kept)
+        return attention, 3 * neurons, experts
+
+
+def linear_of(model, layer, name):
+    block = model.model.layers[layer]
+    return block.self_attn.o_proj if name == "o_proj" else block.mlp.down_proj
+
+
+def maps_of(model, sums, tokens):
+    """Maps whose inputs may go: (layer, "o_proj", "down_proj" or expert) → (weight, (count, mean, m2))."""
+    maps = {}
+    for (layer, name), moments in tap_statistics(model, tokens).items():
+        maps[layer, name] = linear_of(model, layer, name).weight.detach().clone(), moments
+    for layer, block in mixtures(model).items():
+        of = sums[layer]
+        for expert, weight in enumerate(weights(block)[2].detach().clone()):
+            maps[layer, expert] = weight, (of.count[expert], of.input_mean[expert], of.input_m2[expert])
+    return maps
+
+
+def plan_of(folder, maps):
+    """The plan that flap wrote into a folder."""
+    arrays, plan = load_file(pathlib.Path(folder) / "flap/plan.safetensors"), Plan({}, {})
+    for (layer, name), (weight, _) in maps.items():
+        groups, neurons = (arrays[f"model.layers.{layer}.{units}"].numpy().astype(bool)
+                           for units in ("self_attn.kept_groups", "mlp.kept_neurons"))  # fmt: skip
+        if name == "o_proj":
+            plan.kept[layer, name] = np.repeat(groups, weight.shape[1] // len(groups))
+            continue
+        plan.kept[layer, name] = neurons.reshape(-1, weight.shape[1])[0 if name == "down_proj" else name]
+        if name != "down_proj":
+            plan.gone[layer] = np.flatnonzero(arrays[f"model.layers.{layer}.mlp.kept_experts"] == 0).tolist()
+    return plan
+
+
+def places(config):
+    """Of the tensors of experts: how their names begin, and the map that gives their outputs."""
+    mixtral = config["model_type"].endswith("mixtral")
+    return ("block_sparse_moe.experts", "w2") if mixtral else ("mlp.experts", "down_proj")
+
+
+def vectors_of(plan, maps, sums, config):
+    """What makes up for what goes, a bias or an expert's mean output: map → (its tensor's name, the vector)."""
+    (begin, down), replaces, vectors = places(config), "flap_replaced_experts" in config, {}
+    for (layer, name), (weight, (_, mean, _)) in maps.items():
+        bias = weight.double() @ torch.from_numpy(np.where(plan.kept[layer, name], 0.0, mean))
+        start = f"model.layers.{layer}."
+        if isinstance(name, str):
+            vectors[layer, name] = f"{start}{'self_attn' if name == 'o_proj' else 'mlp'}.{name}.bias", bias
+        elif name not in plan.gone[layer]:
+            # Experts move up, but those beside which others are replaced.
+            number = name if replaces else name - sum(expert < name for expert in plan.gone[layer])
+            vectors[layer, name] = f"{start}{begin}.{number}.{down}.bias", bias
+        elif replaces:
+            vectors[layer, name] = f"{start}{begin}.{name}.mean", torch.from_numpy(sums[layer].output_mean[name])
+    return vectors
+
+
+def masked(model, maps, plan, vectors, dtype):
+    """The dense model with zeros for what goes and vectors added, rounded to a dtype; routers know no expert
+    that goes without leaving one."""
+    experts = {}
+    for (layer, name), (weight, _) in maps.items():
+        weight = weight * torch.from_numpy(plan.kept[layer, name])
+        _, bias = vectors.get((layer, name), (None, torch.zeros(len(weight))))
+        bias = bias.to(dtype).float()
+        if isinstance(name, int):
+            experts[layer, name] = weight, bias
+        else:
+            linear = linear_of(model, layer, name)
+            linear.weight, linear.bias = torch.nn.Parameter(weight), torch.nn.Parameter(bias)
+    unknown = {layer: [e for e in gone if (layer, e) not in vectors] for layer, gone in plan.gone.items()}
+    return with_outputs(
+        model, lambda layer, expert, h: torch.nn.functional.linear(h, *experts[layer, expert]), unknown)  # fmt: skip
 
 
 def load(folder):

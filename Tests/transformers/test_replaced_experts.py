@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import COORDINATOR, logits, perplexity, run
-from expert_reference import constants, kept_experts, load, statistics
+from expert_reference import constants, kept_experts, load, places, statistics
 from safetensors.torch import load_file
 from test_mixture import EXPERTS, VARIANTS, bits, make, unfused
 from test_versions import in_the_other_version
@@ -27,12 +27,6 @@ def replaced(dense, output, *more, ratio=0.5, by="reap", calibration="tokens.npy
     run("--model", dense, "--calibration", dense / calibration, "--experts-ratio", ratio, "--metric", by,
         "--replace-experts", "--compute", "f32", "--output", output, *more)  # fmt: skip
     return output
-
-
-def places(model):
-    """Of the tensors of experts: layer → (how their names begin, the map that gives their outputs)."""
-    mixtral = model["model_type"].endswith("mixtral")
-    return ("block_sparse_moe.experts", "w2") if mixtral else ("mlp.experts", "down_proj")
 
 
 def by_hand(model, sums, kept, dtype):
