@@ -53,9 +53,25 @@ extension Llama {
   private func softmax(_ logits: UnsafeMutableBufferPointer<Float>) {
     let largest = logits.max() ?? 0
     for index in logits.indices { logits[index] -= largest }
+    let tiny = subnormalExponentials(logits)
     Elementwise.exp(logits.baseAddress!, to: logits.baseAddress!, count: logits.count)
+    for (index, value) in tiny { logits[index] = value }
     let sum = logits.reduce(0, +)
     for index in logits.indices { logits[index] /= sum }
+  }
+
+  /// The exponentials that are below all normal numbers, for which the kernel's are 0: they still tell which
+  /// of two experts is the better, where only one has a gate to speak of.
+  private func subnormalExponentials(
+    _ logits: UnsafeMutableBufferPointer<Float>
+  ) -> [(index: Int, value: Float)] {
+    // The kernel ends a little above −126 · ln 2; 2⁻³⁴ takes what it can give to where floats end.
+    guard let least = logits.min(), least < -87 else { return [] }
+    var raised = logits.map { $0 + 34 * Float(0.693_147_18) }
+    raised.withUnsafeMutableBufferPointer {
+      Elementwise.exp($0.baseAddress!, to: $0.baseAddress!, count: $0.count)
+    }
+    return logits.indices.filter { logits[$0] < -87 }.map { ($0, raised[$0] * 0x1p-34) }
   }
 
   /// Every expert's tokens, [gathered rows, hidden].

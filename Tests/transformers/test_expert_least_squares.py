@@ -170,8 +170,7 @@ def test_the_best_neurons_stay(pruned, seen):
         # Too few tokens tell nothing of pairs. Errors are per token of the layer.
         c = np.cov(x.T, bias=True) * np.where(np.eye(INTERMEDIATE), 1 + 1e-3, enough)
         weight, share, lost = weight.copy(), len(x) / (~HELD_OUT).sum(), 0.0
-        for rank in range(INTERMEDIATE):
-            left = order[rank:]
+        for left in (order[rank:] for rank in range(INTERMEDIATE)):
             assert errors[left[0]] == pytest.approx(lost * share, rel=1e-4), (layer, expert)
             inverse = np.linalg.inv(c[np.ix_(left, left)])
             costs = (weight[:, left] ** 2).sum(0) / np.diag(inverse)
