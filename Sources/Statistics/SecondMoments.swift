@@ -77,6 +77,12 @@ public struct SecondMoments: Hashable, Sendable {
   }
 }
 
+extension SecondMoments {
+  /// Whether least squares has what to fit the map of one expert to: of tokens that go through it twice as
+  /// many as it reads channels.
+  public static func areEnough(tokens: Int, channels: Int) -> Bool { tokens >= 2 * channels }
+}
+
 /// The samples on which is tried what the others gave.
 public enum HeldOutLeaves {
   /// Every eighth leaf is held out.

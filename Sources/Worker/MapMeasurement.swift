@@ -190,12 +190,12 @@ extension SecondMomentsFolder {
     try moments(map.place, expert: map.expert, part)
   }
 
-  /// Whether least squares has what to fit a map of an expert to: of tokens that went through it twice as
-  /// many as it has neurons, some of them held out.
+  /// Whether least squares has what to fit a map of an expert to, some of it held out.
   func hasEnoughTokens(_ map: FedMap) throws -> Bool {
     let (kept, heldOut) = (try moments(of: map, .kept), try moments(of: map, .heldOut))
     return heldOut.tokenCount > 0
-      && kept.tokenCount + heldOut.tokenCount >= 2 * kept.mean.count
+      && SecondMoments.areEnough(
+        tokens: kept.tokenCount + heldOut.tokenCount, channels: kept.mean.count)
   }
 
   /// - Throws: ``PlanError`` where the file cannot be read, or is of another model.

@@ -77,10 +77,14 @@ struct SearchSummary: Encodable {
   func warn(_ log: Logger) {
     if let idleExperts, idleExperts > 0 {
       let idle = idleExperts == 1 ? "an expert" : "\(idleExperts) experts"
+      let rule =
+        structure == Structure.experts.rawValue
+        ? "score 0 and go first"
+        : "go first where experts go, and else keep the first of their neurons"
       log.warning(
         """
-        no token of the calibration data went through \(idle): such experts score 0 and go first; more \
-        samples may reach them
+        no token of the calibration data went through \(idle): such experts \(rule); more samples may \
+        reach them
         """)
     }
     guard abs(ratioReached - ratioAsked) > SearchSummary.tolerance else { return }

@@ -52,6 +52,24 @@ extension WritePlan {
 }
 
 extension RunInputs {
+  /// Says of how many experts least squares fits no weights.
+  func tellScarceExperts(_ statistics: ModelStatistics, _ log: Logger) {
+    guard let activity = statistics[ExpertActivity.self] else { return }
+    let scarce = zip(shape.layers, activity).reduce(0) { count, layer in
+      let (shape, activity) = layer
+      return count
+        + activity.mlpDown.counts.count {
+          !SecondMoments.areEnough(tokens: $0, channels: shape.intermediateSize)
+        }
+    }
+    guard scarce > 0 else { return }
+    log.warning(
+      """
+      \(scarce) experts saw fewer tokens than twice their neurons: least squares leaves their weights, and a \
+      bias makes up for what goes; more samples would serve them
+      """)
+  }
+
   /// What can be had of what is asked for: a class of transformers itself may have no place for the
   /// biases of the compensation.
   ///

@@ -114,6 +114,7 @@ public struct PruneRun: Sendable {
           secondMoments: compensation == .leastSquares ? PruneRun.secondMoments(output) : nil,
           options: write, isUniform: search.isUniform)
         if compensation == .leastSquares, try writing.lacksShards(workspace.ledger) {
+          inputs.tellScarceExperts(statistics, console.log)
           try sums?.need(statistics, &session, &workspace.ledger, console)
           if isSequential, let pass, let moments = statistics.moments {
             writing.targetMoments = PruneRun.targetMoments(output)

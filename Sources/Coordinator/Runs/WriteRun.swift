@@ -77,6 +77,9 @@ public struct WriteRun: Sendable {
         logFolder: place.logPath, reference: workspace.reference(inputs.checkpoint),
         chronicle: workspace.chronicle, interruption: interruption)
       let shards = try session.guarded { session in
+        if compensation == .leastSquares, let statisticsFile {
+          inputs.tellScarceExperts(statisticsFile.statistics, console.log)
+        }
         let writing = CheckpointWriting(
           inputs: inputs, plan: planFile.plan,
           means: compensates ? try statisticsFile?.statistics.inputMeans(of: inputs.shape) : nil,
