@@ -5,10 +5,17 @@ internal import Kernels
 public import SystemPackage
 
 /// Second moments of a layer's taps as the second pass sums them: xᵀ is packed, the lower half of xᵀx
-/// multiplied, rounded and added up. Operations are those of the lower half alone.
+/// multiplied, rounded and added up. Operations are those of the lower half alone. Experts are taken to see
+/// as many tokens each.
 public struct SecondMomentContestant: Contestant {
-  private let channels: [Int]
-  private let rowCount: Int
+  /// Maps of one size.
+  private struct Input {
+    let channels: Int
+    let rowCount: Int
+    let mapCount: Int
+  }
+
+  private let inputs: [Input]
   private let compute: ComputeType
   private let team: ThreadTeam
   private let input: ScratchBuffer
@@ -20,23 +27,30 @@ public struct SecondMomentContestant: Contestant {
     modelDirectory: FilePath, rowCount: Int, compute: ComputeType, threadCount: Int
   ) throws {
     let shape = try Checkpoint(directory: modelDirectory).configuration.shape
-    channels = Tap.allCases.map { shape.channelCount(layer: 0, tap: $0) }
-    self.rowCount = (rowCount + Tile.side - 1) / Tile.side * Tile.side
+    inputs = Tap.allCases.map { tap in
+      let maps = shape.mapChannels(layer: 0, tap: tap)
+      let perToken = maps.mapCount == 1 ? 1 : shape.layers[0].experts?.countPerToken ?? 1
+      let rows = (rowCount * perToken + maps.mapCount - 1) / maps.mapCount
+      return Input(
+        channels: maps.width, rowCount: (rows + Tile.side - 1) / Tile.side * Tile.side,
+        mapCount: maps.mapCount)
+    }
+    let rows = inputs.map(\.rowCount).max() ?? 0
     self.compute = compute
     team = ThreadTeam(threadCount: threadCount)
-    let largest = channels.max() ?? 0
+    let largest = inputs.map(\.channels).max() ?? 0
     input = try ScratchBuffer(
-      byteCount: RowTiles.byteCount(compute, rows: self.rowCount, channels: largest))
+      byteCount: RowTiles.byteCount(compute, rows: rows, channels: largest))
     let bytes = compute == .bfloat16 ? 2 : 4
     flap_bench_fill(
       input.bytes, input.byteCount / bytes, compute.format, UInt64(input.byteCount))
-    sums = try channels.map { channels in
-      let sums = try SecondMomentSums(largestChannelCount: channels)
-      sums.reset(exponents: Array(repeating: 0, count: channels))
+    sums = try inputs.map { input in
+      let sums = try SecondMomentSums(largestChannelCount: input.channels)
+      sums.reset(exponents: Array(repeating: 0, count: input.channels))
       return sums
     }
     scratch = try SecondMomentScratch(
-      compute, rows: self.rowCount, channels: largest, threadCount: threadCount)
+      compute, rows: rows, channels: largest, threadCount: threadCount)
   }
 
   public var details: [String: String] {
@@ -47,12 +61,16 @@ public struct SecondMomentContestant: Contestant {
   }
 
   public mutating func runUnit() throws -> Work {
-    let rowCounts = [UInt8](repeating: UInt8(Tile.side), count: rowCount / Tile.side)
     var operations = 0.0
-    for (channels, sums) in zip(channels, sums) {
-      let x = RowTiles(compute, channels: channels, at: input.bytes)
-      sums.add(x, rowCounts: rowCounts, team: team, scratch: scratch)
-      operations += Double(rowCount) * Double(channels) * Double(channels + 1)
+    for (size, sums) in zip(inputs, sums) {
+      let rowCounts = [UInt8](
+        repeating: UInt8(Tile.side), count: size.rowCount / Tile.side)
+      let x = RowTiles(compute, channels: size.channels, at: input.bytes)
+      for _ in 0..<size.mapCount {
+        sums.add(x, rowCounts: rowCounts, team: team, scratch: scratch)
+      }
+      operations +=
+        Double(size.mapCount * size.rowCount) * Double(size.channels) * Double(size.channels + 1)
     }
     return Work(productOperations: operations)
   }
