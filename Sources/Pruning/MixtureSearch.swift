@@ -41,9 +41,9 @@ struct MixtureSearch {
   mutating func run() throws(PruningError) -> MixtureCounts {
     let total = budget.cost(counts)
     let target = Double(total) * (1 - search.ratio)
-    try checkReach(total)
     for index in widths.indices { obeyMultiple(index) }
     try removeShareOfExperts()
+    try checkReach(total)
     let left = budget.cost(counts)
     guard Double(left) >= target || experts.share == nil || search.ratio == 0 else {
       throw .expertsExceedRatio(asked: search.ratio, reached: 1 - Double(left) / Double(total))

@@ -113,6 +113,13 @@ struct MixtureSearchTests {
     #expect(throws: PruningError.expertsExceedRatio(asked: 10.0 / 116, reached: 26.0 / 116)) {
       try run(10, experts: 0.5)
     }
+    // A group and an expert with a neuron and its row are left of each layer: 2 · (16 + 3 + 1).
+    #expect(throws: PruningError.ratioUnreachable(asked: 77.0 / 116, largestReachable: 76.0 / 116))
+    {
+      try run(77, experts: 0.5)
+    }
+    plan = try run(76, experts: 0.5)
+    #expect(neurons(plan).count { $0 } == 1 && groups(plan) == [flags("10"), flags("10")])
     #expect(throws: PruningError.expertShareUnreachable(asked: 0.9, largest: 0.5)) {
       try run(60, experts: 0.9)
     }
