@@ -71,7 +71,7 @@ struct NightTests {
     let interrupted = try Programs.coordinator(arguments) { process in
       while process.isRunning, !FileManager.default.fileExists(atPath: ticket) { usleep(5000) }
       worker = try Programs.worker(["--connect-file", ticket, "--threads", "1"])
-      usleep(1_500_000)
+      usleep(600_000)
       kill(process.processIdentifier, SIGINT)
     }
     #expect(interrupted.exitCode != 0)
