@@ -95,8 +95,17 @@ struct ResultFile {
   func values<Number: FixedWidthInteger>(
     _ name: String, _ type: ElementType, count: Int, as _: Number.Type
   ) throws -> [Number] {
+    try values(name, type, 0..<count, of: count, as: Number.self)
+  }
+
+  /// Some of them.
+  ///
+  /// - Parameter count: of all.
+  func values<Number: FixedWidthInteger>(
+    _ name: String, _ type: ElementType, _ range: Range<Int>, of count: Int, as _: Number.Type
+  ) throws -> [Number] {
     let view = try tensor(name, type, count)
-    return (0..<count).map {
+    return range.map {
       view.bytes.loadUnaligned(
         fromByteOffset: $0 * MemoryLayout<Number>.size, as: Number.self)
     }

@@ -10,8 +10,9 @@ internal import SystemPackage
 /// `input_sums` I64 [F] and `second_moments` I32 [F · (F + 1) / 2] of the kept samples
 /// (``SecondMoments``), `held_out_input_sums` and `held_out_second_moments` of those held out, and
 /// `scale_exponents` I8 [F]. Of E experts' F channels there are second moments within each expert alone, I32
-/// [E · F/E · (F/E + 1) / 2], and `expert_token_counts` and `held_out_expert_token_counts` I64 [E]. Metadata: format "flap-second-moments", version, layer, tap, token_count,
-/// held_out_token_count, model_digest, data_digest, compute, shape.
+/// [E · F/E · (F/E + 1) / 2], and `expert_token_counts` and `held_out_expert_token_counts` I64 [E]. Metadata:
+/// format "flap-second-moments", version, layer, tap, token_count, held_out_token_count, model_digest,
+/// data_digest, compute, shape.
 struct SecondMomentsFile: Sendable {
   let file: ResultFile
   let shape: ModelShape
@@ -98,27 +99,20 @@ struct SecondMomentsFile: Sendable {
   }
 
   /// - Parameter map: of those that the tap feeds.
-  func moments(
-    _ part: SecondMomentsFolder.Part, map: Int
-  ) throws -> SecondMomentsFolder.Moments {
+  func moments(_ part: SecondMomentsFolder.Part, map: Int) throws -> SecondMomentsFolder.Moments {
     let inputs = shape.mapChannels(layer: place.layer, tap: place.tap)
     let channels = inputs.channels(ofMap: map)
-    let parts: [Bool] =
-      switch part {
-      case .kept: [false]
-      case .heldOut: [true]
-      case .all: [false, true]
-      }
+    func values<Number: FixedWidthInteger>(
+      _ name: String, _ type: ElementType, as _: Number.Type
+    ) throws -> [Number] {
+      try file.values(name, type, channels, of: inputs.channelCount, as: Number.self)
+    }
+    let parts = SecondMomentsFile.areHeldOut(part)
     return SecondMomentsFolder.Moments(
-      tokenCount: try parts.reduce(0) { try $0 + tokenCount(ofMap: map, inputs, $1) },
-      exponents: Array(
-        try file.values(
-          "scale_exponents", .int8, count: inputs.channelCount, as: Int8.self)[channels]),
+      tokenCount: try tokenCount(part, map: map),
+      exponents: try values("scale_exponents", .int8, as: Int8.self),
       sums: try parts.map {
-        Array(
-          try file.values(
-            SecondMomentsFile.name("input_sums", $0), .int64, count: inputs.channelCount,
-            as: Int64.self)[channels])
+        try values(SecondMomentsFile.name("input_sums", $0), .int64, as: Int64.self)
       },
       products: try parts.map {
         try file.tensor(
@@ -126,23 +120,28 @@ struct SecondMomentsFile: Sendable {
       }, firstProduct: map * SecondMoments.productCount(inputs.width))
   }
 
-  func tokenCount(_ part: SecondMomentsFolder.Part) -> Int {
+  private static func areHeldOut(_ part: SecondMomentsFolder.Part) -> [Bool] {
     switch part {
-    case .kept: counts.kept
-    case .heldOut: counts.heldOut
-    case .all: counts.kept + counts.heldOut
+    case .kept: [false]
+    case .heldOut: [true]
+    case .all: [false, true]
     }
   }
 
-  private func tokenCount(
-    ofMap map: Int, _ inputs: MapChannels, _ isHeldOut: Bool
-  ) throws -> Int {
-    guard inputs.mapCount > 1 else { return isHeldOut ? counts.heldOut : counts.kept }
+  /// - Parameter map: of those that the tap feeds; nil: all tokens.
+  func tokenCount(_ part: SecondMomentsFolder.Part, map: Int?) throws -> Int {
+    try SecondMomentsFile.areHeldOut(part).reduce(0) { try $0 + tokenCount(isHeldOut: $1, map) }
+  }
+
+  private func tokenCount(isHeldOut: Bool, _ map: Int?) throws -> Int {
+    let all = isHeldOut ? counts.heldOut : counts.kept
+    let mapCount = shape.mapChannels(layer: place.layer, tap: place.tap).mapCount
+    guard let map, mapCount > 1 else { return all }
     let name = SecondMomentsFile.name("expert_token_counts", isHeldOut)
-    let all = try file.values(name, .int64, count: inputs.mapCount, as: Int64.self)
-    guard all[map] >= 0, all[map] <= counts.kept + counts.heldOut else {
+    let count = try file.values(name, .int64, map..<map + 1, of: mapCount, as: Int64.self)[0]
+    guard (0...Int64(all)).contains(count) else {
       throw file.error("\(name) has a count that cannot be")
     }
-    return Int(all[map])
+    return Int(count)
   }
 }

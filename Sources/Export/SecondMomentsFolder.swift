@@ -145,9 +145,11 @@ public struct SecondMomentsFolder: Sendable {
     try file(place).moments(part, map: expert ?? 0)
   }
 
-  /// Tokens that went through a layer, whichever of its experts they took.
-  public func tokenCount(_ place: TapPlace, _ part: Part) throws -> Int {
-    try file(place).tokenCount(part)
+  /// Tokens that went through a map.
+  ///
+  /// - Parameter expert: whose map it is; nil: all that went through the layer, whichever experts they took.
+  public func tokenCount(_ place: TapPlace, expert: Int? = nil, _ part: Part) throws -> Int {
+    try file(place).tokenCount(part, map: expert)
   }
 
   /// SHA-256 of what tells these sums from all others: sums and scales of every channel, of the kept

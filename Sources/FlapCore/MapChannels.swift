@@ -18,6 +18,11 @@ public struct MapChannels: Hashable, Sendable {
 }
 
 extension ModelShape {
+  /// Units of one map that a tap feeds: of each expert, where there are such.
+  public func unitCountPerMap(layer: Int, tap: Tap) -> Int {
+    unitCount(layer: layer, tap: tap) / mapChannels(layer: layer, tap: tap).mapCount
+  }
+
   public func mapChannels(layer: Int, tap: Tap) -> MapChannels {
     MapChannels(
       channelCount: channelCount(layer: layer, tap: tap),

@@ -40,12 +40,12 @@ public struct PruningPlan: Hashable, Sendable {
     public var keptGroupCount: Int { keptGroups.count { $0 } }
     /// Of all experts together, where there are such.
     public var keptNeuronCount: Int { keptNeurons.count { $0 } }
+    public var keptExpertCount: Int { keptExperts.count { $0 } }
     /// Units of one map that a tap feeds: of each expert that stays, where there are such.
     public func keptUnitCount(_ tap: Tap) -> Int {
       let count = self[tap].count { $0 }
       return tap == .mlpDown && !keptExperts.isEmpty ? count / max(keptExpertCount, 1) : count
     }
-    public var keptExpertCount: Int { keptExperts.count { $0 } }
     /// Numbers of the experts that go, rising.
     public var removedExperts: [Int] { keptExperts.indices.filter { !keptExperts[$0] } }
 

@@ -193,9 +193,7 @@ public struct MeasuredAllocation: Hashable, Sendable {
     for (layer, curves) in curves.enumerated() {
       for tap in Tap.allCases {
         // Experts are left with as many each.
-        let expected =
-          shape.unitCount(layer: layer, tap: tap)
-          / shape.mapChannels(layer: layer, tap: tap).mapCount
+        let expected = shape.unitCountPerMap(layer: layer, tap: tap)
         guard curves[tap].unitCount == expected else {
           throw .channelCount(
             layer: layer, tap: tap, expected: expected, found: curves[tap].unitCount)

@@ -109,7 +109,8 @@ struct MixtureSearch {
     return all
   }
 
-  /// What has to go in any case where all units are no multiple.
+  /// What has to go in any case: where all units are no multiple, or layers that are to keep the same have
+  /// more than others.
   private mutating func obeyMultiple(_ index: Int) {
     let multiple =
       switch widths[index].kind {
@@ -117,14 +118,7 @@ struct MixtureSearch {
       case .neurons, .expertNeurons: search.widths.neuronMultiple
       case .experts: 1
       }
-    if widths[index].counts[0] % multiple != 0 || hasSeveralCounts(widths[index]) {
-      keep(positions[index] + (widths[index].counts[0] % multiple == 0 ? 0 : 1), of: index)
-    }
-  }
-
-  /// Whether layers that are to keep the same have more or less before.
-  private func hasSeveralCounts(_ width: SharedWidth) -> Bool {
-    Set(width.layers.map { shape.unitsPerPlace(width.kind, layer: $0) }).count > 1
+    keep(widths[index].counts[0] % multiple == 0 ? 0 : 1, of: index)
   }
 
   private mutating func keep(_ position: Int, of index: Int) {
@@ -302,16 +296,5 @@ struct MixtureSearch {
     }
     let scores = widths[index].scores.dropFirst(positions[index] + 1)
     return scores.first ?? .infinity
-  }
-}
-
-extension ModelShape {
-  /// Units of a kind that a layer, or each of its experts, has.
-  fileprivate func unitsPerPlace(_ kind: SharedWidth.Kind, layer: Int) -> Int {
-    switch kind {
-    case .groups: layers[layer].keyValueHeadCount
-    case .neurons, .expertNeurons: layers[layer].intermediateSize
-    case .experts: layers[layer].experts?.count ?? 0
-    }
   }
 }

@@ -1,9 +1,8 @@
 /// What flows into each expert's `down_proj`, summed over the tokens that go through it: with the counts
 /// of ``ExpertActivity`` the moments of its neurons.
 ///
-/// The tokens of experts are so many different ones, which is why there is no count here. Sums are of f32
-/// in f64, so that variances are exact but for the last digits: 2⁻⁵³ times the square of the mean over the
-/// variance, which is far from 1 for what an activation gives.
+/// Each expert has tokens of its own, and their counts stand there already. Sums are of f32 numbers in f64:
+/// a variance made of them is off by some 2⁻⁵³ · mean² of itself, which is small for what activations give.
 public struct ExpertMoments: Hashable, Sendable {
   /// Σ x, [experts, neurons].
   public internal(set) var sums: [Double]

@@ -54,8 +54,8 @@ final class MapMeasurement {
           + work.levels.count * divergences.stepCount(from: place.step))
     }
     let width = shape.unitWidth(layer: place.layer, tap: place.tap)
-    let inputs = shape.mapChannels(layer: place.layer, tap: place.tap)
-    guard work.levels.allSatisfy({ $0 < inputs.width / width }) else {
+    let unitCount = shape.unitCountPerMap(layer: place.layer, tap: place.tap)
+    guard work.levels.allSatisfy({ $0 < unitCount }) else {
       throw PlanError.otherShape
     }
     let levels = divergences == nil ? [] : work.levels
@@ -161,8 +161,7 @@ final class MapMeasurement {
     var expertMaps = shape.layers.map { _ in [Int: PrunedMap]() }
     for left in left {
       let place = left.map.place
-      let inputs = shape.mapChannels(layer: place.layer, tap: place.tap)
-      let unitCount = shape.unitCount(layer: place.layer, tap: place.tap) / inputs.mapCount
+      let unitCount = shape.unitCountPerMap(layer: place.layer, tap: place.tap)
       let first = (left.map.expert ?? 0) * unitCount
       for unit in first..<first + unitCount { plan.layers[place.layer][place.tap][unit] = false }
       for unit in left.units { plan.layers[place.layer][place.tap][first + unit] = true }
@@ -192,10 +191,11 @@ extension SecondMomentsFolder {
 
   /// Whether least squares has what to fit a map of an expert to, some of it held out.
   func hasEnoughTokens(_ map: FedMap) throws -> Bool {
-    let (kept, heldOut) = (try moments(of: map, .kept), try moments(of: map, .heldOut))
-    return heldOut.tokenCount > 0
-      && SecondMoments.areEnough(
-        tokens: kept.tokenCount + heldOut.tokenCount, channels: kept.mean.count)
+    let tokens = try tokenCount(map.place, expert: map.expert, .all)
+    let channels = shape.channels(
+      layer: map.place.layer, tap: map.place.tap, expert: map.expert)
+    return try tokenCount(map.place, expert: map.expert, .heldOut) > 0
+      && SecondMoments.areEnough(tokens: tokens, channels: channels.count)
   }
 
   /// - Throws: ``PlanError`` where the file cannot be read, or is of another model.

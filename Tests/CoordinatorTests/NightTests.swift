@@ -71,7 +71,13 @@ struct NightTests {
     let interrupted = try Programs.coordinator(arguments) { process in
       while process.isRunning, !FileManager.default.fileExists(atPath: ticket) { usleep(5000) }
       worker = try Programs.worker(["--connect-file", ticket, "--threads", "1"])
-      usleep(600_000)
+      // Some of the work is done, most of it is not.
+      let events = folder.path("pruned/flap/events.jsonl")
+      while process.isRunning,
+        !((try? String(contentsOfFile: events, encoding: .utf8))?.contains("task_stored") ?? false)
+      {
+        usleep(5000)
+      }
       kill(process.processIdentifier, SIGINT)
     }
     #expect(interrupted.exitCode != 0)

@@ -15,7 +15,7 @@ import torch
 from conftest import logits, perplexity, run
 from expert_reference import kept_experts, load, maps_of, plan_of, statistics, vectors_of
 from safetensors.numpy import load_file
-from test_mixture import EXPERTS, INTERMEDIATE, VARIANTS, bits, keep_away, key, make, unfused
+from test_mixture import EXPERTS, INTERMEDIATE, VARIANTS, bits, keep_away, key, make, plain, sums  # noqa: F401
 from test_mixture import prune as prune_experts
 from test_versions import in_the_other_version
 from transformers import AutoModelForCausalLM
@@ -69,16 +69,6 @@ def check_choice(metric, maps, plan, groups):
 @pytest.fixture(scope="module", params=NAMES)
 def dense(request, tmp_path_factory):
     return make(tmp_path_factory.mktemp("mixture") / request.param, **VARIANTS[request.param])
-
-
-@pytest.fixture(scope="module")
-def plain(dense, tmp_path_factory):
-    return unfused(dense, tmp_path_factory.mktemp("plain") / dense.name)
-
-
-@pytest.fixture(scope="module")
-def sums(plain):
-    return statistics(load(plain), np.load(plain / "tokens.npy"))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import torch
 from conftest import COORDINATOR, logits, perplexity, run
 from expert_reference import constants, kept_experts, load, places, statistics
 from safetensors.torch import load_file
-from test_mixture import EXPERTS, VARIANTS, bits, make, unfused
+from test_mixture import EXPERTS, VARIANTS, bits, make, plain, sums  # noqa: F401 (two are fixtures)
 from test_versions import in_the_other_version
 from transformers import AutoModelForCausalLM
 
@@ -43,16 +43,6 @@ def by_hand(model, sums, kept, dtype):
 @pytest.fixture(scope="module", params=sorted(VARIANTS))
 def dense(request, tmp_path_factory):
     return make(tmp_path_factory.mktemp("mixture") / request.param, **VARIANTS[request.param])
-
-
-@pytest.fixture(scope="module")
-def plain(dense, tmp_path_factory):
-    return unfused(dense, tmp_path_factory.mktemp("plain") / dense.name)
-
-
-@pytest.fixture(scope="module")
-def sums(plain):
-    return statistics(load(plain), np.load(plain / "tokens.npy"))
 
 
 @pytest.mark.parametrize("ratio", [0.25, 0.5])

@@ -228,18 +228,18 @@ public struct SearchOptions: Sendable {
       throw UsageError(
         "means have taken the places of experts of this model already: prune the dense one")
     }
-    let transformersClass = try modelType.map { modelType throws(TransformersClassError) in
-      try TransformersClass(modelType: modelType)
-    }
     if shape.hasExperts {
-      try options.fitMixture(
-        shape, isStock: transformersClass?.takes(shape) ?? true)
+      let isStock = modelType.map { (try? TransformersClass(modelType: $0))?.takes(shape) ?? false }
+      try options.fitMixture(shape, isStock: isStock ?? true)
     } else if metric.isOfExperts || search.structure == .experts || experts.isAsked {
       throw UsageError(
         "the model has no experts: leave out --experts-ratio, --replace-experts, --structure experts "
           + "and --metric REAP, frequency or random")
     }
     guard options.isUniform else { return options }
+    let transformersClass = try modelType.map { modelType throws(TransformersClassError) in
+      try TransformersClass(modelType: modelType)
+    }
     _ = try transformersClass?.biases(holding: shape.biases)
     options.search.widths.headsDivideHiddenSize =
       transformersClass?.wantsHeadsToDivideHiddenSize ?? true

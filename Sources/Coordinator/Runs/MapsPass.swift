@@ -41,17 +41,12 @@ struct MapsPass {
           kinds: kinds, place: place, secondMoments: secondMoments.absolute.string,
           levels: samples == nil
             ? []
-            : LossLevels.counts(of: unitCount(at: place)),
+            : LossLevels.counts(
+              of: pass.shape.unitCountPerMap(layer: place.layer, tap: place.tap)),
           samples: samples))
     }
     try session.measureMaps(work, &ledger, console)
     for kind in kinds { try statistics.take(kind, from: ledger) }
-  }
-
-  /// Of one map: experts are left with as many each.
-  private func unitCount(at place: TapPlace) -> Int {
-    pass.shape.unitCount(layer: place.layer, tap: place.tap)
-      / pass.shape.mapChannels(layer: place.layer, tap: place.tap).mapCount
   }
 
   /// Leaves that are held out, spread over all of them.
